@@ -1,0 +1,41 @@
+"""What every command-line tool shares: one-line errors and exit statuses."""
+
+import sys
+
+from absl import app, flags
+
+from opec_tf.errors import UserError
+
+
+def run(main, module_doc):
+    """Parses the flags and runs ``main()``; exits 0, 1 with one line for a ``UserError``, or 2 for wrong usage.
+
+    Args:
+      main: function without arguments.
+      module_doc: the tool's module docstring, shown by --help.
+    """
+    sys.modules["__main__"].__doc__ = module_doc
+
+    def parse(argv):
+        try:
+            rest = flags.FLAGS(argv)
+        except (flags.Error, OSError) as error:
+            _fail(error, 2)
+        if len(rest) > 1:
+            _fail(f"unexpected argument {rest[1]!r}; flags are written --name=value (--help lists them)", 2)
+        return rest
+
+    def guarded(_):
+        try:
+            main()
+        except UserError as error:
+            _fail(error, 1)
+        except KeyboardInterrupt:
+            _fail("interrupted; run the same command again to go on", 130)
+
+    app.run(guarded, flags_parser=parse)
+
+
+def _fail(message, status):
+    print(f"error: {' '.join(str(message).split())}", file=sys.stderr)
+    sys.exit(status)

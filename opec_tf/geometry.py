@@ -1,0 +1,126 @@
+"""The coordinate conventions, and every conversion between frames. Nothing else in the package converts coordinates.
+
+* A point is (x, y): x to the right, y down.
+* Image and crop coordinates are in pixels, pixel centres at integers: a picture W wide spans x = -0.5 .. W - 0.5.
+* A box is (x, y, w, h) as in COCO files: the box [0, 0, W, H] is the whole picture, so that its outer edges lie at
+  x - 0.5 and x + w - 0.5 in pixel coordinates and its centre at x + w / 2 - 0.5.
+* Normalised coordinates belong to a crop: [-1, 1] spans the crop's outer edges, x_norm = (2 x + 1) / W - 1, inverse
+  x = ((x_norm + 1) W - 1) / 2. The same formula with the width of any feature map or heatmap computed from that crop
+  gives the position of a cell's centre, so soft-argmax, joint sampling, losses and decoding agree at every stride, and
+  mirroring the crop is exactly x_norm -> -x_norm.
+* An affine [..., 2, 3] takes crop pixels to image pixels: ``image = A[:, :2] @ crop + A[:, 2]``. That is the direction
+  in which a crop is resampled and in which predictions return; its inverse takes labels into the crop.
+
+Functions take NumPy arrays or tensors and return tensors; sizes are (height, width), as array shapes are.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+
+def normalize(points, size):
+    """Pixel coordinates -> normalised coordinates.
+
+    Args:
+      points: [..., 2], (x, y) in pixels of a crop or map.
+      size: (height, width) of that crop or map, in pixels.
+
+    Returns:
+      [..., 2], (x, y), -1 and 1 at the outer edges.
+    """
+    extent = _extent(points, size)
+    return (2.0 * points + 1.0) / extent - 1.0
+
+
+def denormalize(points, size):
+    """Inverse of ``normalize``: [..., 2] normalised (x, y) -> (x, y) in pixels of a crop or map of ``size``."""
+    extent = _extent(points, size)
+    return ((points + 1.0) * extent - 1.0) / 2.0
+
+
+def cell_centers(size):
+    """Normalised (x, y) of every cell's centre of a (height, width) map; float32 array [height, width, 2]."""
+    height, width = size
+    x = (2.0 * np.arange(width) + 1.0) / width - 1.0
+    y = (2.0 * np.arange(height) + 1.0) / height - 1.0
+    return np.stack(np.meshgrid(x, y), axis=-1).astype(np.float32)
+
+
+def crop_affine(boxes, crop_size, margin=1.0, scale=1.0, rotation=0.0, shift=(0.0, 0.0)):
+    """The affine from crop pixels to image pixels for person boxes.
+
+    The box is widened or heightened around its centre to the crop's aspect ratio, then enlarged by ``margin``.
+
+    Args:
+      boxes: [..., 4], (x, y, w, h) in image pixels.
+      crop_size: (height, width) of the crop in pixels.
+      margin: side of the crop over side of the aspect-corrected box; 1 is tight.
+      scale: further factor on the side, [...] or scalar (augmentation).
+      rotation: clockwise turn of the crop window in the image, radians, [...] or scalar (augmentation).
+      shift: displacement of the window's centre as a share of the enlarged box's (w, h), [..., 2] (augmentation).
+
+    Returns:
+      float32 [..., 2, 3].
+    """
+    boxes = tf.cast(boxes, tf.float32)
+    height, width = (float(side) for side in crop_size)
+    corner, extent = boxes[..., :2], boxes[..., 2:]
+    # Image pixels per crop pixel: the side that needs more room decides.
+    step = margin * tf.reduce_max(extent / tf.constant([width, height]), axis=-1)
+    center = corner + extent / 2.0 - 0.5 + tf.convert_to_tensor(shift, tf.float32) * step[..., None] * [width, height]
+    step = step * scale
+    cosine, sine = step * tf.cos(rotation), step * tf.sin(rotation)
+    linear = tf.stack([tf.stack([cosine, -sine], -1), tf.stack([sine, cosine], -1)], axis=-2)
+    crop_center = tf.constant([(width - 1.0) / 2.0, (height - 1.0) / 2.0])
+    offset = center - tf.linalg.matvec(linear, crop_center)
+    return tf.concat([linear, offset[..., None]], axis=-1)
+
+
+def apply_affine(affine, points):
+    """Maps points by affines.
+
+    Args:
+      affine: [..., 2, 3].
+      points: [..., N, 2], (x, y).
+
+    Returns:
+      [..., N, 2].
+    """
+    affine, points = tf.convert_to_tensor(affine), tf.convert_to_tensor(points)
+    return tf.matmul(points, affine[..., :2], transpose_b=True) + affine[..., None, :, 2]
+
+
+def invert_affine(affine):
+    """Inverse of [..., 2, 3] affines, in closed form (tf.linalg.inv has no XLA-free batch kernel on every device)."""
+    affine = tf.convert_to_tensor(affine)
+    a, b, c, d = affine[..., 0, 0], affine[..., 0, 1], affine[..., 1, 0], affine[..., 1, 1]
+    determinant = (a * d - b * c)[..., None, None]
+    linear = tf.stack([tf.stack([d, -b], -1), tf.stack([-c, a], -1)], axis=-2) / determinant
+    offset = -tf.linalg.matvec(linear, affine[..., 2])
+    return tf.concat([linear, offset[..., None]], axis=-1)
+
+
+def image_to_normalized(affine, points, crop_size):
+    """Image pixels [..., N, 2] -> normalised crop coordinates [..., N, 2], by the crop's affine [..., 2, 3]."""
+    return normalize(apply_affine(invert_affine(affine), points), crop_size)
+
+
+def normalized_to_image(affine, points, crop_size):
+    """Inverse of ``image_to_normalized``."""
+    return apply_affine(affine, denormalize(points, crop_size))
+
+
+def box_iou(first, second):
+    """Intersection over union of boxes (x, y, w, h) in NumPy: [N, 4] and [M, 4] -> [N, M]; 0 where both are empty."""
+    first, second = np.asarray(first, np.float64)[:, None], np.asarray(second, np.float64)[None]
+    low = np.maximum(first[..., :2], second[..., :2])
+    high = np.minimum(first[..., :2] + first[..., 2:], second[..., :2] + second[..., 2:])
+    overlap = np.prod(np.clip(high - low, 0.0, None), axis=-1)
+    union = np.prod(first[..., 2:], axis=-1) + np.prod(second[..., 2:], axis=-1) - overlap
+    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+
+
+def _extent(points, size):
+    """(width, height) in the dtype of ``points``."""
+    height, width = size
+    return tf.cast(tf.stack([width, height]), points.dtype)
