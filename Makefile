@@ -1,0 +1,59 @@
+# Every target does the set-up it needs: a virtual environment in .venv with the pinned packages of constraints.txt.
+# It is brought up to date when a packaging file changes, and left alone otherwise.
+
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed.stamp
+
+# The Python that the virtual environment is made with; the first of these that is 3.9 to 3.11 and can make one.
+PYTHONS := python3.11 python3.10 python3.9 python3 python
+DEMO_DIR := demo
+
+.PHONY: help demo quick-demo test lint types install clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' $(firstword $(MAKEFILE_LIST)) | column -t -s@
+
+demo: $(INSTALLED)  ## generate couples, train, evaluate, draw into demo/ (under 20 minutes on 2 cores)
+	$(BIN)/python -m opec_tf.demo --output_dir=$(DEMO_DIR)
+
+quick-demo: $(INSTALLED)  ## the same, shortened to see that it works (under 3 minutes)
+	$(BIN)/python -m opec_tf.demo --quick --output_dir=$(DEMO_DIR)
+
+test: lint types  ## lint, check types, run all tests
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)  ## flake8
+	$(BIN)/python -m flake8 opec_tf tests
+
+types: $(INSTALLED)  ## mypy
+	$(BIN)/python -m mypy
+
+install: $(INSTALLED)  ## only the set-up
+
+clean:  ## remove .venv, caches and build folders (data/, runs/ and demo/ stay)
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache
+	find opec_tf tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): setup.cfg constraints.txt pyproject.toml
+	@$(BIN)/python -c "" 2> /dev/null || { \
+	  python=; missing=; \
+	  for candidate in $(PYTHONS); do \
+	    $$candidate -c 'import sys; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 11))' 2> /dev/null || continue; \
+	    if $$candidate -c 'import ensurepip, venv' 2> /dev/null; then python=$$candidate; break; fi; \
+	    missing=$$candidate; \
+	  done; \
+	  if [ -z "$$python" ] && [ -n "$$missing" ]; then \
+	    echo "error: $$missing cannot make virtual environments; on Debian or Ubuntu: apt-get install $$missing-venv" >&2; exit 1; \
+	  elif [ -z "$$python" ]; then \
+	    echo "error: no Python 3.9, 3.10 or 3.11 found; install one, or name it: make PYTHONS=/path/to/python3.11" >&2; exit 1; \
+	  fi; \
+	  echo "making $(VENV) with $$($$python --version)"; \
+	  $$python -m venv --clear $(VENV); \
+	}
+	@echo "installing the packages of constraints.txt (about 2.5 GB; minutes the first time)"
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --quiet -c constraints.txt -e .[test]
+	@$(BIN)/python -c "import cv2" || { \
+	  echo "error: OpenCV cannot be loaded; on Debian or Ubuntu: apt-get install libgl1 libglib2.0-0" >&2; exit 1; }
+	@touch $@
