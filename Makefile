@@ -8,12 +8,13 @@ INSTALLED := $(VENV)/installed.stamp
 
 # The Python that the virtual environment is made with; the first of these that is 3.9 to 3.11 and can make one.
 PYTHONS := python3.11 python3.10 python3.9 python3 python
+PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 DEMO_DIR := demo
 
 .PHONY: help demo quick-demo test lint types install clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' $(firstword $(MAKEFILE_LIST)) | column -t -s@
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED)  ## generate couples, train, evaluate, draw into demo/ (under 20 minutes on 2 cores)
 	$(BIN)/python -m opec_tf.demo --output_dir=$(DEMO_DIR)
@@ -53,7 +54,8 @@ $(INSTALLED): setup.cfg constraints.txt pyproject.toml
 	  $$python -m venv --clear $(VENV); \
 	}
 	@echo "installing the packages of constraints.txt (about 2.5 GB; minutes the first time)"
-	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --quiet -c constraints.txt -e .[test]
+	@$(BIN)/python -m pip install $(PIP_FLAGS) pip setuptools wheel
+	$(BIN)/python -m pip install $(PIP_FLAGS) -e .[test]
 	@$(BIN)/python -c "import cv2" || { \
 	  echo "error: OpenCV cannot be loaded; on Debian or Ubuntu: apt-get install libgl1 libglib2.0-0" >&2; exit 1; }
 	@touch $@
