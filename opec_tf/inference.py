@@ -1,0 +1,223 @@
+"""A trained model on pictures and person boxes: crops in batches, one compiled forward pass, poses in image pixels.
+
+Image files and frames in memory differ only in where their crops come from; the forward pass, the flip test, decoding
+and the way back to the image are one function for both.
+"""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from opec_tf import decoding, geometry, images, models, skeletons
+from opec_tf.data import pipeline
+from opec_tf.evaluation import oks
+from opec_tf.evaluation.predictions import PosePredictions
+from opec_tf.progress import Progress
+
+# Name of a pose in tables and files -> the model's output. The base's decoded peak is computed here, for every model.
+PEAK = "peak"
+_POSE_OUTPUTS = {output.removesuffix("_pose"): output for output in models.POSE_OUTPUTS}
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimates:
+    """Poses of people in images.
+
+    Attributes:
+      predictions: pose name -> ``PosePredictions``, in the order in which the network makes them: "peak" (the base's
+        decoded heatmap peak), "initial", "pose_1", "pose_2", "pose_3"; of a base alone only "peak". All share the joint
+        scores, so that they differ in geometry alone.
+      rows: pose name -> int64 [N], the row of the given boxes that each prediction belongs to.
+      skipped: paths of the images that could not be read.
+    """
+
+    predictions: dict
+    rows: dict
+    skipped: list
+
+    @property
+    def final(self):
+        """Name of the last, most refined pose."""
+        return list(self.predictions)[-1]
+
+
+def estimate_poses(
+    model, image_paths, image_ids, image_index, boxes, *, model_config, box_margin, inference_config,
+    strict=False, box_scores=None, progress=True,
+):  # fmt: skip
+    """Estimates the pose in every box of some image files; see ``PoseEstimator``, which does it repeatedly."""
+    batch_size = max(1, min(inference_config.inference_batch_size, len(boxes)))
+    inference_config = dataclasses.replace(inference_config, inference_batch_size=batch_size)
+    estimator = PoseEstimator(model, model_config=model_config, box_margin=box_margin, inference_config=inference_config)
+    return estimator.estimate_files(
+        image_paths, image_ids, image_index, boxes, strict=strict, box_scores=box_scores, progress=progress
+    )
+
+
+class PoseEstimator:
+    """A model with its decoding as one compiled function of a fixed batch size.
+
+    Args:
+      model: from ``models.build_base`` or ``build_opec_net``. Its weights are read at each call, so that one estimator
+        serves a model that is being trained.
+      model_config: the ``ModelConfig`` it was built from.
+      box_margin: side of a crop over side of its person's box (``DataConfig.box_margin``).
+      inference_config: ``InferenceConfig``.
+    """
+
+    def __init__(self, model, *, model_config, box_margin, inference_config):
+        self.model, self.box_margin, self.inference_config = model, box_margin, inference_config
+        self.crop_size = model_config.crop_size
+        self.batch_size = inference_config.inference_batch_size
+        self.skeleton = skeletons.SKELETONS[model_config.skeleton]
+        self.pose_names = (PEAK, *(name for name, output in _POSE_OUTPUTS.items() if output in model.output))
+        crops = tf.TensorSpec([self.batch_size, *self.crop_size, 3], tf.float32)
+        affines = tf.TensorSpec([self.batch_size, 2, 3], tf.float32)
+        self._estimate = tf.function(self._estimate_batch, input_signature=[crops, affines])
+        frame, affines = tf.TensorSpec([None, None, 3], tf.uint8), tf.TensorSpec([None, 2, 3], tf.float32)
+        self._crop = tf.function(
+            lambda frame, affines: images.crop(frame, affines, self.crop_size), input_signature=[frame, affines]
+        )
+
+    def estimate_files(
+        self, image_paths, image_ids, image_index, boxes, *, strict=False, box_scores=None, progress=True
+    ):
+        """Estimates the pose in every box of some image files.
+
+        Args:
+          image_paths: [M] paths; a file that cannot be read is listed in the result and its people are left out.
+          image_ids: int [M].
+          image_index: int [N], the row of the image each box is in.
+          boxes: float [N, 4], (x, y, w, h) in image pixels.
+          strict: an image that cannot be read is an error.
+          box_scores: float [N], a detector's scores. They multiply the people's scores, and of two people of an image
+            that lie too close (``InferenceConfig.nms_oks``) only the better remains.
+          progress: report to stderr.
+
+        Returns:
+          ``Estimates``.
+
+        Raises:
+          UserError: an image cannot be read, under ``strict``.
+        """
+        batches = ()
+        if len(boxes):
+            batches = pipeline.crop_dataset(
+                image_paths, image_index, boxes,
+                crop_size=self.crop_size, box_margin=self.box_margin, batch_size=self.batch_size, strict=strict,
+            )  # fmt: skip
+        with Progress("estimating poses", "people", len(boxes), enabled=progress) as meter:
+            points, scores, done = self._run(batches, len(boxes), meter)
+        skipped = list(dict.fromkeys(str(image_paths[i]) for i in np.asarray(image_index)[~done]))
+        return self._assemble(points, scores, done, np.asarray(image_ids)[image_index], boxes, box_scores, skipped)
+
+    def estimate_frames(self, frames, frame_ids, frame_index, boxes, box_scores=None):
+        """Estimates the pose in every box of pictures in memory.
+
+        Args:
+          frames: RGB uint8 [h, w, 3] each, of any sizes.
+          frame_ids, frame_index, boxes, box_scores: as ``estimate_files`` has them; people ordered by frame.
+
+        Returns:
+          ``Estimates``.
+        """
+        points, scores, done = self._run(self._frame_batches(frames, frame_index, boxes), len(boxes))
+        return self._assemble(points, scores, done, np.asarray(frame_ids)[frame_index], boxes, box_scores, [])
+
+    def _estimate_batch(self, crops, crop_to_image):
+        """crops [B, H, W, 3], affines [B, 2, 3] -> image points [B, P, K, 2] of the P poses, joint scores [B, K]."""
+        outputs = self._forward(crops)
+        peaks, scores = decoding.decode_peaks(outputs["base_heatmaps"], self.inference_config.peak_refinement)
+        poses = tf.stack([peaks, *(outputs[_POSE_OUTPUTS[name]] for name in self.pose_names[1:])], axis=1)
+        points = geometry.normalized_to_image(crop_to_image[:, None], poses, self.crop_size)
+        return points, tf.clip_by_value(scores, 0.0, 1.0)
+
+    def _forward(self, crops):
+        """The outputs that are decoded; under the flip test the mean with those of the mirrored crops."""
+        names = ["base_heatmaps", *(_POSE_OUTPUTS[name] for name in self.pose_names[1:])]
+        outputs = self.model(crops, training=False)
+        if not self.inference_config.flip_test:
+            return {name: outputs[name] for name in names}
+        mirrored = self.model(crops[:, :, ::-1], training=False)
+        swap = self.skeleton.flip_order
+        back = {name: tf.gather(mirrored[name], swap, axis=1) * [-1.0, 1.0] for name in names[1:]}
+        back["base_heatmaps"] = tf.gather(mirrored["base_heatmaps"][:, :, ::-1], swap, axis=3)
+        return {name: (outputs[name] + back[name]) / 2.0 for name in names}
+
+    def _frame_batches(self, frames, frame_index, boxes):
+        """Batches of the form of ``pipeline.crop_dataset``."""
+        affines = geometry.crop_affine(np.asarray(boxes, np.float32).reshape(-1, 4), self.crop_size, self.box_margin)
+        frame_index = np.asarray(frame_index)
+        for start in range(0, len(boxes), self.batch_size):
+            rows = np.arange(start, min(start + self.batch_size, len(boxes)))
+            # People are ordered by frame, so a frame's crops of this batch are neighbours.
+            in_batch = frame_index[rows]
+            batch_affines = affines[rows[0] : rows[-1] + 1]
+            crops = [self._crop(frames[i], tf.boolean_mask(batch_affines, in_batch == i)) for i in np.unique(in_batch)]
+            yield {"crops": tf.concat(crops, axis=0), "crop_to_image": batch_affines, "row": rows}
+
+    def _run(self, batches, num_people, meter=None):
+        """Estimates batches -> image points [N, P, K, 2], joint scores [N, K] and which people were in a batch [N]."""
+        joints = self.skeleton.num_joints
+        points = np.zeros([num_people, len(self.pose_names), joints, 2], np.float32)
+        scores, done = np.zeros([num_people, joints], np.float32), np.zeros([num_people], bool)
+        for batch in batches:
+            rows = np.asarray(batch["row"])
+            # The last batch is filled up, so that the function is traced and compiled once.
+            missing = self.batch_size - len(rows)
+            crops = tf.pad(batch["crops"], [[0, missing], [0, 0], [0, 0], [0, 0]])
+            crop_to_image = tf.pad(batch["crop_to_image"], [[0, missing], [0, 0], [0, 0]])
+            batch_points, batch_scores = self._estimate(crops, crop_to_image)
+            points[rows], scores[rows] = batch_points[: len(rows)], batch_scores[: len(rows)]
+            done[rows] = True
+            if meter:
+                meter.advance(len(rows))
+        return points, scores, done
+
+    def _assemble(self, points, joint_scores, done, image_ids, boxes, box_scores, skipped):
+        """``Estimates`` from what ``_run`` gives."""
+        boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
+        person_scores = joint_scores.mean(axis=1)
+        if box_scores is not None:
+            person_scores = person_scores * np.asarray(box_scores, np.float32)
+        predictions, rows = {}, {}
+        for p, name in enumerate(self.pose_names):
+            keep = np.flatnonzero(done)
+            if box_scores is not None:
+                keep = suppress_duplicates(
+                    points[:, p], person_scores, boxes, image_ids, keep, self.skeleton.sigmas, self.inference_config.nms_oks
+                )
+            keypoints = np.concatenate([points[keep, p], joint_scores[keep, :, None]], axis=-1)
+            predictions[name] = PosePredictions(image_ids[keep], keypoints, person_scores[keep], boxes[keep])
+            rows[name] = keep
+        return Estimates(predictions, rows, skipped)
+
+
+def suppress_duplicates(points, scores, boxes, image_ids, candidates, sigmas, threshold):
+    """Drops the weaker of two people of one image whose OKS exceeds a threshold (greedy, best score first).
+
+    Args:
+      points: [N, K, 2], image pixels.
+      scores: [N] people's scores.
+      boxes: [N, 4], (x, y, w, h); the better person's box area is the OKS's.
+      image_ids: [N].
+      candidates: int [C], rows to consider.
+      sigmas: [K], OKS sigmas.
+      threshold: OKS above which two people are one.
+
+    Returns:
+      int64 [C'], the rows that remain, in ascending order.
+    """
+    kept = []
+    areas = boxes[:, 2] * boxes[:, 3]
+    order = candidates[np.argsort(image_ids[candidates], kind="stable")]
+    for rows in np.split(order, np.flatnonzero(np.diff(image_ids[order])) + 1):
+        rows = rows[np.argsort(-scores[rows], kind="stable")]
+        similar = oks.pairwise_oks(points[rows], points[rows], areas[rows], sigmas) > threshold
+        alive = np.ones(len(rows), bool)
+        for i in range(len(rows)):
+            if alive[i]:
+                alive[i + 1 :] &= ~similar[i, i + 1 :]
+        kept.append(rows[alive])
+    return np.sort(np.concatenate(kept)) if kept else candidates
