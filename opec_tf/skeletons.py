@@ -10,6 +10,9 @@ import functools
 
 import numpy as np
 
+# Visibility of a joint, the v of (x, y, v) in every annotation: whether it is labelled, and if so whether it is seen.
+UNLABELLED, OCCLUDED, VISIBLE = 0, 1, 2
+
 # OKS sigmas. Body and face joints: COCO (pycocotools, Params.setKpParams). head and neck: CrowdPose's tools. MPII
 # publishes none (its metric is PCKh), so pelvis takes the hips' and thorax the neck's.
 _SIGMAS = {
@@ -121,3 +124,8 @@ MPII16 = Skeleton(
 )  # fmt: skip
 
 SKELETONS = {skeleton.name: skeleton for skeleton in (BODY12, CROWDPOSE14, COCO17, MPII16)}
+
+
+def with_num_joints(count):
+    """The skeleton that has ``count`` joints, or None; how a file of unnamed joints is understood."""
+    return next((skeleton for skeleton in SKELETONS.values() if skeleton.num_joints == count), None)

@@ -1,0 +1,133 @@
+"""Reader of COCO-format keypoint files: COCO itself, CrowdPose, and whatever is exported in their form.
+
+The joint set follows from the names of the person category where the file lists them, else from the number of joints.
+Optional: ``area`` (else the box's), ``iscrowd`` (else 0), image ``height`` and ``width`` (else 0, unknown), and CrowdPose's
+``crowdIndex`` (else NaN). ``num_keypoints`` is recounted from the joints.
+"""
+
+import logging
+import os
+
+import numpy as np
+
+from opec_tf import files, records, skeletons
+from opec_tf.data.annotations.pose_annotations import PoseAnnotations
+from opec_tf.errors import UserError
+
+# What files call a joint that has another name in skeletons.py.
+_ALIASES = {"top_head": "head", "head_top": "head", "upper_neck": "neck"}
+
+
+def read(path, image_folder):
+    """Reads a COCO-format file of any known joint set -> ``PoseAnnotations``."""
+    return from_json(files.read_json(path), path, image_folder)
+
+
+def read_crowdpose(path, image_folder):
+    """Reads a CrowdPose file: COCO's form, 14 joints, crowdIndex, no areas -> ``PoseAnnotations``."""
+    return from_json(files.read_json(path), path, image_folder, skeletons.CROWDPOSE14)
+
+
+def from_json(data, path, image_folder, skeleton=None):
+    """The annotations in a parsed COCO-format file.
+
+    Args:
+      data: the parsed JSON.
+      path: where it came from, for messages.
+      image_folder: folder that ``file_name`` is relative to.
+      skeleton: the joint set the file must have; None: any known one.
+
+    Raises:
+      UserError: the file is malformed (see the package's docstring).
+    """
+    images, people = _sections(data, path)
+    if skeleton is None:
+        skeleton = _infer_skeleton(data, people)
+    image_ids = images.unique_integers("id")
+    boxes = people.numbers("bbox", 4, "x, y, width, height")
+    areas = people.numbers("area", default=np.nan)
+    annotations = PoseAnnotations(
+        skeleton=skeleton,
+        image_ids=image_ids,
+        image_paths=[os.path.join(image_folder, name) for name in images.texts("file_name")],
+        image_sizes=np.stack([images.integers("height", default=0), images.integers("width", default=0)], axis=-1),
+        crowd_index=images.numbers("crowdIndex", default=np.nan),
+        annotation_ids=people.unique_integers("id"),
+        image_index=_image_index(people, image_ids),
+        boxes=boxes,
+        areas=np.where(np.isnan(areas), np.prod(boxes[:, 2:], axis=1), areas),
+        keypoints=read_keypoints(people, "keypoints", skeleton),
+        is_crowd=people.integers("iscrowd", default=0),
+    )
+    _warn_about_counts(annotations, people)
+    return annotations
+
+
+def read_keypoints(people, field, skeleton):
+    """The joints of ``Records``: float64 [N, K, 3], (x, y, v); checks their number and that v is 0, 1 or 2."""
+    width = 3 * skeleton.num_joints
+    keypoints = people.numbers(field, width, f"x, y, v of the {skeleton.num_joints} joints of {skeleton.name}")
+    keypoints = keypoints.reshape(-1, skeleton.num_joints, 3)
+    faulty = ~np.isin(keypoints[..., 2], (skeletons.UNLABELLED, skeletons.OCCLUDED, skeletons.VISIBLE)).all(axis=1)
+    if faulty.any():
+        people.fail(int(np.argmax(faulty)), f"{field!r} has a visibility v other than 0, 1 or 2")
+    return keypoints
+
+
+def _sections(data, path):
+    """The images and the people of a parsed file as ``Records``."""
+    if not isinstance(data, dict):
+        kind = "list" if isinstance(data, list) else "single value"
+        raise UserError(
+            f"{path}: is a JSON {kind}, expected an object with 'images' and 'annotations'; give an annotation file, "
+            "not a results file"
+        )
+    for section in ("images", "annotations"):
+        if section not in data:
+            raise UserError(f"{path}: has no '{section}'; give a COCO-format annotation file")
+    return records.Records(path, "image", data["images"], "id"), records.Records(path, "annotation", data["annotations"], "id")
+
+
+def _infer_skeleton(data, people):
+    """The joint set that the category names, or else the only one with as many joints as the first person."""
+    categories = data.get("categories")
+    names = categories[0].get("keypoints") if isinstance(categories, list) and categories and isinstance(categories[0], dict) else None
+    if isinstance(names, list) and all(isinstance(name, str) for name in names):
+        joints = tuple(_ALIASES.get(name, name) for name in (name.lower().replace(" ", "_") for name in names))
+        known = [skeleton for skeleton in skeletons.SKELETONS.values() if skeleton.joints == joints]
+        if not known:
+            raise UserError(
+                f"{people.path}: the category's joints ({', '.join(names)}) are none of the known joint sets "
+                f"{', '.join(skeletons.SKELETONS)}; reorder them to one of these"
+            )
+        return known[0]
+    first = people.values("keypoints")[0]
+    count, remainder = divmod(len(first), 3) if isinstance(first, list) else (0, 0)
+    skeleton = skeletons.with_num_joints(count)
+    if skeleton is None or remainder:
+        people.fail(0, f"'keypoints' has {3 * count + remainder} values, expected 3 a joint for 12, 14, 16 or 17 joints")
+    return skeleton
+
+
+def _image_index(people, image_ids):
+    """Row of each person's image; int [N]."""
+    wanted = people.integers("image_id")
+    order = np.argsort(image_ids)
+    position = np.minimum(np.searchsorted(image_ids, wanted, sorter=order), len(image_ids) - 1)
+    index = order[position]
+    lost = image_ids[index] != wanted
+    if lost.any():
+        first = int(np.argmax(lost))
+        people.fail(first, f"'image_id' {wanted[first]} is not among the images", "add the image or remove the annotation")
+    return index
+
+
+def _warn_about_counts(annotations, people):
+    """num_keypoints decides which people are scored; a file that disagrees with its own joints should be known."""
+    counts = people.integers("num_keypoints", default=-1)
+    wrong = (counts >= 0) & ((counts == 0) != (annotations.num_keypoints == 0))
+    if wrong.any():
+        logging.getLogger(__name__).warning(
+            "%s: %d people (first: annotation %d) have a 'num_keypoints' that contradicts their joints; the joints decide",
+            people.path, wrong.sum(), annotations.annotation_ids[np.argmax(wrong)],
+        )  # fmt: skip

@@ -1,0 +1,76 @@
+"""Loading of data sets named as FORMAT:ANNOTATIONS:IMAGES."""
+
+import dataclasses
+import logging
+import os
+
+import numpy as np
+
+from opec_tf.data.annotations import coco
+from opec_tf.data.annotations.pose_annotations import concatenate
+from opec_tf.errors import UserError
+
+# Format -> function (annotation path, image folder) -> PoseAnnotations.
+_READERS = {
+    "coco": coco.read,
+    "crowdpose": coco.read_crowdpose,
+}
+FORMATS = tuple(_READERS)
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetSource:
+    """Where a data set lies: its format, its annotation file and its image folder."""
+
+    format: str
+    annotations: str
+    images: str
+
+    @classmethod
+    def parse(cls, text):
+        """FORMAT:ANNOTATIONS:IMAGES -> ``DatasetSource``.
+
+        Raises:
+          UserError: there are not three parts, or the format is unknown.
+        """
+        parts = text.split(":")
+        if len(parts) != 3 or not all(parts):
+            raise UserError(f"data set {text!r} must be written FORMAT:ANNOTATIONS:IMAGES, e.g. crowdpose:val.json:images")
+        if parts[0] not in _READERS:
+            raise UserError(f"data set {text!r}: format {parts[0]!r} is not known; choose from {', '.join(FORMATS)}")
+        return cls(*parts)
+
+
+def read(annotation_format, annotation_path, image_folder):
+    """Reads one annotation file of a format in ``FORMATS``; people who cannot be cropped are counted in a warning."""
+    annotations = _READERS[annotation_format](annotation_path, image_folder)
+    unusable = ~annotations.has_usable_box & ~annotations.is_crowd
+    if unusable.any():
+        logging.getLogger(__name__).warning(
+            "%s: %d people (first: annotation %d) have a 'bbox' without area or outside their image; they are scored, never cropped",
+            annotation_path, unusable.sum(), annotations.annotation_ids[np.argmax(unusable)],
+        )  # fmt: skip
+    return annotations
+
+
+def load(source, data_root, skeleton=None):
+    """Loads one data set.
+
+    Args:
+      source: ``DatasetSource`` or its text form.
+      data_root: folder that relative paths start from.
+      skeleton: joint set to map the people to; None: the file's own.
+
+    Returns:
+      ``PoseAnnotations``.
+    """
+    source = DatasetSource.parse(source) if isinstance(source, str) else source
+    annotations = read(source.format, os.path.join(data_root, source.annotations), os.path.join(data_root, source.images))
+    return annotations if skeleton is None else annotations.with_skeleton(skeleton)
+
+
+def load_all(sources, data_root, skeleton):
+    """Loads several data sets, mapped to one skeleton and joined; several get new, unique ids (``concatenate``)."""
+    if not sources:
+        raise UserError("no data set is given; name one as FORMAT:ANNOTATIONS:IMAGES (--train_data, --val_data, --test_data)")
+    return concatenate([load(source, data_root, skeleton) for source in sources])

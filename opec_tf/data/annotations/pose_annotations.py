@@ -1,0 +1,155 @@
+"""The in-memory form of every pose data set: a struct of arrays."""
+
+import dataclasses
+import os
+
+import numpy as np
+
+from opec_tf import skeletons
+from opec_tf.skeletons import Skeleton
+
+# CrowdPose's num_keypoints leaves these out, and every label of them carries v = 1 there.
+_UNCOUNTED_JOINTS = ("head", "neck")
+
+_DTYPES = {
+    "image_ids": np.int64, "image_paths": str, "image_sizes": np.int32, "crowd_index": np.float64,
+    "annotation_ids": np.int64, "image_index": np.int32, "boxes": np.float64, "areas": np.float64,
+    "keypoints": np.float64, "is_crowd": bool,
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PoseAnnotations:
+    """People and their joints in M images: N persons of K joints. Coordinates are image pixels (geometry.py).
+
+    Numbers are float64: evaluation must see the file's own decimals to agree with the published tools, and a file that
+    is read and written again keeps them. Arrays are cast to the types below when the object is made.
+
+    Attributes:
+      skeleton: the joint set; its order is the order of the K axis.
+      image_ids: int64 [M].
+      image_paths: text [M], full paths.
+      image_sizes: int32 [M, 2], (height, width); 0 where the file does not say.
+      crowd_index: float64 [M], CrowdPose's crowdIndex; NaN where the file does not say.
+      annotation_ids: int64 [N].
+      image_index: int32 [N], row of the image each person is in.
+      boxes: float64 [N, 4], (x, y, w, h).
+      areas: float64 [N], pixels^2, for OKS: what the file says, the box's area where it says nothing.
+      keypoints: float64 [N, K, 3], (x, y, v), v one of skeletons.UNLABELLED, OCCLUDED, VISIBLE.
+      is_crowd: bool [N], a region of many people rather than a person.
+    """
+
+    skeleton: Skeleton
+    image_ids: np.ndarray
+    image_paths: np.ndarray
+    image_sizes: np.ndarray
+    crowd_index: np.ndarray
+    annotation_ids: np.ndarray
+    image_index: np.ndarray
+    boxes: np.ndarray
+    areas: np.ndarray
+    keypoints: np.ndarray
+    is_crowd: np.ndarray
+
+    def __post_init__(self):
+        for name, dtype in _DTYPES.items():
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype))
+        images, people = self.num_images, self.num_people
+        shapes = {
+            "image_paths": (images,), "image_sizes": (images, 2), "crowd_index": (images,), "image_index": (people,),
+            "boxes": (people, 4), "areas": (people,), "keypoints": (people, self.skeleton.num_joints, 3), "is_crowd": (people,),
+        }  # fmt: skip
+        for name, shape in shapes.items():
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"{name} has shape {getattr(self, name).shape}, expected {shape}")
+
+    @property
+    def num_images(self):
+        return len(self.image_ids)
+
+    @property
+    def num_people(self):
+        return len(self.annotation_ids)
+
+    @property
+    def num_keypoints(self):
+        """Labelled joints of each person as CrowdPose counts them, without head and neck; int64 [N].
+
+        For COCO's joints, which have neither, this is COCO's num_keypoints. People with none are ignored in evaluation.
+        """
+        counted = np.array([joint not in _UNCOUNTED_JOINTS for joint in self.skeleton.joints])
+        return np.count_nonzero(self.keypoints[:, counted, 2] != skeletons.UNLABELLED, axis=1)
+
+    @property
+    def has_usable_box(self):
+        """Whether a person can be cropped: its box has area and meets the image (where its size is known); bool [N]."""
+        low, high = self.boxes[:, :2], self.boxes[:, :2] + self.boxes[:, 2:]
+        height_width = self.image_sizes[self.image_index].astype(np.float64)
+        size = np.where(height_width > 0, height_width, np.inf)[:, ::-1]
+        return np.all((self.boxes[:, 2:] > 0) & (low < size) & (high > 0), axis=1)
+
+    def with_skeleton(self, skeleton):
+        """The same people in another joint set; joints it has and this one lacks are unlabelled."""
+        if skeleton == self.skeleton:
+            return self
+        source = skeleton.mapping_from(self.skeleton)
+        keypoints = np.where(source[None, :, None] >= 0, self.keypoints[:, source], 0.0)
+        return dataclasses.replace(self, skeleton=skeleton, keypoints=keypoints)
+
+    def select(self, people):
+        """The given people (bool mask [N] or indices); all images are kept."""
+        names = ("annotation_ids", "image_index", "boxes", "areas", "keypoints", "is_crowd")
+        return dataclasses.replace(self, **{name: getattr(self, name)[people] for name in names})
+
+    def to_coco(self, image_root=None):
+        """The annotations as a COCO-format JSON object, with CrowdPose's crowdIndex where it is known.
+
+        Args:
+          image_root: folder that ``file_name`` is relative to; None: full paths (any reader that joins a folder and an
+            absolute path gets the absolute path).
+        """
+        paths = self.image_paths.tolist()
+        if image_root is not None:
+            paths = [os.path.relpath(path, image_root) for path in paths]
+        images = []
+        for row, path in enumerate(paths):
+            image = {"id": int(self.image_ids[row]), "file_name": path}
+            if self.image_sizes[row].all():
+                image["height"], image["width"] = self.image_sizes[row].tolist()
+            if not np.isnan(self.crowd_index[row]):
+                image["crowdIndex"] = float(self.crowd_index[row])
+            images.append(image)
+        category = {
+            "id": 1, "name": "person", "supercategory": "person", "keypoints": list(self.skeleton.joints),
+            "skeleton": (self.skeleton.edges + 1).tolist(),  # COCO counts joints from 1
+        }  # fmt: skip
+        return {"images": images, "annotations": self._coco_people(), "categories": [category]}
+
+    def _coco_people(self):
+        columns = zip(
+            self.annotation_ids.tolist(), self.image_ids[self.image_index].tolist(), self.boxes.tolist(),
+            self.areas.tolist(), self.keypoints.tolist(), self.num_keypoints.tolist(), self.is_crowd.tolist(),
+        )  # fmt: skip
+        return [
+            {
+                "id": annotation_id, "image_id": image_id, "category_id": 1, "bbox": box, "area": area,
+                "keypoints": [number for x, y, v in joints for number in (x, y, int(v))],
+                "num_keypoints": count, "iscrowd": int(crowd),
+            }
+            for annotation_id, image_id, box, area, joints, count, crowd in columns
+        ]  # fmt: skip
+
+
+def concatenate(parts):
+    """Joins data sets of one skeleton. Several get new ids, counted from 1; a single one is returned as it is."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    if any(part.skeleton != first.skeleton for part in parts):
+        raise ValueError("data sets of different skeletons cannot be joined; map them with with_skeleton first")
+    starts = np.cumsum([0] + [part.num_images for part in parts[:-1]])
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _DTYPES}
+    columns["image_index"] = np.concatenate([part.image_index + start for part, start in zip(parts, starts)])
+    columns["image_ids"] = np.arange(1, len(columns["image_ids"]) + 1)
+    columns["annotation_ids"] = np.arange(1, len(columns["annotation_ids"]) + 1)
+    return PoseAnnotations(skeleton=first.skeleton, **columns)

@@ -1,0 +1,1 @@
+"""Evaluation: OKS, predictions, average precision under each data set's protocol, occlusion statistics."""

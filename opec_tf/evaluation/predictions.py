@@ -1,0 +1,93 @@
+"""Predicted poses in memory, and the COCO results JSON they are exchanged in."""
+
+import dataclasses
+
+import numpy as np
+
+from opec_tf import files, records
+
+_DTYPES = {"image_ids": np.int64, "keypoints": np.float64, "scores": np.float64, "boxes": np.float64}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PosePredictions:
+    """N predicted people of K joints. Arrays are cast to the types below when the object is made.
+
+    Attributes:
+      image_ids: int64 [N].
+      keypoints: float64 [N, K, 3], (x, y, score), image pixels and 0..1.
+      scores: float64 [N], confidence in the person.
+      boxes: float64 [N, 4], (x, y, w, h), image pixels.
+    """
+
+    image_ids: np.ndarray
+    keypoints: np.ndarray
+    scores: np.ndarray
+    boxes: np.ndarray
+
+    def __post_init__(self):
+        for name, dtype in _DTYPES.items():
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype))
+        people = len(self.image_ids)
+        if self.keypoints.ndim != 3 or self.keypoints.shape[::2] != (people, 3):
+            raise ValueError(f"keypoints have shape {self.keypoints.shape}, expected [{people}, K, 3]")
+        if self.scores.shape != (people,) or self.boxes.shape != (people, 4):
+            raise ValueError(f"scores {self.scores.shape} or boxes {self.boxes.shape} are not of {people} people")
+
+    @property
+    def num_people(self):
+        return len(self.image_ids)
+
+    @property
+    def num_joints(self):
+        return self.keypoints.shape[1]
+
+    def select(self, people):
+        """The given people (bool mask [N] or indices)."""
+        return dataclasses.replace(self, **{name: getattr(self, name)[people] for name in _DTYPES})
+
+    def write(self, path):
+        """Writes a COCO results JSON: [{image_id, category_id, keypoints [3K], score, bbox}]."""
+        columns = zip(
+            self.image_ids.tolist(), self.keypoints.reshape(self.num_people, -1).tolist(), self.scores.tolist(), self.boxes.tolist()
+        )
+        files.write_json(path, [
+            {"image_id": image_id, "category_id": 1, "keypoints": keypoints, "score": score, "bbox": box}
+            for image_id, keypoints, score, box in columns
+        ])  # fmt: skip
+
+
+def read(path, num_joints=None):
+    """Reads a COCO results JSON.
+
+    A record without ``bbox`` (the official format has none) gets the box around its joints.
+
+    Args:
+      path: the file.
+      num_joints: joints each pose must have; None: as many as the first one has.
+
+    Raises:
+      UserError: the file is malformed; the message names the record, counted from 1, and the field.
+    """
+    people = records.Records(path, "prediction", files.read_json(path))
+    if num_joints is None:
+        first = people.values("keypoints")[0]
+        num_joints = len(first) // 3 if isinstance(first, list) else 0
+    keypoints = people.numbers("keypoints", 3 * num_joints, f"x, y, score of {num_joints} joints").reshape(-1, num_joints, 3)
+    boxes = _joint_boxes(keypoints)
+    with_box = people.has("bbox")
+    if with_box.any():
+        given = records.Records(path, "prediction", [item for item, there in zip(people.items, with_box) if there])
+        boxes[with_box] = given.numbers("bbox", 4, "x, y, width, height")
+    return PosePredictions(people.integers("image_id"), keypoints, people.numbers("score"), boxes)
+
+
+def empty(num_joints):
+    """No predictions, of ``num_joints`` joints."""
+    return PosePredictions(np.zeros(0), np.zeros((0, num_joints, 3)), np.zeros(0), np.zeros((0, 4)))
+
+
+def _joint_boxes(keypoints):
+    """Boxes (x, y, w, h) around all joints: [N, K, 3] -> [N, 4]."""
+    low, high = keypoints[..., :2].min(axis=1), keypoints[..., :2].max(axis=1)
+    return np.concatenate([low, high - low], axis=-1)

@@ -1,0 +1,145 @@
+"""Columns of a JSON list of objects, as arrays: checked as a whole, and a fault names the file, the record and the field."""
+
+import numpy as np
+
+from opec_tf.errors import UserError
+
+
+class Records:
+    """The objects of one list in a JSON file.
+
+    The checks run on whole columns; only when one fails are the records gone through to name the one at fault.
+
+    Args:
+      path: the file, for messages.
+      kind: what one record is, for messages: "image", "annotation", "prediction".
+      items: the list.
+      id_field: field that names a record in messages; without it records are counted from 1.
+
+    Raises:
+      UserError: ``items`` is not a list of JSON objects, or is empty.
+    """
+
+    def __init__(self, path, kind, items, id_field=None):
+        self.path, self.kind, self.items, self.id_field = path, kind, items, id_field
+        if not isinstance(items, list):
+            raise UserError(f"{path}: the {kind}s are {_describe(items)}, expected a list of objects; check the file's format")
+        if not items:
+            raise UserError(f"{path}: holds no {kind}s; check that it is the right file")
+        if set(map(type, items)) != {dict}:
+            index = next(i for i, item in enumerate(items) if not isinstance(item, dict))
+            self.fail(index, f"is {_describe(items[index])}, expected an object")
+
+    def __len__(self):
+        return len(self.items)
+
+    def fail(self, index, fault, remedy="correct or remove it"):
+        """Raises the ``UserError`` of one record: ``FILE: KIND ID: FAULT; REMEDY``."""
+        name = self.items[index].get(self.id_field) if isinstance(self.items[index], dict) else None
+        name = f"number {index + 1}" if name is None else name
+        raise UserError(f"{self.path}: {self.kind} {name}: {fault}; {remedy}")
+
+    def has(self, field):
+        """bool [N]: which records have the field, with a value other than null."""
+        return np.array([item.get(field) is not None for item in self.items])
+
+    def values(self, field):
+        """The field's values as a list.
+
+        Raises:
+          UserError: a record lacks the field.
+        """
+        try:
+            return [item[field] for item in self.items]
+        except KeyError:
+            index = next(i for i, item in enumerate(self.items) if field not in item)
+            self.fail(index, f"has no {field!r}", "add it, or check the file's format")
+
+    def texts(self, field):
+        """The field's values as a list of non-empty strings."""
+        values = self.values(field)
+        for index, value in enumerate(values):
+            if not isinstance(value, str) or not value:
+                self.fail(index, f"{field!r} is {_describe(value)}, expected a text")
+        return values
+
+    def numbers(self, field, width=None, meaning="", default=None):
+        """The field's values as float64 [N], or [N, width] where they are lists of ``width`` numbers.
+
+        Args:
+          field: name of the field.
+          width: length of each list; None: plain numbers.
+          meaning: what the numbers are, for messages, e.g. "x, y, width, height".
+          default: stands in for a missing value (may be NaN); None: the field is required. Plain numbers only.
+
+        Raises:
+          UserError: a value is missing, no number, of another length, NaN or infinite.
+        """
+        if default is None:
+            values, present = self.values(field), np.ones(len(self), bool)
+        else:
+            present = self.has(field)
+            values = [item[field] if there else default for item, there in zip(self.items, present)]
+        array = _as_array(values)
+        if array is None or array.shape[1:] != (() if width is None else (width,)):
+            self._fail_at_misshapen(field, values, width, meaning)
+        faulty = ~np.isfinite(array)
+        faulty = (faulty if width is None else faulty.any(axis=1)) & present
+        if faulty.any():
+            self.fail(int(np.argmax(faulty)), f"{field!r} holds NaN or infinity")
+        return array.astype(np.float64)
+
+    def integers(self, field, default=None):
+        """The field's values as int64 [N]; checks as ``numbers``."""
+        array = self.numbers(field, default=default)
+        faulty = array != np.floor(array)
+        if faulty.any():
+            index = int(np.argmax(faulty))
+            self.fail(index, f"{field!r} is {array[index]:g}, expected a whole number")
+        return array.astype(np.int64)
+
+    def unique_integers(self, field):
+        """As ``integers``; a value that occurs twice is an error too."""
+        array = self.integers(field)
+        order = np.argsort(array, kind="stable")
+        repeated = np.flatnonzero(np.diff(array[order]) == 0)
+        if repeated.size:
+            first, second = order[repeated[0]], order[repeated[0] + 1]
+            raise UserError(
+                f"{self.path}: {self.kind} {field} {array[first]} occurs twice (numbers {first + 1} and {second + 1} "
+                f"of the list); give every {self.kind} its own {field}"
+            )
+        return array
+
+    def _fail_at_misshapen(self, field, values, width, meaning):
+        expected = "a number" if width is None else f"{width} numbers" + (f" ({meaning})" if meaning else "")
+        for index, value in enumerate(values):
+            array = _as_array([value])
+            if width is not None and isinstance(value, list) and len(value) != width:
+                self.fail(index, f"{field!r} has {len(value)} values, expected {expected}")
+            if array is None or array.shape[1:] != (() if width is None else (width,)):
+                odd = value if not isinstance(value, list) else next((v for v in value if not _is_number(v)), value)
+                self.fail(index, f"{field!r} holds {_describe(odd)}, expected {expected}")
+        raise AssertionError("a column that cannot be an array has no faulty record")
+
+
+def _as_array(values):
+    """A numeric array of the values, or None where they are not numbers of one regular shape."""
+    try:
+        array = np.array(values)
+    except ValueError:  # lists of different lengths
+        return None
+    return array if array.dtype.kind in "iuf" else None
+
+
+def _is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _describe(value):
+    """A JSON value in a few words."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    return "null" if value is None else f"{value!r}"
