@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/installed.stamp
 
 # The Python that the virtual environment is made with; the first of these that is 3.9 to 3.11 and can make one.
 PYTHONS := python3.11 python3.10 python3.9 python3 python
-PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 DEMO_DIR := demo
 
 .PHONY: help demo quick-demo test lint types install clean
@@ -54,8 +54,8 @@ $(INSTALLED): setup.cfg constraints.txt pyproject.toml
 	  $$python -m venv --clear $(VENV); \
 	}
 	@echo "installing the packages of constraints.txt (about 2.5 GB; minutes the first time)"
-	@$(BIN)/python -m pip install $(PIP_FLAGS) pip setuptools wheel
-	$(BIN)/python -m pip install $(PIP_FLAGS) -e .[test]
+	$(PIP_INSTALL) pip setuptools wheel
+	$(PIP_INSTALL) -e .[test]
 	@$(BIN)/python -c "import cv2" || { \
 	  echo "error: OpenCV cannot be loaded; on Debian or Ubuntu: apt-get install libgl1 libglib2.0-0" >&2; exit 1; }
 	@touch $@

@@ -1,4 +1,8 @@
-"""What every command-line tool shares: one-line errors and exit statuses."""
+"""What every command-line tool shares: one-line errors and exit statuses.
+
+Statuses: 0 done (or help shown), 1 an error the user can mend, 2 wrong usage, 130 interrupted. A bug shows its
+traceback, with status 1.
+"""
 
 import sys
 
@@ -8,7 +12,7 @@ from opec_tf.errors import UserError
 
 
 def run(main, module_doc):
-    """Parses the flags and runs ``main()``; exits 0, 1 with one line for a ``UserError``, or 2 for wrong usage.
+    """Parses the flags, runs ``main()`` and exits; a ``UserError`` and wrong usage print one line to stderr.
 
     Args:
       main: function without arguments.
@@ -19,8 +23,10 @@ def run(main, module_doc):
     def parse(argv):
         try:
             rest = flags.FLAGS(argv)
-        except (flags.Error, OSError) as error:
+        except (flags.Error, OSError, UnicodeDecodeError) as error:
             _fail(error, 2)
+        except SystemExit:
+            sys.exit(0)  # --help was shown; absl gives it status 1, which a script would take for a failure
         if len(rest) > 1:
             _fail(f"unexpected argument {rest[1]!r}; flags are written --name=value (--help lists them)", 2)
         return rest

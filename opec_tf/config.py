@@ -5,6 +5,7 @@ A field's name is its flag's name, so no two dataclasses share one. Values are c
 
 import dataclasses
 import json
+import math
 
 from opec_tf import skeletons
 from opec_tf.errors import UserError
@@ -12,22 +13,47 @@ from opec_tf.errors import UserError
 STAGES = ("base", "opec")
 
 
-def _setting(default, help_text, choices=None):
-    return dataclasses.field(default=default, metadata={"help": help_text, "choices": choices})
+def _setting(default, help_text, choices=None, *, above=None, at_least=None, at_most=None):
+    """A field with its help, and what its value, or each element of a tuple, may be."""
+    metadata = {"help": help_text, "choices": choices, "above": above, "at_least": at_least, "at_most": at_most}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 class _Checked:
-    """Checks every field that lists its choices, and that numbers which must be positive are."""
-
-    _positive = ()
+    """Checks every field against the choices and bounds of its ``_setting``."""
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            value, choices = getattr(self, field.name), field.metadata["choices"]
-            if choices and value not in choices:
-                raise UserError(f"--{field.name}={value} is not known; choose from {', '.join(map(str, choices))}")
-            if field.name in self._positive and not value > 0:
-                raise UserError(f"--{field.name}={value} must be above 0")
+            value = getattr(self, field.name)
+            for item in value if isinstance(value, tuple) else (value,):
+                fault = _fault(item, field.metadata)
+                if fault:
+                    raise UserError(f"--{field.name}={_as_flag(value)} {fault}")
+
+
+def _fault(value, allowed):
+    """What is wrong with one value, as the end of a sentence; None where nothing is."""
+    if allowed["choices"] is not None and value not in allowed["choices"]:
+        return f"is not known; choose from {', '.join(allowed['choices'])}"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "is not a finite number"
+    if allowed["above"] is not None and value <= allowed["above"]:
+        return f"must be above {allowed['above']}"
+    if allowed["at_least"] is not None and value < allowed["at_least"]:
+        return f"must be {allowed['at_least']} or more"
+    if allowed["at_most"] is not None and value > allowed["at_most"]:
+        return f"must be {allowed['at_most']} or less"
+    return None
+
+
+def _check_length(name, values, length):
+    if len(values) != length:
+        raise UserError(f"--{name}={_as_flag(values)} must be {length} numbers separated by commas")
+
+
+def _as_flag(value):
+    """The value as it is written on the command line."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,35 +61,52 @@ class ModelConfig(_Checked):
     """The network (paper section 3; supplement 2 to 4). The defaults are the paper's CrowdPose model."""
 
     skeleton: str = _setting("body12", "joint set the model predicts", tuple(skeletons.SKELETONS))
-    crop_height: int = _setting(320, "height of the person crop, pixels; a multiple of 32")
-    crop_width: int = _setting(256, "width of the person crop, pixels; a multiple of 32")
+    crop_height: int = _setting(320, "height of the person crop, pixels; a multiple of 32", above=0)
+    crop_width: int = _setting(256, "width of the person crop, pixels; a multiple of 32", above=0)
     trunk: str = _setting("resnet101", "backbone depth", ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"))
-    trunk_width: int = _setting(64, "channels of the trunk's stem; 64 is the published width, less is a slimmer network")
+    trunk_width: int = _setting(
+        64, "channels of the trunk's stem; 64 is the published width, less is a slimmer network", above=0
+    )
     squeeze_excite: bool = _setting(True, "squeeze-and-excitation in the trunk's residual blocks (AlphaPose+)")
-    decoder: str = _setting("duc", "duc: pixel shuffle and two DUCs (AlphaPose+); deconv: three deconvolutions (SimplePose)", ("duc", "deconv"))
-    deconv_channels: int = _setting(256, "channels of each deconvolution of the deconv decoder")
-    adaption_channels: tuple = _setting((256, 128, 128), "channels of the adapted maps F^1, F^2, F^3 (coarse to fine)")
-    graph_channels: int = _setting(128, "channels of the first two graph convolutions")
-    block_channels: int = _setting(256, "channels of the ResGCN attention blocks")
-    graph_convolution: str = _setting("gcn", "gcn: Spektral's GCNConv; semantic: learned edge weights, as the authors' release", ("gcn", "semantic"))
+    decoder: str = _setting(
+        "duc",
+        "duc: pixel shuffle and two DUCs (AlphaPose+); deconv: three deconvolutions (SimplePose)",
+        ("duc", "deconv"),
+    )
+    deconv_channels: int = _setting(256, "channels of each deconvolution of the deconv decoder", above=0)
+    adaption_channels: tuple = _setting(
+        (256, 128, 128), "channels of the adapted maps F^1, F^2, F^3 (coarse to fine)", above=0
+    )
+    graph_channels: int = _setting(128, "channels of the first two graph convolutions", above=0)
+    block_channels: int = _setting(256, "channels of the ResGCN attention blocks", above=0)
+    graph_convolution: str = _setting(
+        "gcn", "gcn: Spektral's GCNConv; semantic: learned edge weights, as the authors' release", ("gcn", "semantic")
+    )
     joint_attention: bool = _setting(True, "self-attention over the joints at the end of each ResGCN block")
-    sample_at: str = _setting("latest", "pose at which image features are sampled for each block", ("initial", "latest"))
-    displacement: bool = _setting(True, "each block adds a displacement to the pose before it; off: it predicts the pose itself")
+    sample_at: str = _setting(
+        "latest", "pose at which image features are sampled for each block", ("initial", "latest")
+    )
+    displacement: bool = _setting(
+        True, "each block adds a displacement to the pose before it; off: it predicts the pose itself"
+    )
     image_guided: bool = _setting(True, "image features as node features; off is row (a) of the paper's Table 6")
-    progressive: bool = _setting(True, "coarse to fine, one map a block; off (row b): all maps enter every block at once")
+    progressive: bool = _setting(
+        True, "coarse to fine, one map a block; off (row b): all maps enter every block at once"
+    )
     multi_scale: bool = _setting(True, "blocks sample F^1, F^2, F^3; off (row c): every block samples F^3")
-    adaption: str = _setting("fusion", "cascaded feature adaption; conv (row e): no fusion blocks; none (row d): F1, F2, F3 as they are", ("fusion", "conv", "none"))
+    adaption: str = _setting(
+        "fusion",
+        "cascaded feature adaption; conv (row e): no fusion blocks; none (row d): F1, F2, F3 as they are",
+        ("fusion", "conv", "none"),
+    )
     heatmap_from_base: bool = _setting(True, "the heatmap of eq. 6 is a correction added to the base's own heatmaps")
-
-    _positive = ("crop_height", "crop_width", "trunk_width", "deconv_channels", "graph_channels", "block_channels")
 
     def __post_init__(self):
         super().__post_init__()
         for name in ("crop_height", "crop_width"):
             if getattr(self, name) % 32:
                 raise UserError(f"--{name}={getattr(self, name)} must be a multiple of 32")
-        if len(self.adaption_channels) != 3:
-            raise UserError(f"--adaption_channels={self.adaption_channels} must be three numbers, e.g. 256,128,128")
+        _check_length("adaption_channels", self.adaption_channels, 3)
 
     @property
     def crop_size(self):
@@ -84,56 +127,87 @@ class DataConfig(_Checked):
     train_data: tuple = _setting((), "data sets to train on: FORMAT:ANNOTATIONS:IMAGES,...")
     val_data: tuple = _setting((), "data sets that choose the best checkpoint: FORMAT:ANNOTATIONS:IMAGES,...")
     test_data: tuple = _setting((), "data sets that are only reported: FORMAT:ANNOTATIONS:IMAGES,...")
-    train_boxes: str = _setting("gt", "gt: ground-truth boxes, jittered; or a COCO results JSON of poses whose boxes are the training proposals")
-    box_margin: float = _setting(1.25, "side of a crop over side of its person's box after padding to the crop's aspect ratio")
-    min_visible_joints: int = _setting(6, "a training proposal needs at least this many visible joints (paper 5.1: more than 5)")
-    min_proposal_oks: float = _setting(0.3, "a training proposal needs an OKS above this with its person (paper 5.1)")
-    min_labelled_joints: int = _setting(1, "people with fewer labelled joints are not trained on")
-    flip_probability: float = _setting(0.5, "probability of mirroring a training crop (paper 5.1)")
-    box_jitter: float = _setting(0.05, "standard deviation of the shift of a ground-truth box, as a share of its sides, and of the log of its size")
-    scale_jitter: float = _setting(0.0, "training crops are scaled by exp(uniform(-s, s))")
-    rotation_degrees: float = _setting(0.0, "training crops are turned by uniform(-r, r) degrees")
-    color_jitter: float = _setting(0.0, "strength of brightness, contrast, saturation and hue changes of training crops, 0 to 1")
-    occluder_probability: float = _setting(0.0, "probability of pasting a textured patch over part of a training crop")
+    train_boxes: str = _setting(
+        "gt",
+        "gt: ground-truth boxes, jittered; or a COCO results JSON of poses whose boxes are the training proposals",
+    )
+    box_margin: float = _setting(
+        1.25, "side of a crop over side of its person's box after padding to the crop's aspect ratio", above=0
+    )
+    min_visible_joints: int = _setting(
+        6, "a training proposal needs at least this many visible joints (paper 5.1: more than 5)", at_least=0
+    )
+    min_proposal_oks: float = _setting(
+        0.3, "a training proposal needs an OKS above this with its person (paper 5.1)", at_least=0, at_most=1
+    )
+    min_labelled_joints: int = _setting(1, "people with fewer labelled joints are not trained on", at_least=0)
+    flip_probability: float = _setting(
+        0.5, "probability of mirroring a training crop (paper 5.1)", at_least=0, at_most=1
+    )
+    box_jitter: float = _setting(
+        0.05,
+        "standard deviation of the shift of a ground-truth box, as a share of its sides, and of the log of its size",
+        at_least=0,
+    )
+    scale_jitter: float = _setting(0.0, "training crops are scaled by exp(uniform(-s, s))", at_least=0)
+    rotation_degrees: float = _setting(0.0, "training crops are turned by uniform(-r, r) degrees", at_least=0)
+    color_jitter: float = _setting(
+        0.0,
+        "strength of brightness, contrast, saturation and hue changes of training crops, 0 to 1",
+        at_least=0,
+        at_most=1,
+    )
+    occluder_probability: float = _setting(
+        0.0, "probability of pasting a textured patch over part of a training crop", at_least=0, at_most=1
+    )
     strict: bool = _setting(False, "stop at the first unreadable image instead of skipping it with a counted warning")
-
-    _positive = ("box_margin",)
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig(_Checked):
     """The training recipe. The defaults are the paper's (section 5.1)."""
 
-    stages: tuple = _setting(STAGES, "stages to run, in order; a finished stage is skipped")
-    batch_size: int = _setting(10, "crops in a global batch")
-    base_epochs: int = _setting(30, "epochs of stage base")
-    opec_epochs: int = _setting(30, "epochs of stage opec")
-    steps_per_epoch: int = _setting(0, "steps in an epoch; 0: once through the data")
-    learning_rate: float = _setting(1e-3, "Adam's rate at the start; it follows a cosine to 0 over the stage")
-    warmup_steps: int = _setting(0, "steps over which the rate rises linearly from 0 before the cosine")
-    gradient_clip_norm: float = _setting(0.0, "gradients are clipped to this global norm; 0: not clipped")
-    weight_decay: float = _setting(0.0, "decoupled weight decay (AdamW) of kernels; 0: plain Adam")
+    stages: tuple = _setting(STAGES, "stages to run, in order; a finished stage is skipped", STAGES)
+    batch_size: int = _setting(10, "crops in a global batch", above=0)
+    base_epochs: int = _setting(30, "epochs of stage base", above=0)
+    opec_epochs: int = _setting(30, "epochs of stage opec", above=0)
+    steps_per_epoch: int = _setting(0, "steps in an epoch; 0: once through the data", at_least=0)
+    learning_rate: float = _setting(
+        1e-3, "Adam's rate at the start; it follows a cosine to 0 over the stage", above=0
+    )
+    warmup_steps: int = _setting(0, "steps over which the rate rises linearly from 0 before the cosine", at_least=0)
+    gradient_clip_norm: float = _setting(0.0, "gradients are clipped to this global norm; 0: not clipped", at_least=0)
+    weight_decay: float = _setting(0.0, "decoupled weight decay (AdamW) of kernels; 0: plain Adam", at_least=0)
     freeze_base: bool = _setting(False, "stage opec leaves the base's weights and BatchNorm statistics as they are")
-    base_rate_factor: float = _setting(1.0, "stage opec trains the base at this multiple of the learning rate")
-    pose_loss_weights: tuple = _setting((0.3, 0.5, 1.0), "lambda_1, lambda_2, lambda_3 of eq. 3")
-    heatmap_loss_weight: float = _setting(1.0, "weight of the base's heatmap loss kept beside eq. 3 in stage opec")
-    heatmap_sigma: float = _setting(2.0, "standard deviation of the Gaussian target, heatmap cells")
-    precision: str = _setting("float32", "Keras mixed precision policy", ("float32", "mixed_float16", "mixed_bfloat16"))
-    jit_compile: str = _setting("auto", "XLA for the training step; auto: where a GPU is present", ("auto", "on", "off"))
-    strategy: str = _setting("one", "tf.distribute strategy; multi_worker reads TF_CONFIG", ("one", "mirrored", "multi_worker"))
-    seed: int = _setting(0, "seed of initial weights, data order and augmentation")
+    base_rate_factor: float = _setting(
+        1.0, "stage opec trains the base at this multiple of the learning rate", at_least=0
+    )
+    pose_loss_weights: tuple = _setting((0.3, 0.5, 1.0), "lambda_1, lambda_2, lambda_3 of eq. 3", at_least=0)
+    heatmap_loss_weight: float = _setting(
+        1.0, "weight of the base's heatmap loss kept beside eq. 3 in stage opec", at_least=0
+    )
+    heatmap_sigma: float = _setting(2.0, "standard deviation of the Gaussian target, heatmap cells", above=0)
+    precision: str = _setting(
+        "float32", "Keras mixed precision policy", ("float32", "mixed_float16", "mixed_bfloat16")
+    )
+    jit_compile: str = _setting(
+        "auto", "XLA for the training step; auto: where a GPU is present", ("auto", "on", "off")
+    )
+    strategy: str = _setting(
+        "one", "tf.distribute strategy; multi_worker reads TF_CONFIG", ("one", "mirrored", "multi_worker")
+    )
+    seed: int = _setting(0, "seed of initial weights, data order and augmentation", at_least=0)
     base_weights: str = _setting("", "weights file (.weights.h5) that stage base, or opec without it, starts from")
-    validation_people: int = _setting(0, "people of the validation split scored after each epoch; 0: all")
-
-    _positive = ("batch_size", "base_epochs", "opec_epochs", "learning_rate", "heatmap_sigma")
+    validation_people: int = _setting(
+        0, "people of the validation split scored after each epoch; 0: all", at_least=0
+    )
 
     def __post_init__(self):
         super().__post_init__()
-        for stage in self.stages:
-            if stage not in STAGES:
-                raise UserError(f"--stages={','.join(self.stages)}: {stage} is not known; choose from {', '.join(STAGES)}")
-        if len(self.pose_loss_weights) != 3:
-            raise UserError(f"--pose_loss_weights={self.pose_loss_weights} must be three numbers, e.g. 0.3,0.5,1")
+        in_order = tuple(stage for stage in STAGES if stage in self.stages)
+        if self.stages != in_order or not in_order:
+            raise UserError(f"--stages={_as_flag(self.stages)} must be one or more of {_as_flag(STAGES)}, in that order")
+        _check_length("pose_loss_weights", self.pose_loss_weights, 3)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,10 +217,13 @@ class InferenceConfig(_Checked):
     protocol: str = _setting("crowdpose12", "scoring rules", ("coco", "crowdpose", "crowdpose12", "ochuman", "ocpose"))
     flip_test: bool = _setting(False, "average the heatmaps and poses with those of the mirrored crop")
     peak_refinement: str = _setting("dark", "sub-pixel rule for the base's heatmap peaks", ("none", "quarter", "dark"))
-    inference_batch_size: int = _setting(32, "crops in a batch")
-    nms_oks: float = _setting(0.9, "of two detected people of one image whose OKS exceeds this the weaker is dropped; detected boxes only")
-
-    _positive = ("inference_batch_size",)
+    inference_batch_size: int = _setting(32, "crops in a batch", above=0)
+    nms_oks: float = _setting(
+        0.9,
+        "of two detected people of one image whose OKS exceeds this the weaker is dropped; detected boxes only",
+        above=0,
+        at_most=1,
+    )
 
 
 def to_json(*configs):

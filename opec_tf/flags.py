@@ -1,45 +1,75 @@
 """absl flags made from the config dataclasses: one flag a field, with the field's default, type and help."""
 
 import dataclasses
+import sys
 
 from absl import flags
-
 
 FLAGS = flags.FLAGS
 
 
 def define(*config_classes):
-    """Defines a flag for every field of the dataclasses. Called by a command-line tool at import."""
+    """Defines a flag for every field of the dataclasses. Called by a command-line tool at import.
+
+    Several tools can be imported into one process: a flag that is there already stays as it is, since a field belongs
+    to one dataclass.
+    """
+    tool = sys._getframe(1).f_globals["__name__"]
+    if tool == "__main__":
+        tool = sys.argv[0]  # absl's name for the main module
     for config_class in config_classes:
         for field in dataclasses.fields(config_class):
-            help_text, choices, default = field.metadata["help"], field.metadata["choices"], field.default
-            if choices:
-                flags.DEFINE_enum(field.name, default, choices, help_text)
-            elif isinstance(default, bool):
-                flags.DEFINE_bool(field.name, default, help_text)
-            elif isinstance(default, int):
-                flags.DEFINE_integer(field.name, default, help_text)
-            elif isinstance(default, float):
-                flags.DEFINE_float(field.name, default, help_text)
-            elif isinstance(default, tuple):
-                flags.DEFINE_list(field.name, list(map(str, default)), help_text)
-            else:
-                flags.DEFINE_string(field.name, default, help_text)
+            if field.name not in FLAGS:
+                _define_one(field)
+            # --help lists the flags that belong to the tool's own module, and these are defined in this one.
+            FLAGS.register_key_flag_for_module(tool, FLAGS[field.name])
 
 
 def read(config_class):
-    """The dataclass with the values of the parsed flags."""
+    """The dataclass with the values of the parsed flags.
+
+    Raises:
+      UserError: a value is out of its bounds.
+    """
     values = {}
     for field in dataclasses.fields(config_class):
         value = FLAGS[field.name].value
-        if isinstance(field.default, tuple):
-            # A tuple's elements have the type of its default's: ints, floats, or else text.
-            element = type(field.default[0]) if field.default else str
-            value = tuple(element(item) for item in value)
-        values[field.name] = value
+        values[field.name] = tuple(value) if isinstance(field.default, tuple) else value
     return config_class(**values)
 
 
 def given(config_class):
     """Names of the config's fields that the command line or a flagfile set."""
     return [field.name for field in dataclasses.fields(config_class) if FLAGS[field.name].present]
+
+
+class _ListParser(flags.ListParser):
+    """Comma-separated values of one type; a value of another type is wrong usage, as it is for a single number."""
+
+    def __init__(self, element):
+        super().__init__()
+        self._element = element
+
+    def parse(self, argument):
+        try:
+            return [self._element(item) for item in super().parse(argument)]
+        except ValueError as error:
+            raise ValueError(f"should be {self._element.__name__} values separated by commas") from error
+
+
+def _define_one(field):
+    help_text, choices, default = field.metadata["help"], field.metadata["choices"], field.default
+    if isinstance(default, tuple):
+        # A tuple's elements have the type of its default's: ints, floats, or else text.
+        parser = _ListParser(type(default[0]) if default else str)
+        flags.DEFINE(parser, field.name, list(default), help_text, serializer=flags.CsvListSerializer(","))
+    elif choices:
+        flags.DEFINE_enum(field.name, default, choices, help_text)
+    elif isinstance(default, bool):
+        flags.DEFINE_bool(field.name, default, help_text)
+    elif isinstance(default, int):
+        flags.DEFINE_integer(field.name, default, help_text)
+    elif isinstance(default, float):
+        flags.DEFINE_float(field.name, default, help_text)
+    else:
+        flags.DEFINE_string(field.name, default, help_text)
