@@ -1,6 +1,7 @@
-"""Everything that can be set, as frozen dataclasses: typed, documented, with units. ``flags.py`` makes each field a flag.
+"""Everything that can be set, as frozen dataclasses: typed, documented, with units.
 
-A field's name is its flag's name, so no two dataclasses share one. Values are checked when the dataclass is made.
+``flags.py`` makes each field a flag of the same name, so no two dataclasses share one. Values are checked when the
+dataclass is made.
 """
 
 import dataclasses
@@ -206,7 +207,8 @@ class TrainConfig(_Checked):
         super().__post_init__()
         in_order = tuple(stage for stage in STAGES if stage in self.stages)
         if self.stages != in_order or not in_order:
-            raise UserError(f"--stages={_as_flag(self.stages)} must be one or more of {_as_flag(STAGES)}, in that order")
+            given, known = _as_flag(self.stages), _as_flag(STAGES)
+            raise UserError(f"--stages={given} must be one or more of {known}, in that order")
         _check_length("pose_loss_weights", self.pose_loss_weights, 3)
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import tempfile
+import uuid
 
 from opec_tf.errors import UserError
 
@@ -19,21 +20,22 @@ def atomic_path(path):
       UserError: the folder cannot be written or the disk is full.
     """
     path = pathlib.Path(path)
+    temporary = os.fspath(path.parent / f".partial-{uuid.uuid4().hex}{''.join(path.suffixes)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=".partial-", suffix="".join(path.suffixes), dir=path.parent)
-        os.close(handle)
+        # An empty file now, so that a folder that cannot be written is known before the work of the block.
+        with open(temporary, "xb"):
+            pass
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror}); choose a folder you can write to") from error
     try:
         yield temporary
-        # mkstemp makes files private; an output should follow the user's umask, as any other file does.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
         os.replace(temporary, path)
     except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror or error}); free some space or choose another folder") from error
+        if error.filename not in (None, temporary):
+            raise  # the block failed to read or write another file
+        reason = error.strerror or error
+        raise UserError(f"{path}: cannot be written ({reason}); free some space or choose another folder") from error
     finally:
         if os.path.exists(temporary):
             os.remove(temporary)
@@ -57,7 +59,7 @@ def read_json(path):
       UserError: the file is missing, unreadable, empty or no JSON.
     """
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:  # some editors begin a file with a byte order mark
             return json.load(file)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from error
