@@ -133,6 +133,7 @@ def _draw_person(overlay, points, drawn, hidden, skeleton, color):
     # Line widths follow the person's size, within what can be seen and what hides the picture.
     size = np.sqrt(np.prod(np.maximum(np.ptp(points[drawn], axis=0), 4.0)))
     width = float(np.clip(0.028 * size, 1.6, 9.0))
+    radius = 0.95 * width + 0.6
     shades = [_shade(color, joint) for joint in skeleton.joints]
     for outline in (True, False):
         for first, second in skeleton.edges:
@@ -140,9 +141,11 @@ def _draw_person(overlay, points, drawn, hidden, skeleton, color):
                 same_side = skeleton.joints[first].split("_")[0] == skeleton.joints[second].split("_")[0]
                 shade = _OUTLINE if outline else shades[first] if same_side else tuple(color)
                 bone_width = width * (1.0 if same_side else 0.7)
-                _draw_bone(overlay, points[first], points[second], bone_width, shade, outline, hidden[first] or hidden[second])
+                # A limb ends at the ring of a hidden joint, which stays hollow so.
+                gaps = radius * hidden[[first, second]]
+                _draw_bone(overlay, points[first], points[second], gaps, bone_width, shade, outline)
     for joint in np.flatnonzero(drawn):
-        _draw_joint(overlay, points[joint], 0.85 * width + 0.6, shades[joint], hidden[joint])
+        _draw_joint(overlay, points[joint], radius, shades[joint], hidden[joint])
 
 
 def _shade(color, joint):
@@ -153,38 +156,37 @@ def _shade(color, joint):
     return tuple(0.72 * color if side == "right" else color)
 
 
-def _draw_bone(overlay, start, end, width, color, outline, dashed):
-    """A straight limb, slimmer towards both ends; dashed and thinner where it leads to a hidden joint."""
-    length = float(np.linalg.norm(end - start))
+def _draw_bone(overlay, start, end, gaps, width, color, outline):
+    """A straight limb, slimmer towards both ends; dashed and thinner where it keeps a gap to a hidden joint."""
+    length = float(np.linalg.norm(end - start)) - sum(gaps)
     if length < 1e-3:
         return
-    along = (end - start) / length
-    half = 0.5 * width * (0.6 if dashed else 1.0)
+    along = (end - start) / np.linalg.norm(end - start)
+    start = start + along * gaps[0]
+    dashed = any(gaps)
     margin = max(0.6, 0.2 * width) if outline else 0.0
-    dash = max(3.2 * width, 5.0)
-    pieces = [(0.0, length)]
-    if dashed:
-        count = max(2, round(length / dash))
-        starts = np.arange(count) * length / count
-        pieces = [(s + 0.2 * length / count, s + 0.8 * length / count) for s in starts]
-    across = np.array([-along[1], along[0]]) * (half + margin)
-    for low, high in pieces:
-        low, high = start + along * (low - margin), start + along * (high + margin)
-        waist = low + 0.5 * (high - low)
-        taper = 1.0 if dashed else 0.6
-        corners = [low + taper * across, waist + across, high + taper * across, high - taper * across, waist - across, low - taper * across]
+    across = np.array([-along[1], along[0]]) * (0.5 * width * (0.6 if dashed else 1.0) + margin)
+    count = max(2, round(length / max(3.2 * width, 5.0))) if dashed else 1
+    filled = 0.6 if dashed else 1.0
+    for i in range(count):
+        low = start + along * (length * (i + 0.5 - filled / 2) / count - margin)
+        high = start + along * (length * (i + 0.5 + filled / 2) / count + margin)
+        waist, taper = (low + high) / 2, 1.0 if dashed else 0.6
+        corners = [low + taper * across, waist + across, high + taper * across]
+        corners += [high - taper * across, waist - across, low - taper * across]
         cv2.fillConvexPoly(overlay, _fixed(corners), color, cv2.LINE_AA, _SHIFT)
 
 
 def _draw_joint(overlay, point, radius, color, hidden):
+    """A disc, or a ring for a hidden joint, with a dark outline."""
     center = tuple(int(c) for c in _fixed(point))
     if hidden:
-        ring = max(1, round(0.45 * radius))
-        for extra, shade in ((max(1, ring // 2 + 1), _OUTLINE), (0, color)):
-            cv2.circle(overlay, center, int(_fixed(1.15 * radius)), shade, ring + extra, cv2.LINE_AA, _SHIFT)
+        ring = max(1, round(0.4 * radius))
+        for thickness, shade in ((ring + max(1, ring // 2 + 1), _OUTLINE), (ring, color)):
+            cv2.circle(overlay, center, int(_fixed(max(radius, 3.2))), shade, thickness, cv2.LINE_AA, _SHIFT)
     else:
-        cv2.circle(overlay, center, int(_fixed(radius + max(0.6, 0.25 * radius))), _OUTLINE, -1, cv2.LINE_AA, _SHIFT)
-        cv2.circle(overlay, center, int(_fixed(radius)), color, -1, cv2.LINE_AA, _SHIFT)
+        for extra, shade in ((max(0.6, 0.25 * radius), _OUTLINE), (0.0, color)):
+            cv2.circle(overlay, center, int(_fixed(0.9 * radius + extra)), shade, -1, cv2.LINE_AA, _SHIFT)
 
 
 def _fixed(values):
