@@ -1,0 +1,56 @@
+"""A graph convolution that owns its graph."""
+
+import numpy as np
+import tensorflow as tf
+from spektral.layers import GCNConv
+
+from opec_tf.layers.semantic_conv import SemanticConv
+
+KINDS = {"gcn": GCNConv, "semantic": SemanticConv}
+
+
+@tf.keras.utils.register_keras_serializable("opec_tf")
+class GraphConv(tf.keras.layers.Layer):
+    """A Spektral graph convolution over one fixed graph, followed by an activation.
+
+    Spektral's layers take the graph as an input. The joints' graph never changes, so this layer holds it as a constant,
+    preprocessed as its convolution wants it: ``gcn`` (Kipf & Welling, ICLR 2017) computes
+    D^-1/2 A D^-1/2 X W + b with A as in the paper's section 3.2, a_ii = 1; ``semantic`` learns the edges' weights.
+
+    Args:
+      channels: of the output.
+      adjacency: [K, K], non-zero where two joints are neighbours; the diagonal is ignored, every joint has a self-loop.
+      kind: "gcn" or "semantic".
+      activation: Keras activation or its name (the paper has a ReLU after each graph convolution).
+
+    Input: [B, K, C].
+    Output: [B, K, channels].
+    """
+
+    def __init__(self, channels, adjacency, kind="gcn", activation="relu", **kwargs):
+        super().__init__(**kwargs)
+        self.channels = channels
+        self.adjacency = np.array(adjacency, np.float32)
+        self.kind = kind
+        self.activation = tf.keras.activations.get(activation)
+        self.conv = KINDS[kind](channels, activation=self.activation, dtype=self.dtype_policy, name="conv")
+        # Both preprocessings add the self-loops.
+        without_loops = (self.adjacency != 0).astype(np.float32) * (1.0 - np.eye(len(self.adjacency), dtype=np.float32))
+        self.graph = np.asarray(self.conv.preprocess(without_loops), np.float32)
+
+    def build(self, input_shape):
+        self.conv.build([input_shape, self.graph.shape])
+        super().build(input_shape)
+
+    def call(self, features):
+        output = self.conv([features, tf.constant(self.graph, features.dtype)])
+        return tf.ensure_shape(output, (*features.shape[:-1], self.channels))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "channels": self.channels,
+            "adjacency": self.adjacency.tolist(),
+            "kind": self.kind,
+            "activation": tf.keras.activations.serialize(self.activation),
+        }

@@ -1,0 +1,55 @@
+"""Graph convolution with learned edge weights, as a Spektral layer."""
+
+import numpy as np
+import tensorflow as tf
+from spektral.layers.convolutional.conv import Conv
+
+
+@tf.keras.utils.register_keras_serializable("opec_tf")
+class SemanticConv(Conv):
+    """X' = (S * I) X W_self + (S * (1 - I)) X W_neighbour + b, S = softmax of learned logits over each row's edges.
+
+    Reference: Zhao et al., "Semantic Graph Convolutional Networks for 3D Human Pose Regression" (CVPR 2019); it is the
+    graph convolution of the authors' release, whose mask is a logit of -9e15. Here the softmax runs over the edges
+    alone, in float32, so that no precision overflows.
+
+    Args:
+      channels: of the output.
+      activation: Keras activation or its name.
+      **kwargs: Spektral's and Keras's layer arguments.
+
+    Input: [X [B, K, C], A [K, K]]; A holds 1 for an edge or self-loop and 0 elsewhere (``preprocess`` makes it).
+    Output: [B, K, channels].
+    """
+
+    def __init__(self, channels, activation=None, **kwargs):
+        super().__init__(activation=activation, **kwargs)
+        self.channels = channels
+
+    def build(self, input_shape):
+        (*_, features), (num_joints, _) = input_shape
+        self.own_kernel = self.add_weight("own_kernel", (features, self.channels))
+        self.neighbour_kernel = self.add_weight("neighbour_kernel", (features, self.channels))
+        self.edge_logits = self.add_weight(
+            "edge_logits", (num_joints, num_joints), initializer="ones", experimental_autocast=False
+        )
+        self.bias = self.add_weight("bias", (self.channels,), initializer="zeros")
+        super().build(input_shape)
+
+    def call(self, inputs):
+        features, edges = inputs
+        edges = tf.cast(edges, tf.float32)
+        weights = tf.exp(self.edge_logits - tf.reduce_max(self.edge_logits, axis=-1, keepdims=True)) * edges
+        weights = tf.cast(weights / tf.reduce_sum(weights, axis=-1, keepdims=True), features.dtype)
+        own = tf.linalg.diag_part(weights)[:, None] * tf.matmul(features, self.own_kernel)
+        neighbours = tf.linalg.set_diag(weights, tf.zeros_like(weights[0]))
+        return self.activation(own + tf.matmul(neighbours, tf.matmul(features, self.neighbour_kernel)) + self.bias)
+
+    @property
+    def config(self):
+        return {"channels": self.channels}
+
+    @staticmethod
+    def preprocess(a):
+        """Adds self-loops and makes every entry 0 or 1."""
+        return (a + np.eye(len(a)) > 0).astype(np.float32)

@@ -1,0 +1,101 @@
+"""The two losses: heatmaps of the base module, and poses (eq. 3).
+
+Both take ``y_true`` = joints float32 [B, K, 3], normalised crop (x, y) and weight (0: not labelled, not learnt), whatever
+the output they belong to. A value with weight 0 is never looked at: NaN there does no harm.
+
+Both are averages over the labelled joints of the GLOBAL batch. Under a tf.distribute strategy every replica divides its sum
+by the number of labelled joints on all replicas, and Keras adds the gradients; dividing by the replica's own number would
+count a joint more where it has fewer labelled neighbours. That is Keras's reduction SUM, for which Keras also logs
+the right value.
+"""
+
+import math
+
+import tensorflow as tf
+
+from opec_tf import geometry
+
+
+@tf.keras.utils.register_keras_serializable("opec_tf")
+class PoseLoss(tf.keras.losses.Loss):
+    """Masked L1 of eq. 3: |dx| + |dy| averaged over the labelled joints; normalised units (2 is the side of the crop).
+
+    y_pred: [B, K, 2], (x, y), normalised.
+    """
+
+    def __init__(self, *, name="pose_loss", reduction=tf.keras.losses.Reduction.SUM):
+        super().__init__(name=name, reduction=reduction)
+
+    def call(self, y_true, y_pred):
+        points, weights = _labels(y_true)
+        y_pred = tf.cast(y_pred, tf.float32)
+        tf.debugging.assert_shapes([(y_pred, ("B", "K", 2)), (points, ("B", "K", 2))])
+        errors = tf.reduce_sum(tf.abs(y_pred - points), axis=-1)
+        return tf.reduce_sum(weights * errors, axis=-1) / _global_labelled(weights)
+
+
+@tf.keras.utils.register_keras_serializable("opec_tf")
+class HeatmapLoss(tf.keras.losses.Loss):
+    """Masked squared error to a Gaussian of height 1 at each joint, averaged over the labelled joints.
+
+    The squared error is summed over a joint's cells and divided by pi sigma^2, the sum of the squares of the Gaussian: the
+    share of the target that is unexplained. All-zero heatmaps cost 1 (less for joints at the crop's border, nothing for
+    joints far outside, whose target is empty), perfect ones 0, at every resolution and sigma.
+
+    The Gaussian is rendered where the loss is computed, at the joint's exact position between the cells' centres.
+
+    Args:
+      sigma: standard deviation, heatmap cells.
+
+    y_pred: [B, h, w, K].
+    """
+
+    def __init__(self, *, sigma=2.0, name="heatmap_loss", reduction=tf.keras.losses.Reduction.SUM):
+        super().__init__(name=name, reduction=reduction)
+        self.sigma = sigma
+
+    def call(self, y_true, y_pred):
+        points, weights = _labels(y_true)
+        y_pred = tf.cast(y_pred, tf.float32)
+        tf.debugging.assert_shapes([(y_pred, ("B", "h", "w", "K")), (points, ("B", "K", 2))])
+        targets = gaussian_heatmaps(points, y_pred.shape[1:3], self.sigma)
+        errors = tf.reduce_sum(tf.math.squared_difference(y_pred, targets), axis=(1, 2)) / (math.pi * self.sigma**2)
+        return tf.reduce_sum(weights * errors, axis=-1) / _global_labelled(weights)
+
+    def get_config(self):
+        return {**super().get_config(), "sigma": self.sigma}
+
+
+def gaussian_heatmaps(points, size, sigma):
+    """Gaussians of height 1.
+
+    Args:
+      points: float32 [B, K, 2], (x, y), normalised.
+      size: (height, width) of the heatmaps, cells.
+      sigma: standard deviation, cells.
+
+    Returns:
+      float32 [B, height, width, K].
+    """
+    height, width = size
+    cells = geometry.denormalize(points, size)
+    # A Gaussian is the product of one along x and one along y.
+    along_x = tf.exp(-tf.square(tf.range(width, dtype=tf.float32)[:, None] - cells[:, None, :, 0]) / (2.0 * sigma**2))
+    along_y = tf.exp(-tf.square(tf.range(height, dtype=tf.float32)[:, None] - cells[:, None, :, 1]) / (2.0 * sigma**2))
+    return along_y[:, :, None, :] * along_x[:, None, :, :]
+
+
+def _labels(y_true):
+    """Joints [B, K, 3] -> positions [B, K, 2], zero where not labelled, and weights [B, K]."""
+    joints = tf.cast(y_true, tf.float32)
+    weights = joints[..., 2]
+    return tf.where(weights[..., None] > 0.0, joints[..., :2], 0.0), weights
+
+
+def _global_labelled(weights):
+    """The number (sum of weights) of labelled joints of the global batch, at least 1e-6."""
+    total = tf.reduce_sum(weights)
+    replica_context = tf.distribute.get_replica_context()
+    if replica_context is not None and replica_context.num_replicas_in_sync > 1:
+        total = replica_context.all_reduce(tf.distribute.ReduceOp.SUM, total)
+    return tf.maximum(total, 1e-6)

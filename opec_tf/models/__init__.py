@@ -1,0 +1,53 @@
+"""The networks, made from a ``ModelConfig``. The builders themselves take keywords and know no config."""
+
+import tensorflow as tf
+
+from opec_tf import skeletons
+from opec_tf.models.opec_net import POSE_OUTPUTS, opec_net
+from opec_tf.models.pose_backbone import pose_backbone
+
+__all__ = ["POSE_OUTPUTS", "build_base", "build_opec_net"]
+
+
+def build_base(config):
+    """The base module alone: crops [B, H, W, 3] -> {"base_heatmaps": float32 [B, H / 4, W / 4, K]}.
+
+    The model holds ``pose_backbone`` as its layer "base", as does ``build_opec_net``'s, so that weights pass from one to
+    the other by ``get_layer("base")``.
+    """
+    base = _backbone(config)
+    crops = tf.keras.Input((*config.crop_size, 3), name="crops")
+    heatmaps = tf.keras.layers.Activation("linear", dtype="float32", name="base_heatmaps")(base(crops)["base_heatmaps"])
+    return tf.keras.Model(crops, {"base_heatmaps": heatmaps}, name="base_net")
+
+
+def build_opec_net(config):
+    """OPEC-Net with its base; see ``opec_net.opec_net`` for the outputs."""
+    return opec_net(
+        _backbone(config),
+        adjacency=skeletons.SKELETONS[config.skeleton].adjacency,
+        adaption_channels=config.adaption_channels,
+        graph_channels=config.graph_channels,
+        block_channels=config.block_channels,
+        graph_convolution=config.graph_convolution,
+        joint_attention=config.joint_attention,
+        sample_at=config.sample_at,
+        displacement=config.displacement,
+        image_guided=config.image_guided,
+        progressive=config.progressive,
+        multi_scale=config.multi_scale,
+        adaption=config.adaption,
+        heatmap_from_base=config.heatmap_from_base,
+    )
+
+
+def _backbone(config):
+    return pose_backbone(
+        crop_size=config.crop_size,
+        num_joints=skeletons.SKELETONS[config.skeleton].num_joints,
+        trunk=config.trunk,
+        trunk_width=config.trunk_width,
+        squeeze_excite=config.squeeze_excite,
+        decoder=config.decoder,
+        deconv_channels=config.deconv_channels,
+    )

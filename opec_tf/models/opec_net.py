@@ -1,0 +1,166 @@
+"""OPEC-Net (Qiu et al., ECCV 2020). ``opec_net`` reads from top to bottom as the paper's Figure 2 from left to right."""
+
+import math
+
+import tensorflow as tf
+
+from opec_tf.layers.fusion_block import FusionBlock
+from opec_tf.layers.graph_conv import GraphConv
+from opec_tf.layers.joint_sampling import JointSampling
+from opec_tf.layers.residual_graph_block import ResidualGraphBlock
+from opec_tf.layers.soft_argmax import SoftArgmax
+
+POSE_OUTPUTS = ("initial_pose", "pose_1", "pose_2", "pose_3")
+
+
+def opec_net(
+    base,
+    *,
+    adjacency,
+    adaption_channels=(256, 128, 128),
+    graph_channels=128,
+    block_channels=256,
+    graph_convolution="gcn",
+    joint_attention=True,
+    sample_at="latest",
+    displacement=True,
+    image_guided=True,
+    progressive=True,
+    multi_scale=True,
+    adaption="fusion",
+    heatmap_from_base=True,
+):
+    """Builds OPEC-Net over a base module.
+
+    Args:
+      base: model made by ``pose_backbone``; it becomes part of the new model, weights and all.
+      adjacency: [K, K], non-zero where two joints are neighbours in the body.
+      adaption_channels: of F^1, F^2, F^3.
+      graph_channels: of the first two graph convolutions.
+      block_channels: of the ResGCN attention blocks.
+      graph_convolution: "gcn" or "semantic", see ``GraphConv``.
+      joint_attention: self-attention at the end of each block.
+      sample_at: "latest": block i samples at the pose of block i - 1; "initial": all sample at the initial pose.
+      displacement: blocks add to the pose before them; otherwise each gives a pose of its own.
+      image_guided, progressive, multi_scale, adaption: the rows of the paper's Table 6, see ``ModelConfig``.
+      heatmap_from_base: the convolution of eq. 6 is added to the base's heatmaps instead of replacing them.
+
+    Returns:
+      A model from crops [B, H, W, 3] (RGB, 0..255) to a dict of float32 tensors: base_heatmaps and heatmaps
+      [B, H / 4, W / 4, K]; initial_pose, pose_1, pose_2, pose_3 [B, K, 2], (x, y), normalised; initial_score [B, K],
+      0..1. Every output comes from a layer of its own name, so Keras logs losses under these names.
+    """
+    # Base module: heatmaps and three feature maps, coarse to fine.
+    crops = tf.keras.Input(base.input_shape[1:], name="crops")
+    base_outputs = base(crops)
+    base_heatmaps = _output("base_heatmaps")(base_outputs["base_heatmaps"])
+    maps = [base_outputs["F1"], base_outputs["F2"], base_outputs["F3"]]
+
+    # Cascaded Feature Adaption (eq. 4 and 5): F1, F2, F3 -> F^1, F^2, F^3.
+    maps = _feature_adaption(maps, adaption_channels, adaption)
+
+    # Heatmap (eq. 6). As a correction it starts at zero, so that training starts from what the base knows.
+    heatmaps = tf.keras.layers.Conv2D(
+        base_heatmaps.shape[-1],
+        3,
+        padding="same",
+        kernel_initializer="zeros" if heatmap_from_base else "glorot_uniform",
+        dtype="float32",
+        name="heatmap_conv",
+    )(maps[-1])
+    if heatmap_from_base:
+        heatmaps = tf.keras.layers.Add(dtype="float32", name="heatmap_sum")([base_heatmaps, heatmaps])
+    heatmaps = _output("heatmaps")(heatmaps)
+
+    # Initial pose: integral regression (eq. 2).
+    initial_pose, initial_score = SoftArgmax(initial_beta(heatmaps.shape[1:3]), name="soft_argmax")(heatmaps)
+    initial_pose = _output("initial_pose")(initial_pose)
+    initial_score = _output("initial_score")(initial_score)
+
+    # Image-Guided Progressive GCN: (x, y, c) through two graph convolutions, then three blocks that each refine the pose.
+    features = _node_features(initial_pose, initial_score, base_heatmaps)
+    for name in ("graph_conv_1", "graph_conv_2"):
+        features = GraphConv(graph_channels, adjacency, graph_convolution, name=name)(features)
+    poses = [initial_pose]
+    for block in (1, 2, 3):
+        # J^i: features of the image at the joints. They are excavated at the pose known so far; its gradient flows
+        # through the sampling, as the paper trains end to end.
+        sampled_maps = _maps_of_block(maps, block, image_guided, progressive, multi_scale)
+        sampled_pose = poses[-1] if sample_at == "latest" else initial_pose
+        joint_features = [
+            JointSampling(name=f"joint_features_{block}_{index}")([feature_map, sampled_pose])
+            for index, feature_map in enumerate(sampled_maps, start=1)
+        ]
+        if joint_features:
+            features = tf.keras.layers.Concatenate(name=f"node_features_{block}")([features, *joint_features])
+        # ResGCN attention block.
+        features = ResidualGraphBlock(
+            block_channels, adjacency, graph_convolution, joint_attention, name=f"residual_graph_block_{block}"
+        )(features)
+        # P^i: the pose before, displaced. Displacements start at zero, so that the first poses equal the initial one.
+        change = tf.keras.layers.Dense(
+            2,
+            kernel_initializer="zeros" if displacement else "glorot_uniform",
+            dtype="float32",
+            name=f"displacement_{block}",
+        )(features)
+        if displacement:
+            change = tf.keras.layers.Add(dtype="float32", name=f"displaced_{block}")([poses[-1], change])
+        poses.append(_output(f"pose_{block}")(change))
+
+    outputs = dict(zip(POSE_OUTPUTS, poses))
+    outputs.update(base_heatmaps=base_heatmaps, heatmaps=heatmaps, initial_score=initial_score)
+    return tf.keras.Model(crops, outputs, name="opec_net")
+
+
+def initial_beta(heatmap_size):
+    """Inverse temperature at which a base's heatmaps can be read: 2 ln(cells) + 4, about 17 for 32 x 24, 21 for 80 x 64.
+
+    A peak of half height (an unsure, often hidden joint) then has e^(beta / 2) = e^2 cells times the weight of one
+    background cell at its top alone, so that the background does not pull it to the centre of the crop.
+    """
+    height, width = heatmap_size
+    return 2.0 * math.log(height * width) + 4.0
+
+
+def _output(name):
+    """Identity in float32, whose name becomes the output's name in logs and signatures."""
+    return tf.keras.layers.Activation("linear", dtype="float32", name=name)
+
+
+def _feature_adaption(maps, channels, adaption):
+    """CFA (supplement 4, Fig. 7): [F1, F2, F3] -> [F^1, F^2, F^3] of the given channels; "none" gives the maps back."""
+    if adaption == "none":
+        return maps
+    adapted = []
+    for index, (feature_map, width) in enumerate(zip(maps, channels), start=1):
+        if adaption == "fusion" and adapted:
+            adapted.append(FusionBlock(width, name=f"fusion_{index}")([adapted[-1], feature_map]))
+        else:
+            adapted.append(
+                tf.keras.layers.Conv2D(
+                    width, 3, padding="same", activation="relu", kernel_initializer="he_normal", name=f"adaption_{index}"
+                )(feature_map)
+            )
+    return adapted
+
+
+def _node_features(initial_pose, initial_score, base_heatmaps):
+    """The nodes' (x, y, c), [B, K, 4]: the score twice, as the two things c can mean.
+
+    The peak likelihood (eq. 1) says how concentrated the joint's heatmap is, the height of the base's own peak whether
+    it saw the joint at all; the second keeps its meaning while training moves heatmaps and temperature.
+    """
+    peak = tf.keras.layers.GlobalMaxPooling2D(dtype="float32", name="base_peak")(base_heatmaps)
+    column = tf.keras.layers.Reshape((-1, 1), dtype="float32", name="base_peak_column")(peak)
+    score = tf.keras.layers.Reshape((-1, 1), dtype="float32", name="initial_score_column")(initial_score)
+    return tf.keras.layers.Concatenate(dtype="float32", name="node_features")([initial_pose, score, column])
+
+
+def _maps_of_block(maps, block, image_guided, progressive, multi_scale):
+    """The feature maps that block 1, 2 or 3 samples."""
+    if not image_guided:
+        return []
+    if not multi_scale:
+        return maps[-1:]
+    return maps[block - 1 : block] if progressive else maps

@@ -1,0 +1,66 @@
+"""The base module: a trunk and a decoder that give heatmaps and the three feature maps F1, F2, F3."""
+
+import tensorflow as tf
+
+from opec_tf.layers.duc import DUC
+from opec_tf.layers.image_normalization import ImageNormalization
+from opec_tf.layers.pixel_shuffle import PixelShuffle
+from opec_tf.models.resnet import resnet
+
+
+def pose_backbone(*, crop_size, num_joints, trunk, trunk_width=64, squeeze_excite=True, decoder="duc", deconv_channels=256):
+    """Builds AlphaPose+ (SE-ResNet, "duc") or SimplePose (ResNet, "deconv"), the paper's two base modules.
+
+    Args:
+      crop_size: (height, width) of the crops, pixels, multiples of 32.
+      num_joints: K.
+      trunk, trunk_width, squeeze_excite: see ``resnet``.
+      decoder: "duc" or "deconv".
+      deconv_channels: of each of the deconv decoder's layers.
+
+    Returns:
+      A model named "base" from crops [B, H, W, 3] (RGB, 0..255) to a dict of
+        F1 [B, H / 16, W / 16, *], F2 [B, H / 8, W / 8, *], F3 [B, H / 4, W / 4, *], and
+        base_heatmaps float32 [B, H / 4, W / 4, K], trained to a Gaussian of height 1 at each joint.
+      With bottlenecks and "duc" the maps have 512, 256 and 128 channels, with basic blocks a quarter of that.
+    """
+    crops = tf.keras.Input((*crop_size, 3), name="crops")
+    images = ImageNormalization(name="normalization")(crops)
+    c5 = resnet(images, trunk=trunk, width=trunk_width, squeeze_excite=squeeze_excite)
+    if decoder == "duc":
+        f1, f2, f3 = _duc_decoder(c5)
+        head_size = 3
+    else:
+        f1, f2, f3 = _deconv_decoder(c5, deconv_channels)
+        head_size = 1
+    # A head near zero starts at the heatmaps' background; float32 because a peak is located to a fraction of a cell.
+    heatmaps = tf.keras.layers.Conv2D(
+        num_joints,
+        head_size,
+        padding="same",
+        kernel_initializer=tf.keras.initializers.RandomNormal(stddev=0.001),
+        dtype="float32",
+        name="heatmap_head",
+    )(f3)
+    return tf.keras.Model(crops, {"F1": f1, "F2": f2, "F3": f3, "base_heatmaps": heatmaps}, name="base")
+
+
+def _duc_decoder(c5):
+    """AlphaPose's FastPose: every map has twice the size and, after the first, half the channels of the one before."""
+    f1 = PixelShuffle(name="shuffle")(c5)
+    f2 = DUC(2 * f1.shape[-1], name="duc1")(f1)
+    f3 = DUC(2 * f2.shape[-1], name="duc2")(f2)
+    return f1, f2, f3
+
+
+def _deconv_decoder(c5, channels):
+    """SimplePose (Xiao et al., ECCV 2018): three 4x4 transposed convolutions of stride 2."""
+    maps, x = [], c5
+    for name in ("deconv1", "deconv2", "deconv3"):
+        x = tf.keras.layers.Conv2DTranspose(
+            channels, 4, 2, padding="same", use_bias=False, kernel_initializer="he_normal", name=name
+        )(x)
+        x = tf.keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")(x)
+        x = tf.keras.layers.ReLU(name=f"{name}_relu")(x)
+        maps.append(x)
+    return maps

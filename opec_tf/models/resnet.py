@@ -1,0 +1,88 @@
+"""ResNet trunks, plain and with squeeze-and-excitation.
+
+The layout is torchvision's ("v1.5": a bottleneck's stride lies in its 3x3 convolution), which AlphaPose and SimplePose
+use as well, and so is the padding: symmetric, where Keras's "same" would pad strided convolutions on one side only. Weights
+trained in PyTorch therefore agree after conversion.
+"""
+
+import tensorflow as tf
+
+from opec_tf.layers.squeeze_excite import SqueezeExcite
+
+BLOCKS = {
+    "resnet18": (2, 2, 2, 2),
+    "resnet34": (3, 4, 6, 3),
+    "resnet50": (3, 4, 6, 3),
+    "resnet101": (3, 4, 23, 3),
+    "resnet152": (3, 8, 36, 3),
+}
+BASIC_BLOCKS = ("resnet18", "resnet34")
+
+
+def resnet(images, *, trunk, width=64, squeeze_excite=False):
+    """Applies a ResNet without its classifier.
+
+    Args:
+      images: [B, H, W, 3], normalised; H and W multiples of 32.
+      trunk: a key of ``BLOCKS``.
+      width: channels of the stem; the four stages have 1, 2, 4 and 8 times as many (times 4 for bottlenecks).
+      squeeze_excite: a gate with reduction 1 at the end of the residual branch of those blocks whose shortcut is a
+        convolution, as in AlphaPose's SE-ResNet: the first of each stage (of resnet18 and 34, not of stage 1).
+
+    Returns:
+      C5, [B, H / 32, W / 32, 8 width], or 32 width for bottlenecks.
+    """
+    block = _basic_block if trunk in BASIC_BLOCKS else _bottleneck
+    x = tf.keras.layers.ReLU(name="stem_relu")(_conv_norm(images, width, 7, stride=2, name="stem"))
+    # Zeros are as good as the minus infinity PyTorch pads with: nothing is below zero after the ReLU.
+    x = tf.keras.layers.ZeroPadding2D(1, name="pool_pad")(x)
+    x = tf.keras.layers.MaxPooling2D(3, 2, name="pool")(x)
+    for stage, repeats in enumerate(BLOCKS[trunk]):
+        for index in range(repeats):
+            stride = 2 if stage > 0 and index == 0 else 1
+            x = block(x, width << stage, stride, squeeze_excite, name=f"stage{stage + 1}_block{index + 1}")
+    return x
+
+
+def _basic_block(x, channels, stride, squeeze_excite, name):
+    y = tf.keras.layers.ReLU(name=f"{name}_relu1")(_conv_norm(x, channels, 3, stride, name=f"{name}_conv1"))
+    y = _conv_norm(y, channels, 3, name=f"{name}_conv2", gamma="zeros")
+    return _add_shortcut(x, y, channels, stride, squeeze_excite, name)
+
+
+def _bottleneck(x, channels, stride, squeeze_excite, name):
+    y = tf.keras.layers.ReLU(name=f"{name}_relu1")(_conv_norm(x, channels, 1, name=f"{name}_conv1"))
+    y = tf.keras.layers.ReLU(name=f"{name}_relu2")(_conv_norm(y, channels, 3, stride, name=f"{name}_conv2"))
+    y = _conv_norm(y, 4 * channels, 1, name=f"{name}_conv3", gamma="zeros")
+    return _add_shortcut(x, y, 4 * channels, stride, squeeze_excite, name)
+
+
+def _add_shortcut(x, y, channels, stride, squeeze_excite, name):
+    if stride > 1 or x.shape[-1] != channels:
+        x = _conv_norm(x, channels, 1, stride, name=f"{name}_shortcut")
+        if squeeze_excite:
+            y = SqueezeExcite(name=f"{name}_se")(y)
+    y = tf.keras.layers.Add(name=f"{name}_add")([x, y])
+    return tf.keras.layers.ReLU(name=f"{name}_relu")(y)
+
+
+def _conv_norm(x, channels, kernel_size, stride=1, *, name, gamma="ones"):
+    """Convolution and BatchNorm with PyTorch's padding, epsilon and momentum (its 0.1 is Keras's 0.9).
+
+    ``gamma="zeros"`` at the end of a residual branch makes every block start as its shortcut, which trains more easily
+    from scratch (Goyal et al., 2017). Loaded weights replace it.
+    """
+    if stride > 1 and kernel_size > 1:
+        x = tf.keras.layers.ZeroPadding2D(kernel_size // 2, name=f"{name}_pad")(x)
+    x = tf.keras.layers.Conv2D(
+        channels,
+        kernel_size,
+        stride,
+        padding="same" if stride == 1 else "valid",
+        use_bias=False,
+        kernel_initializer=tf.keras.initializers.VarianceScaling(2.0, "fan_out"),
+        name=name,
+    )(x)
+    return tf.keras.layers.BatchNormalization(
+        momentum=0.9, epsilon=1e-5, gamma_initializer=gamma, name=f"{name}_norm"
+    )(x)
