@@ -11,7 +11,8 @@
 * An affine [..., 2, 3] takes crop pixels to image pixels: ``image = A[:, :2] @ crop + A[:, 2]``. That is the direction
   in which a crop is resampled and in which predictions return; its inverse takes labels into the crop.
 
-Functions take NumPy arrays or tensors and return tensors; sizes are (height, width), as array shapes are.
+Functions take NumPy arrays or tensors of floats and return tensors of the same precision, except the two that say they
+are NumPy; sizes are (height, width), as array shapes are.
 """
 
 import numpy as np
@@ -39,7 +40,7 @@ def denormalize(points, size):
 
 
 def cell_centers(size):
-    """Normalised (x, y) of every cell's centre of a (height, width) map; float32 array [height, width, 2]."""
+    """Normalised (x, y) of every cell's centre of a (height, width) map; float32 NumPy array [height, width, 2]."""
     height, width = size
     x = (2.0 * np.arange(width) + 1.0) / width - 1.0
     y = (2.0 * np.arange(height) + 1.0) / height - 1.0
@@ -52,7 +53,7 @@ def crop_affine(boxes, crop_size, margin=1.0, scale=1.0, rotation=0.0, shift=(0.
     The box is widened or heightened around its centre to the crop's aspect ratio, then enlarged by ``margin``.
 
     Args:
-      boxes: [..., 4], (x, y, w, h) in image pixels.
+      boxes: [..., 4], (x, y, w, h) in image pixels; one of w and h is above 0.
       crop_size: (height, width) of the crop in pixels.
       margin: side of the crop over side of the aspect-corrected box; 1 is tight.
       scale: further factor on the side, [...] or scalar (augmentation).
@@ -60,20 +61,29 @@ def crop_affine(boxes, crop_size, margin=1.0, scale=1.0, rotation=0.0, shift=(0.
       shift: displacement of the window's centre as a share of the enlarged box's (w, h), [..., 2] (augmentation).
 
     Returns:
-      float32 [..., 2, 3].
+      [..., 2, 3] in the precision of ``boxes`` (float32 for integers).
     """
-    boxes = tf.cast(boxes, tf.float32)
-    height, width = (float(side) for side in crop_size)
+    boxes = tf.convert_to_tensor(boxes)
+    if not boxes.dtype.is_floating:
+        boxes = tf.cast(boxes, tf.float32)
+    scale, rotation, shift = (tf.convert_to_tensor(value, boxes.dtype) for value in (scale, rotation, shift))
+    crop_extent = _extent(boxes, crop_size)
     corner, extent = boxes[..., :2], boxes[..., 2:]
     # Image pixels per crop pixel: the side that needs more room decides.
-    step = margin * tf.reduce_max(extent / tf.constant([width, height]), axis=-1)
-    center = corner + extent / 2.0 - 0.5 + tf.convert_to_tensor(shift, tf.float32) * step[..., None] * [width, height]
+    step = margin * tf.reduce_max(extent / crop_extent, axis=-1)
+    center = corner + extent / 2.0 - 0.5 + shift * step[..., None] * crop_extent
     step = step * scale
     cosine, sine = step * tf.cos(rotation), step * tf.sin(rotation)
     linear = tf.stack([tf.stack([cosine, -sine], -1), tf.stack([sine, cosine], -1)], axis=-2)
-    crop_center = tf.constant([(width - 1.0) / 2.0, (height - 1.0) / 2.0])
-    offset = center - tf.linalg.matvec(linear, crop_center)
+    offset = center - _transform(linear, (crop_extent - 1.0) / 2.0)
     return tf.concat([linear, offset[..., None]], axis=-1)
+
+
+def mirror_affine(affine, crop_size):
+    """The affines [..., 2, 3] of the mirrored crops: crop pixel x takes what crop pixel W - 1 - x took."""
+    _, width = crop_size
+    along_x = affine[..., :1]
+    return tf.concat([-along_x, affine[..., 1:2], affine[..., 2:] + (width - 1.0) * along_x], axis=-1)
 
 
 def apply_affine(affine, points):
@@ -86,23 +96,25 @@ def apply_affine(affine, points):
     Returns:
       [..., N, 2].
     """
-    affine, points = tf.convert_to_tensor(affine), tf.convert_to_tensor(points)
-    return tf.matmul(points, affine[..., :2], transpose_b=True) + affine[..., None, :, 2]
+    affine = tf.convert_to_tensor(affine)
+    points = tf.convert_to_tensor(points, affine.dtype)
+    return _transform(affine[..., None, :, :2], points) + affine[..., None, :, 2]
 
 
 def invert_affine(affine):
-    """Inverse of [..., 2, 3] affines, in closed form (tf.linalg.inv has no XLA-free batch kernel on every device)."""
+    """Inverses [..., 2, 3] of affines [..., 2, 3]."""
     affine = tf.convert_to_tensor(affine)
-    a, b, c, d = affine[..., 0, 0], affine[..., 0, 1], affine[..., 1, 0], affine[..., 1, 1]
-    determinant = (a * d - b * c)[..., None, None]
-    linear = tf.stack([tf.stack([d, -b], -1), tf.stack([-c, a], -1)], axis=-2) / determinant
-    offset = -tf.linalg.matvec(linear, affine[..., 2])
-    return tf.concat([linear, offset[..., None]], axis=-1)
+    inverse = _invert(affine[..., :2])
+    return tf.concat([inverse, -_transform(inverse, affine[..., 2])[..., None]], axis=-1)
 
 
 def image_to_normalized(affine, points, crop_size):
     """Image pixels [..., N, 2] -> normalised crop coordinates [..., N, 2], by the crop's affine [..., 2, 3]."""
-    return normalize(apply_affine(invert_affine(affine), points), crop_size)
+    affine = tf.convert_to_tensor(affine)
+    points = tf.convert_to_tensor(points, affine.dtype)
+    # Offset first: ``invert_affine`` would subtract two large numbers, and float32 would lose the fourth decimal.
+    crop_points = _transform(_invert(affine[..., None, :, :2]), points - affine[..., None, :, 2])
+    return normalize(crop_points, crop_size)
 
 
 def normalized_to_image(affine, points, crop_size):
@@ -118,6 +130,18 @@ def box_iou(first, second):
     overlap = np.prod(np.clip(high - low, 0.0, None), axis=-1)
     union = np.prod(first[..., 2:], axis=-1) + np.prod(second[..., 2:], axis=-1) - overlap
     return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+
+
+def _transform(matrix, vectors):
+    """Matrices [..., 2, 2] times vectors [..., 2]. No matmul: on GPUs that rounds to TF32, a third of a pixel in 640."""
+    return tf.reduce_sum(matrix * vectors[..., None, :], axis=-1)
+
+
+def _invert(matrix):
+    """Inverses of [..., 2, 2] matrices in closed form, which any device and XLA run as plain arithmetic."""
+    a, b, c, d = matrix[..., 0, 0], matrix[..., 0, 1], matrix[..., 1, 0], matrix[..., 1, 1]
+    determinant = (a * d - b * c)[..., None, None]
+    return tf.stack([tf.stack([d, -b], -1), tf.stack([-c, a], -1)], axis=-2) / determinant
 
 
 def _extent(points, size):

@@ -1,0 +1,146 @@
+"""Random changes of training crops. All are stateless: the same seed gives the same change.
+
+Geometry (box jitter, scale, rotation, mirroring) goes into the affine that cuts a crop out, so that every pixel is
+resampled once. Appearance (colour, occluders) is applied to a whole batch of crops at once.
+"""
+
+import math
+
+import tensorflow as tf
+
+from opec_tf import geometry
+
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, the grey that saturation fades to
+_PATCH_SIDES = (0.15, 0.45)  # smallest and largest side of an occluder, as shares of the crop's sides
+_PATCH_BLOCKS = 4  # colour blocks along each side of a crop-wide noise texture
+
+
+def jitter_boxes(boxes, amount, seed):
+    """Shifts and resizes boxes, as a detector's differ from the annotated ones.
+
+    Args:
+      boxes: [P, 4], (x, y, w, h), image pixels.
+      amount: standard deviation of the shift of the centre, as a share of (w, h), and of the log of w and h.
+      seed: int [2].
+
+    Returns:
+      float32 [P, 4].
+    """
+    noise = amount * tf.random.stateless_normal(tf.shape(boxes), seed)
+    corner, extent = boxes[:, :2], boxes[:, 2:]
+    center = corner + extent / 2.0 + noise[:, :2] * extent
+    extent = extent * tf.exp(noise[:, 2:])
+    return tf.concat([center - extent / 2.0, extent], axis=1)
+
+
+def random_affines(boxes, crop_size, data_config, seed):
+    """Affines of randomly changed crops around boxes.
+
+    Args:
+      boxes: [P, 4], (x, y, w, h), image pixels; jittered first where ``data_config.train_boxes`` is "gt".
+      crop_size: (height, width), pixels.
+      data_config: ``config.DataConfig``.
+      seed: int [2].
+
+    Returns:
+      (crop_to_image float32 [P, 2, 3], mirrored bool [P]).
+    """
+    seeds = tf.random.experimental.stateless_split(seed, 2)
+    if data_config.train_boxes == "gt":
+        boxes = jitter_boxes(boxes, data_config.box_jitter, seeds[0])
+    scale, rotation, flip = tf.unstack(tf.random.stateless_uniform([3, tf.shape(boxes)[0]], seeds[1]))
+    affines = geometry.crop_affine(
+        boxes,
+        crop_size,
+        margin=data_config.box_margin,
+        scale=tf.exp((2.0 * scale - 1.0) * data_config.scale_jitter),
+        rotation=(2.0 * rotation - 1.0) * math.radians(data_config.rotation_degrees),
+    )
+    mirrored = flip < data_config.flip_probability
+    affines = tf.where(mirrored[:, None, None], geometry.mirror_affine(affines, crop_size), affines)
+    return affines, mirrored
+
+
+def appearance(crops, data_config, seed):
+    """Colour changes and occluders as ``data_config`` asks for; the crops themselves where it asks for none.
+
+    Args:
+      crops: float32 [B, H, W, 3], RGB, 0..255.
+      data_config: ``config.DataConfig``.
+      seed: int [2].
+
+    Returns:
+      float32 [B, H, W, 3], 0..255.
+    """
+    seeds = tf.random.experimental.stateless_split(seed, 2)
+    if data_config.occluder_probability > 0:
+        crops = occlude(crops, data_config.occluder_probability, seeds[0])
+    if data_config.color_jitter > 0:
+        crops = jitter_colors(crops, data_config.color_jitter, seeds[1])
+    return crops
+
+
+def jitter_colors(crops, strength, seed):
+    """Random brightness, contrast, saturation and hue, one set a crop.
+
+    All four are linear in a pixel's colour, so that they make one 3x3 matrix and an offset a crop. At ``strength`` 1
+    brightness, contrast and saturation vary by factors in 0.5..1.5 and hue by a turn of up to 36 degrees around the
+    grey axis.
+
+    Args:
+      crops: float32 [B, H, W, 3], RGB, 0..255.
+      strength: 0 (nothing) to 1.
+      seed: int [2].
+
+    Returns:
+      float32 [B, H, W, 3], 0..255.
+    """
+    draws = strength * tf.random.stateless_uniform([4, tf.shape(crops)[0], 1, 1], seed, -1.0, 1.0)
+    brightness, contrast, saturation = (1.0 + 0.5 * draw for draw in tf.unstack(draws[:3]))
+    angle = draws[3] * (math.pi / 5.0)
+
+    # Rodrigues' formula: a turn around the unit vector u = (1, 1, 1) / sqrt(3).
+    identity, outer = tf.eye(3), tf.fill([3, 3], 1.0 / 3.0)
+    cross = tf.constant([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3.0)
+    hue = tf.cos(angle) * identity + tf.sin(angle) * cross + (1.0 - tf.cos(angle)) * outer
+    to_grey = tf.tile(tf.constant([_LUMA]), [3, 1])
+    matrix = brightness * tf.matmul(saturation * identity + (1.0 - saturation) * to_grey, hue)
+
+    # Contrast moves colours from or towards the crop's mean grey.
+    mean = tf.reduce_mean(tf.linalg.matvec(matrix, tf.reduce_mean(crops, axis=[1, 2])), axis=1)[:, None, None]
+    batch, height, width, _ = tf.unstack(tf.shape(crops))
+    pixels = tf.matmul(tf.reshape(crops, [batch, -1, 3]), contrast * matrix, transpose_b=True)
+    pixels = tf.clip_by_value(pixels + (1.0 - contrast) * mean, 0.0, 255.0)
+    return tf.ensure_shape(tf.reshape(pixels, [batch, height, width, 3]), crops.shape)
+
+
+def occlude(crops, probability, seed):
+    """Pastes a patch over part of some crops: an ellipse or rectangle of colour blocks or of another crop's pixels.
+
+    Labels stay: joints under the patch are to be inferred.
+
+    Args:
+      crops: float32 [B, H, W, 3], 0..255.
+      probability: share of crops that get a patch.
+      seed: int [2].
+
+    Returns:
+      float32 [B, H, W, 3].
+    """
+    batch, height, width, _ = tf.unstack(tf.shape(crops))
+    seeds = tf.random.experimental.stateless_split(seed, 2)
+    draws = tf.random.stateless_uniform([7, batch, 1, 1, 1], seeds[0])
+    chosen, ellipse, borrowed, center_x, center_y, side_x, side_y = tf.unstack(draws)
+
+    colors = tf.random.stateless_uniform([batch, _PATCH_BLOCKS, _PATCH_BLOCKS, 3], seeds[1], 0.0, 255.0)
+    blocks = tf.image.resize(colors, [height, width], method="nearest")
+    neighbour = tf.roll(crops, 1, axis=0)[:, ::-1]  # upside down, so that it does not read as a second person
+    texture = tf.where(borrowed < 0.5, neighbour, blocks)
+
+    smallest, largest = _PATCH_SIDES
+    radius_x, radius_y = (0.5 * (smallest + (largest - smallest) * side) for side in (side_x, side_y))
+    x = ((tf.range(width, dtype=tf.float32) + 0.5) / tf.cast(width, tf.float32))[None, None, :, None]
+    y = ((tf.range(height, dtype=tf.float32) + 0.5) / tf.cast(height, tf.float32))[None, :, None, None]
+    x, y = tf.abs(x - center_x) / radius_x, tf.abs(y - center_y) / radius_y
+    inside = tf.where(ellipse < 0.5, x * x + y * y, tf.maximum(x, y)) < 1.0
+    return tf.where(inside & (chosen < probability), texture, crops)

@@ -1,0 +1,135 @@
+"""Finding missing, damaged and mismatched image files before a run, rather than hours into it."""
+
+import concurrent.futures
+import contextlib
+import logging
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from opec_tf import images
+from opec_tf.errors import UserError
+
+_HEAD_BYTES = 65536
+_TAIL_BYTES = 4096
+_THREADS = 8
+_NAMED = 3  # files that the warning names
+_JPEG_SIZE_MARKERS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start of frame: baseline, progressive, ...
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")
+
+_orientation = tf.function(images.exif_orientation, input_signature=[tf.TensorSpec([], tf.string)])
+_decode = tf.function(images.decode, input_signature=[tf.TensorSpec([], tf.string)])
+
+
+def check(paths, sizes, strict):
+    """Which image files can be used.
+
+    A file is looked at from both ends (some microseconds); only one that this leaves in doubt is decoded. Damage in the
+    middle of a file is found where it is decoded.
+
+    Args:
+      paths: M paths.
+      sizes: int [M, 2], the (height, width) that the annotations state; 0 where they state none. A picture of another
+        size counts as unusable, since its boxes and joints cannot be right.
+      strict: raise an error at the first unusable file; otherwise one warning counts them and names the first.
+
+    Returns:
+      bool [M], true where the file can be used.
+
+    Raises:
+      UserError: a file cannot be used and ``strict``.
+    """
+    with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+        faults = list(pool.map(find_fault, paths, np.asarray(sizes).tolist()))
+    faulty = [f"{path}: {fault}" for path, fault in zip(paths, faults) if fault]
+    if faulty and strict:
+        raise UserError(f"{faulty[0]}; replace the file, or run without --strict to leave it out")
+    if faulty:
+        more = f"; and {len(faulty) - _NAMED} more" if len(faulty) > _NAMED else ""
+        logging.getLogger(__name__).warning(
+            "left out %d of %d images: %s%s", len(faulty), len(paths), "; ".join(faulty[:_NAMED]), more
+        )
+    return np.array([fault is None for fault in faults], bool)
+
+
+@contextlib.contextmanager
+def naming_unreadable(paths):
+    """Turns a decoding error of the block into a ``UserError`` that names the file.
+
+    TensorFlow's message does not say which file it was, so the files are decoded again, one after the other, until one
+    fails. An error that no file explains is passed on.
+    """
+    try:
+        yield
+    except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError, tf.errors.FailedPreconditionError) as error:
+        for path in paths:
+            fault = find_fault(path, quick=False)
+            if fault:
+                raise UserError(f"{path}: {fault}; replace the file, or run without --strict to leave it out") from error
+        raise
+
+
+def find_fault(path, size=(0, 0), quick=True):
+    """What is wrong with an image file, in words that go on after its name; None where nothing is.
+
+    Args:
+      path: the file.
+      size: (height, width) it should have; 0 where unknown.
+      quick: trust a whole header and a proper end instead of decoding.
+    """
+    try:
+        with open(path, "rb") as file:
+            head = file.read(_HEAD_BYTES)
+            length = file.seek(0, 2)
+            file.seek(max(0, length - _TAIL_BYTES))
+            tail = file.read()
+    except IsADirectoryError:
+        return "is a folder, not an image file"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    if not head:
+        return "is empty"
+    if not head.startswith(_SIGNATURES):
+        return "is not a JPEG, PNG, BMP or GIF picture"
+    found = _size_of_whole_file(head, tail, length) if quick else None
+    if found is None:
+        try:
+            found = _decode(pathlib.Path(path).read_bytes()).shape[:2]
+        except tf.errors.InvalidArgumentError:
+            return "is truncated or damaged"
+    if all(size) and tuple(found) != tuple(size):
+        return f"is {found[1]}x{found[0]} pixels, but the annotations say {size[1]}x{size[0]}"
+    return None
+
+
+def _size_of_whole_file(head, tail, length):
+    """(height, width) of the upright picture, or None where header and end do not show that the file is whole."""
+    if head.startswith(b"\x89PNG"):
+        return (_integer(head[20:24], "big"), _integer(head[16:20], "big")) if b"IEND" in tail else None
+    if head.startswith(b"BM"):
+        # A negative height means rows from top to bottom.
+        height, width = abs(_integer(head[22:26], "little", signed=True)), _integer(head[18:22], "little")
+        return (height, width) if _integer(head[2:6], "little") == length else None
+    if head.startswith(b"GIF8"):
+        return (_integer(head[8:10], "little"), _integer(head[6:8], "little")) if tail.endswith(b";") else None
+    size = _jpeg_size(head)
+    # Some cameras append data after the end marker, hence not only the last two bytes.
+    if size is None or b"\xff\xd9" not in tail:
+        return None
+    turned = b"Exif\0\0" in head and _orientation(head) >= 5
+    return size[::-1] if turned else size
+
+
+def _jpeg_size(head):
+    """(height, width) from the start-of-frame segment, or None where it is not within ``head``."""
+    at = 2
+    while head[at : at + 1] == b"\xff" and len(head) >= at + 9:
+        if head[at + 1] in _JPEG_SIZE_MARKERS:
+            return _integer(head[at + 5 : at + 7], "big"), _integer(head[at + 7 : at + 9], "big")
+        at += 2 + _integer(head[at + 2 : at + 4], "big")
+    return None
+
+
+def _integer(data, order, signed=False):
+    return int.from_bytes(data, order, signed=signed)
