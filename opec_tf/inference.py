@@ -4,13 +4,14 @@ Image files and frames in memory differ only in where their crops come from; the
 and the way back to the image are one function for both.
 """
 
+import contextlib
 import dataclasses
 
 import numpy as np
 import tensorflow as tf
 
 from opec_tf import decoding, geometry, images, models, skeletons
-from opec_tf.data import pipeline
+from opec_tf.data import image_files, pipeline
 from opec_tf.evaluation import oks
 from opec_tf.evaluation.predictions import PosePredictions
 from opec_tf.progress import Progress
@@ -107,7 +108,8 @@ class PoseEstimator:
                 image_paths, image_index, boxes,
                 crop_size=self.crop_size, box_margin=self.box_margin, batch_size=self.batch_size, strict=strict,
             )  # fmt: skip
-        with Progress("estimating poses", "people", len(boxes), enabled=progress) as meter:
+        naming = image_files.naming_unreadable(image_paths) if strict else contextlib.nullcontext()
+        with naming, Progress("estimating poses", "people", len(boxes), enabled=progress) as meter:
             points, scores, done = self._run(batches, len(boxes), meter)
         skipped = list(dict.fromkeys(str(image_paths[i]) for i in np.asarray(image_index)[~done]))
         return self._assemble(points, scores, done, np.asarray(image_ids)[image_index], boxes, box_scores, skipped)

@@ -1,0 +1,216 @@
+import dataclasses
+import pathlib
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from opec_tf import geometry, inference, skeletons
+from opec_tf.config import InferenceConfig, ModelConfig
+from opec_tf.errors import UserError
+
+CONFIG = ModelConfig(crop_height=160, crop_width=128)
+# Left and right joints of a pair see the same colour, so that the flip test must change nothing.
+COLOR_OF_JOINT = (np.arange(12) // 2) % 3
+POSES = ["peak", "initial", "pose_1", "pose_2", "pose_3"]
+
+
+def color_model(base_only=False):
+    """A model without weights whose joints are where the crop's red, green and blue are: a quarter-size heatmap each.
+
+    Peaks have the height of the colour's maximum over 255, poses are the heatmap's centre of mass.
+    """
+    crops = tf.keras.Input((*CONFIG.crop_size, 3))
+    heatmaps = tf.gather(tf.keras.layers.AveragePooling2D(4)(crops / 255.0), COLOR_OF_JOINT, axis=3)
+    weights = heatmaps / tf.reduce_sum(heatmaps, axis=[1, 2], keepdims=True)
+    pose = tf.einsum("bhwk,hwc->bkc", weights, tf.constant(geometry.cell_centers((40, 32))))
+    outputs = {"base_heatmaps": heatmaps}
+    if not base_only:
+        outputs.update({name: pose for name in ("initial_pose", "pose_1", "pose_2", "pose_3")})
+    return tf.keras.Model(crops, outputs)
+
+
+def paint(height, width, people, level=250.0, sigma=7.0):
+    """Black image with a red, a green and a blue Gaussian a person; people [N, 3, 2], (x, y)."""
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    image = np.zeros([height, width, 3])
+    for centers in people:
+        for color, (px, py) in enumerate(centers):
+            image[..., color] += level * np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * sigma**2))
+    return np.round(np.minimum(image, 255)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    """Four images with 2, 0, 1 and 2 people at odd places in boxes of odd sizes."""
+    folder = tmp_path_factory.mktemp("scene")
+    random = np.random.default_rng(0)
+    paths, frames, image_index, boxes, centers = [], [], [], [], []
+    for i, (height, width, count) in enumerate([(301, 517, 2), (64, 64, 0), (222, 199, 1), (480, 640, 2)]):
+        people = []
+        for person in range(count):
+            box = np.array([width / max(count, 1) * person + 17.3, 31.9, random.uniform(131, 167), random.uniform(151, 187)])
+            people.append(box[:2] - 0.5 + box[2:] * random.uniform(0.3, 0.7, [3, 2]))
+            boxes.append(box)
+            image_index.append(i)
+        frames.append(paint(height, width, people))
+        paths.append(str(folder / f"{i}.png"))
+        cv2.imwrite(paths[-1], frames[-1][..., ::-1])
+        centers += people
+    # People come in no particular order of images.
+    order = [3, 0, 2, 1, 4]
+    return {
+        "image_paths": paths,
+        "image_ids": np.array([40, 30, 20, 10]),
+        "image_index": np.array(image_index)[order],
+        "boxes": np.array(boxes)[order],
+        "frames": frames,
+        "points": np.array(centers)[order][:, COLOR_OF_JOINT],
+    }
+
+
+def estimate(scene, model=None, **settings):
+    data = {name: scene[name] for name in ("image_paths", "image_ids", "image_index", "boxes")}
+    inference_settings = {n: settings.pop(n) for n in list(settings) if n in {f.name for f in dataclasses.fields(InferenceConfig)}}
+    return inference.estimate_poses(
+        model or color_model(), **{**data, **settings}, model_config=CONFIG, box_margin=1.25,
+        inference_config=InferenceConfig(**{"inference_batch_size": 2, **inference_settings}), progress=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("flip_test", [False, True])
+def test_joints_return_to_the_image_pixels_they_are_painted_at(scene, flip_test):
+    estimates = estimate(scene, flip_test=flip_test)
+    assert list(estimates.predictions) == POSES and estimates.final == "pose_3" and estimates.skipped == []
+    for name, people in estimates.predictions.items():
+        np.testing.assert_allclose(people.keypoints[..., :2], scene["points"], atol=0.1, err_msg=name)
+        np.testing.assert_array_equal(people.image_ids, scene["image_ids"][scene["image_index"]])
+        np.testing.assert_allclose(people.boxes, scene["boxes"], rtol=1e-6)
+        np.testing.assert_array_equal(estimates.rows[name], np.arange(5))
+
+
+def test_known_normalised_positions_by_hand():
+    """Box 90 x 50 at (10, 20): the 160 x 128 crop is 112.5 x 140.625 image pixels about (54.5, 44.5)."""
+    crops = tf.keras.Input((*CONFIG.crop_size, 3))
+    wanted = np.tile([[0.5, -0.25]], [12, 1]).astype(np.float32)
+    distance = np.sum((geometry.cell_centers((40, 32))[:, :, None] - wanted) ** 2 * [16**2, 20**2], axis=-1)
+    heatmaps = tf.zeros_like(crops[:, ::4, ::4, :1]) + tf.constant(0.75 * np.exp(-distance / 8.0), tf.float32)
+    model = tf.keras.Model(crops, {"base_heatmaps": heatmaps})
+    estimator = inference.PoseEstimator(model, model_config=CONFIG, box_margin=1.25, inference_config=InferenceConfig())
+    found = estimator.estimate_frames([np.zeros([90, 120, 3], np.uint8)], [7], [0], [[10, 20, 90, 50]])
+    points = found.predictions["peak"].keypoints[0, :, :2]
+    np.testing.assert_allclose(points, np.tile([54.5 + 0.5 * 112.5 / 2, 44.5 - 0.25 * 140.625 / 2], [12, 1]), atol=0.02)
+
+
+def test_flip_test_undoes_the_mirror_and_swaps_left_and_right():
+    """A model that answers the same whatever it sees: the mean of a pose and its mirrored, swapped self."""
+    crops = tf.keras.Input((*CONFIG.crop_size, 3))
+    pose = np.random.default_rng(0).uniform(-0.5, 0.5, [12, 2]).astype(np.float32)
+    maps = np.random.default_rng(1).uniform(0, 1, [40, 32, 12]).astype(np.float32)
+    zero = tf.reduce_sum(crops, axis=[1, 2, 3], keepdims=True) * 0.0
+    model = tf.keras.Model(crops, {"base_heatmaps": zero + maps, "initial_pose": zero[:, 0] + pose})
+    config = InferenceConfig(flip_test=True, peak_refinement="none", inference_batch_size=1)
+    estimator = inference.PoseEstimator(model, model_config=CONFIG, box_margin=1.0, inference_config=config)
+    # A box of the crop's own size and place: image pixels are crop pixels.
+    found = estimator.estimate_frames([np.zeros([160, 128, 3], np.uint8)], [1], [0], [[0, 0, 128, 160]])
+    swap = skeletons.BODY12.flip_order
+    expected = geometry.denormalize((pose + pose[swap] * [-1, 1]) / 2, CONFIG.crop_size)
+    np.testing.assert_allclose(found.predictions["initial"].keypoints[0, :, :2], expected, atol=1e-3)
+    mean = (maps + maps[:, ::-1, swap]) / 2
+    np.testing.assert_allclose(found.predictions["peak"].keypoints[0, :, 2], mean.max(axis=(0, 1)), atol=1e-6)
+    row, column = np.unravel_index(mean[..., 5].argmax(), (40, 32))
+    np.testing.assert_allclose(found.predictions["peak"].keypoints[0, 5, :2], [4 * column + 1.5, 4 * row + 1.5], atol=1e-3)
+
+
+def test_all_poses_share_the_peaks_height_and_the_persons_score_is_their_mean(scene):
+    estimates = estimate(scene)
+    for people in estimates.predictions.values():
+        np.testing.assert_array_equal(people.keypoints[..., 2], estimates.predictions["peak"].keypoints[..., 2])
+        np.testing.assert_allclose(people.scores, people.keypoints[..., 2].mean(axis=1), rtol=1e-6)
+    assert 0.7 < estimates.predictions["peak"].scores.min() < estimates.predictions["peak"].scores.max() < 0.99
+
+
+def test_box_scores_multiply(scene):
+    box_scores = np.array([0.5, 1.0, 0.25, 0.9, 0.1])
+    scored, plain = estimate(scene, box_scores=box_scores), estimate(scene)
+    np.testing.assert_allclose(scored.predictions["pose_3"].scores, plain.predictions["pose_3"].scores * box_scores, rtol=1e-5)
+
+
+def test_base_alone_gives_its_peak(scene):
+    assert list(estimate(scene, model=color_model(base_only=True)).predictions) == ["peak"]
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 5, 64])
+def test_batch_size_changes_nothing_and_traces_once(scene, batch_size):
+    traces = []
+    model = color_model()
+    inner, model.call = model.call, lambda *args, **kwargs: traces.append(1) or inner(*args, **kwargs)
+    estimates = estimate(scene, model=model, inference_batch_size=batch_size)
+    expected = estimate(scene).predictions["pose_3"].keypoints
+    np.testing.assert_allclose(estimates.predictions["pose_3"].keypoints, expected, atol=1e-3)
+    assert len(traces) == 1
+
+
+def test_frames_in_memory_give_what_files_give(scene):
+    order = np.argsort(scene["image_index"], kind="stable")
+    config = InferenceConfig(inference_batch_size=3)
+    estimator = inference.PoseEstimator(color_model(), model_config=CONFIG, box_margin=1.25, inference_config=config)
+    from_frames = estimator.estimate_frames(
+        scene["frames"], scene["image_ids"], scene["image_index"][order], scene["boxes"][order]
+    )
+    from_files = estimate(scene)
+    for name in POSES:
+        np.testing.assert_allclose(
+            from_frames.predictions[name].keypoints, from_files.predictions[name].keypoints[order], atol=1e-3
+        )
+        np.testing.assert_array_equal(from_frames.predictions[name].image_ids, from_files.predictions[name].image_ids[order])
+
+
+def test_nobody_gives_nobody(scene):
+    estimates = estimate(scene, image_index=np.zeros(0, int), boxes=np.zeros([0, 4]))
+    assert [people.keypoints.shape for people in estimates.predictions.values()] == [(0, 12, 3)] * 5
+
+
+@pytest.mark.parametrize("damage", ["truncated", "missing", "text", "empty"])
+def test_unreadable_image_is_skipped_or_an_error(scene, tmp_path, damage):
+    bad = tmp_path / "bad.png"
+    content = pathlib.Path(scene["image_paths"][0]).read_bytes()
+    if damage != "missing":
+        bad.write_bytes({"truncated": content[: len(content) // 2], "text": b"no picture at all", "empty": b""}[damage])
+    paths = [str(bad), *scene["image_paths"][1:]]
+    estimates = estimate(scene, image_paths=paths)
+    assert estimates.skipped == [str(bad)]
+    left = np.flatnonzero(scene["image_index"] != 0)
+    np.testing.assert_array_equal(estimates.rows["peak"], left)
+    np.testing.assert_allclose(estimates.predictions["pose_1"].keypoints[..., :2], scene["points"][left], atol=0.1)
+    with pytest.raises(UserError, match="bad.png: "):
+        estimate(scene, image_paths=paths, strict=True)
+
+
+def test_detected_duplicates_of_one_image_are_suppressed(scene):
+    # Rows 5 to 7 repeat rows 0 to 2; row 7 is the better of its pair.
+    again = np.array([0, 1, 2])
+    estimates = estimate(
+        scene, image_index=np.concatenate([scene["image_index"], scene["image_index"][again]]),
+        boxes=np.concatenate([scene["boxes"], scene["boxes"][again]]), box_scores=np.array([0.9] * 5 + [0.5, 0.5, 0.95]),
+    )  # fmt: skip
+    for rows in estimates.rows.values():
+        np.testing.assert_array_equal(rows, [0, 1, 3, 4, 7])
+    # Annotated boxes (without scores) are people by definition.
+    assert estimate(scene).predictions["peak"].num_people == 5
+
+
+def test_suppression_keeps_chains_and_other_images():
+    """Three people in a row, each like the next: dropping the middle one saves the last. The fourth is elsewhere."""
+    points = np.zeros([4, 12, 2])
+    points[:, :, 0] = np.array([0.0, 7.0, 14.0, 0.0])[:, None]
+    boxes = np.tile([0.0, 0.0, 100.0, 100.0], [4, 1])
+    sigmas = np.full(12, 0.08)
+    # OKS at distance d: exp(-d^2 / (2 area (2 sigma)^2)): 0.909 at 7, 0.682 at 14.
+    arguments = points, np.array([0.9, 0.8, 0.7, 0.6]), boxes, np.array([1, 1, 1, 2])
+    kept = inference.suppress_duplicates(*arguments, np.arange(4), sigmas, 0.9)
+    np.testing.assert_array_equal(kept, [0, 2, 3])
+    np.testing.assert_array_equal(inference.suppress_duplicates(*arguments, np.arange(4), sigmas, 0.6), [0, 3])
+    np.testing.assert_array_equal(inference.suppress_duplicates(*arguments, np.array([1, 2]), sigmas, 0.92), [1, 2])
+    assert len(inference.suppress_duplicates(*arguments, np.arange(0), sigmas, 0.9)) == 0
