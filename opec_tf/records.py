@@ -63,35 +63,23 @@ class Records:
                 self.fail(index, f"{field!r} is {_describe(value)}, expected a text")
         return values
 
-    def numbers(self, field, width=None, meaning="", default=None):
-        """The field's values as float64 [N], or [N, width] where they are lists of ``width`` numbers.
+    def numbers(self, field, shape=(), meaning="", default=None):
+        """The field's values as float64 [N, *shape].
 
         Args:
           field: name of the field.
-          width: length of each list; None: plain numbers.
-          meaning: what the numbers are, for messages, e.g. "x, y, width, height".
-          default: stands in for a missing value (may be NaN); None: the field is required. Plain numbers only.
+          shape: lengths of each value's (nested) list, e.g. (4,); (): plain numbers.
+          meaning: what the numbers of a list are, for messages, e.g. "x, y, width, height".
+          default: stands in for a missing plain number (may be NaN); None: the field is required.
 
         Raises:
-          UserError: a value is missing, no number, of another length, NaN or infinite.
+          UserError: a value is missing, no number, of another shape, NaN or infinite.
         """
-        if default is None:
-            values, present = self.values(field), np.ones(len(self), bool)
-        else:
-            present = self.has(field)
-            values = [item[field] if there else default for item, there in zip(self.items, present)]
-        array = _as_array(values)
-        if array is None or array.shape[1:] != (() if width is None else (width,)):
-            self._fail_at_misshapen(field, values, width, meaning)
-        faulty = ~np.isfinite(array)
-        faulty = (faulty if width is None else faulty.any(axis=1)) & present
-        if faulty.any():
-            self.fail(int(np.argmax(faulty)), f"{field!r} holds NaN or infinity")
-        return array.astype(np.float64)
+        return self._column(field, shape, meaning, default).astype(np.float64)
 
     def integers(self, field, default=None):
-        """The field's values as int64 [N]; checks as ``numbers``."""
-        array = self.numbers(field, default=default)
+        """The field's values as int64 [N]; checks as ``numbers``, and that they are whole."""
+        array = self._column(field, (), "", default)
         faulty = array != np.floor(array)
         if faulty.any():
             index = int(np.argmax(faulty))
@@ -111,16 +99,31 @@ class Records:
             )
         return array
 
-    def _fail_at_misshapen(self, field, values, width, meaning):
-        expected = "a number" if width is None else f"{width} numbers" + (f" ({meaning})" if meaning else "")
-        for index, value in enumerate(values):
-            array = _as_array([value])
-            if width is not None and isinstance(value, list) and len(value) != width:
-                self.fail(index, f"{field!r} has {len(value)} values, expected {expected}")
-            if array is None or array.shape[1:] != (() if width is None else (width,)):
-                odd = value if not isinstance(value, list) else next((v for v in value if not _is_number(v)), value)
-                self.fail(index, f"{field!r} holds {_describe(odd)}, expected {expected}")
-        raise AssertionError("a column that cannot be an array has no faulty record")
+    def _column(self, field, shape, meaning, default):
+        """The field's values as a checked array of their own numeric type."""
+        present = np.ones(len(self), bool) if default is None else self.has(field)
+        values = self.values(field) if default is None else [
+            item[field] if there else default for item, there in zip(self.items, present)
+        ]  # fmt: skip
+        array = _as_array(values)
+        if array is None or array.shape[1:] != shape:
+            self._fail_at_misshapen(field, values, shape, meaning)
+        faulty = present & ~np.isfinite(array).reshape(len(self), -1).all(axis=1)
+        if faulty.any():
+            self.fail(int(np.argmax(faulty)), f"{field!r} holds NaN or infinity")
+        return array
+
+    def _fail_at_misshapen(self, field, values, shape, meaning):
+        """Raises the error of the first value that is no numeric array of ``shape``."""
+        arrays = (_as_array([value]) for value in values)
+        index = next(i for i, array in enumerate(arrays) if array is None or array.shape[1:] != shape)
+        expected = f"{' x '.join(map(str, shape))} numbers" if shape else "a number"
+        expected += f" ({meaning})" if meaning else ""
+        value = values[index]
+        if isinstance(value, list) and shape and len(value) != shape[0]:
+            self.fail(index, f"{field!r} has {len(value)} values, expected {expected}")
+        odd = next((v for v in value if not _is_number(v)), value) if isinstance(value, list) else value
+        self.fail(index, f"{field!r} holds {_describe(odd)}, expected {expected}")
 
 
 def _as_array(values):

@@ -73,12 +73,12 @@ def read(path, num_joints=None):
     if num_joints is None:
         first = people.values("keypoints")[0]
         num_joints = len(first) // 3 if isinstance(first, list) else 0
-    keypoints = people.numbers("keypoints", 3 * num_joints, f"x, y, score of {num_joints} joints").reshape(-1, num_joints, 3)
+    keypoints = people.numbers("keypoints", (3 * num_joints,), f"x, y, score of {num_joints} joints").reshape(-1, num_joints, 3)
     boxes = _joint_boxes(keypoints)
     with_box = people.has("bbox")
     if with_box.any():
         given = records.Records(path, "prediction", [item for item, there in zip(people.items, with_box) if there])
-        boxes[with_box] = given.numbers("bbox", 4, "x, y, width, height")
+        boxes[with_box] = given.numbers("bbox", (4,), "x, y, width, height")
     return PosePredictions(people.integers("image_id"), keypoints, people.numbers("score"), boxes)
 
 

@@ -44,7 +44,7 @@ def from_json(data, path, image_folder, skeleton=None):
     if skeleton is None:
         skeleton = _infer_skeleton(data, people)
     image_ids = images.unique_integers("id")
-    boxes = people.numbers("bbox", 4, "x, y, width, height")
+    boxes = people.numbers("bbox", (4,), "x, y, width, height")
     areas = people.numbers("area", default=np.nan)
     annotations = PoseAnnotations(
         skeleton=skeleton,
@@ -65,9 +65,8 @@ def from_json(data, path, image_folder, skeleton=None):
 
 def read_keypoints(people, field, skeleton):
     """The joints of ``Records``: float64 [N, K, 3], (x, y, v); checks their number and that v is 0, 1 or 2."""
-    width = 3 * skeleton.num_joints
-    keypoints = people.numbers(field, width, f"x, y, v of the {skeleton.num_joints} joints of {skeleton.name}")
-    keypoints = keypoints.reshape(-1, skeleton.num_joints, 3)
+    count = skeleton.num_joints
+    keypoints = people.numbers(field, (3 * count,), f"x, y, v of the {count} joints of {skeleton.name}").reshape(-1, count, 3)
     faulty = ~np.isin(keypoints[..., 2], (skeletons.UNLABELLED, skeletons.OCCLUDED, skeletons.VISIBLE)).all(axis=1)
     if faulty.any():
         people.fail(int(np.argmax(faulty)), f"{field!r} has a visibility v other than 0, 1 or 2")

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from opec_tf.data.annotations import coco
+from opec_tf.data.annotations import coco, mpii, ochuman, ocpose
 from opec_tf.data.annotations.pose_annotations import concatenate
 from opec_tf.errors import UserError
 
@@ -14,6 +14,9 @@ from opec_tf.errors import UserError
 _READERS = {
     "coco": coco.read,
     "crowdpose": coco.read_crowdpose,
+    "ochuman": ochuman.read,
+    "ocpose": ocpose.read,
+    "mpii": mpii.read,
 }
 FORMATS = tuple(_READERS)
 

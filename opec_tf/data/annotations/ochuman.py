@@ -1,0 +1,77 @@
+"""Reader of OCHuman: the native file (ochuman.json) or its COCO-format export, told apart by their content.
+
+The native file is read as the authors' exporter (OCHumanApi, toCocoFormart) reads it, so that people, ids and scores are
+those of the official COCO-format files: only people with joints and a mask, only images with such a person, ids counted
+from 1; visible and self-occluded joints are visible, joints occluded by another are occluded; the area is the box's.
+Head and neck of its 19 joints are not among COCO's 17.
+"""
+
+import itertools
+import os
+
+import numpy as np
+
+from opec_tf import files, records, skeletons
+from opec_tf.data.annotations import coco
+from opec_tf.data.annotations.pose_annotations import PoseAnnotations
+from opec_tf.errors import UserError
+
+VALIDATION_IMAGES = 2500  # the first images are the validation split, all others the test split
+
+# Native visibility (missing, visible, self-occluded, occluded by another) -> ours.
+_VISIBILITY = np.array([skeletons.UNLABELLED, skeletons.VISIBLE, skeletons.VISIBLE, skeletons.OCCLUDED])
+
+
+def read(path, image_folder):
+    """Reads OCHuman in either form -> ``PoseAnnotations`` of COCO's joints."""
+    data = files.read_json(path)
+    if not isinstance(data, dict) or "keypoint_names" not in data:
+        return coco.from_json(data, path, image_folder, skeletons.COCO17)
+    order = _joint_order(data["keypoint_names"], path)
+    images = records.Records(path, "image", data.get("images"), "image_id")
+    people_of_image = [_labelled_people(images, index, people) for index, people in enumerate(images.values("annotations"))]
+    kept = [index for index, people in enumerate(people_of_image) if people]
+    people = records.Records(path, "annotation", list(itertools.chain.from_iterable(people_of_image)))
+    corners = people.numbers("bbox", (4,), "left, top, right, bottom")
+    boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+    sizes = np.stack([images.integers("height", default=0), images.integers("width", default=0)], axis=-1)
+    names = images.texts("file_name")
+    return PoseAnnotations(
+        skeleton=skeletons.COCO17,
+        image_ids=np.arange(1, len(kept) + 1),
+        image_paths=[os.path.join(image_folder, names[index]) for index in kept],
+        image_sizes=sizes[kept],
+        crowd_index=np.full(len(kept), np.nan),
+        annotation_ids=np.arange(1, len(people) + 1),
+        image_index=np.repeat(np.arange(len(kept)), [len(people_of_image[index]) for index in kept]),
+        boxes=boxes,
+        areas=boxes[:, 2] * boxes[:, 3],
+        keypoints=_keypoints(people, len(data["keypoint_names"]), order),
+        is_crowd=np.zeros(len(people)),
+    )
+
+
+def _joint_order(names, path):
+    """Index of each of COCO's joints among the file's names."""
+    index = {name: i for i, name in enumerate(names)} if isinstance(names, list) else {}
+    lacking = [joint for joint in skeletons.COCO17.joints if joint not in index]
+    if lacking:
+        raise UserError(f"{path}: 'keypoint_names' lacks {', '.join(lacking)}; give the ochuman.json of the release")
+    return [index[joint] for joint in skeletons.COCO17.joints]
+
+
+def _labelled_people(images, index, people):
+    """The people of one image that the official export keeps."""
+    if not isinstance(people, list) or not all(isinstance(person, dict) for person in people):
+        images.fail(index, "'annotations' is not a list of objects")
+    return [person for person in people if person.get("keypoints") and person.get("segms", True)]
+
+
+def _keypoints(people, count, order):
+    """The people's joints as COCO has them: float64 [N, 17, 3]."""
+    keypoints = people.numbers("keypoints", (3 * count,), f"x, y, v of {count} joints").reshape(-1, count, 3)[:, order]
+    faulty = ~np.isin(keypoints[..., 2], np.arange(len(_VISIBILITY))).all(axis=1)
+    if faulty.any():
+        people.fail(int(np.argmax(faulty)), "'keypoints' has a visibility other than 0, 1, 2 or 3")
+    keypoints[..., 2] = _VISIBILITY[keypoints[..., 2].astype(np.int64)]
+    return keypoints

@@ -1,0 +1,78 @@
+"""Tolerant reader of OCPose: the two list forms of the authors' release, or COCO's form; told apart by their content.
+
+* Training list: [{img_name, pair: [{gt: 12 x 3 (x, y, flag), yolo_bbox: [left, top, right, bottom], score, dt}]}].
+* Test list: [{image_id: "N.jpg", bbox: [left, top, right, bottom], keypoints: 36 numbers, score}].
+
+The release does not describe its flags, so they are read by what they hold. With a 2 among them they are COCO's v. With
+0 and 1 only, 1 is a visible joint and 0 an occluded one, which OCPose's annotators placed too; a 0 at the position
+(0, 0) is unlabelled. Other values are a detector's scores: such poses are no labels, and all their joints unlabelled.
+"""
+
+import os
+
+import numpy as np
+
+from opec_tf import files, records
+from opec_tf.data.annotations import coco
+from opec_tf.data.annotations.image_names import group_by_image
+from opec_tf.data.annotations.pose_annotations import PoseAnnotations
+from opec_tf.errors import UserError
+from opec_tf.skeletons import BODY12, OCCLUDED, UNLABELLED, VISIBLE
+
+
+def read(path, image_folder):
+    """Reads OCPose in any of its forms -> ``PoseAnnotations`` of 12 joints."""
+    data = files.read_json(path)
+    if isinstance(data, dict):
+        return coco.from_json(data, path, image_folder, BODY12)
+    entries = records.Records(path, "entry", data)
+    if entries.has("pair").any():
+        people, fields = _people_of_pairs(entries), ("img_name", "yolo_bbox", "gt")
+    elif entries.has("keypoints").any():
+        people, fields = entries, ("image_id", "bbox", "keypoints")
+    else:
+        raise UserError(f"{path}: entries have neither 'pair' nor 'keypoints'; give an OCPose list or a COCO-format file")
+    name_field, box_field, joint_field = fields
+    corners = people.numbers(box_field, (4,), "left, top, right, bottom")
+    joints = people.numbers(joint_field, (3 * BODY12.num_joints,), "x, y, flag of 12 joints")
+    names, image_ids, image_index = group_by_image(people.texts(name_field))
+    boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+    return PoseAnnotations(
+        skeleton=BODY12,
+        image_ids=image_ids,
+        image_paths=[os.path.join(image_folder, name) for name in names],
+        image_sizes=np.zeros((len(names), 2)),
+        crowd_index=np.full(len(names), np.nan),
+        annotation_ids=np.arange(1, len(people) + 1),
+        image_index=image_index,
+        boxes=boxes,
+        areas=boxes[:, 2] * boxes[:, 3],
+        keypoints=_with_visibility(joints.reshape(-1, BODY12.num_joints, 3)),
+        is_crowd=np.zeros(len(people)),
+    )
+
+
+def _people_of_pairs(entries):
+    """The people of the training list, each with its image's name and its joints as one flat list."""
+    people = []
+    for index, (name, pair) in enumerate(zip(entries.texts("img_name"), entries.values("pair"))):
+        if not isinstance(pair, list) or not all(isinstance(person, dict) for person in pair):
+            entries.fail(index, "'pair' is not a list of objects")
+        for person in pair:
+            joints = person.get("gt")
+            nested = isinstance(joints, list) and all(isinstance(joint, list) for joint in joints)
+            people.append({**person, "img_name": name, "gt": sum(joints, []) if nested else joints})
+    return records.Records(entries.path, "person", people)
+
+
+def _with_visibility(joints):
+    """The joints [N, 12, 3] with their flags as v (see the module's docstring)."""
+    flags = joints[..., 2]
+    if not np.isin(flags, (0, 1, 2)).all():
+        visibility = np.full(flags.shape, UNLABELLED)
+    elif (flags == 2).any():
+        visibility = flags
+    else:
+        placed = np.any(joints[..., :2] != 0, axis=-1)
+        visibility = np.where(flags == 1, VISIBLE, np.where(placed, OCCLUDED, UNLABELLED))
+    return np.concatenate([joints[..., :2], visibility[..., None]], axis=-1)
