@@ -133,7 +133,10 @@ def box_iou(first, second):
 
 
 def _transform(matrix, vectors):
-    """Matrices [..., 2, 2] times vectors [..., 2]. No matmul: on GPUs that rounds to TF32, a third of a pixel in 640."""
+    """Matrices [..., 2, 2] times vectors [..., 2].
+
+    Not a matmul: GPUs round its factors to TF32, a third of a pixel at 640.
+    """
     return tf.reduce_sum(matrix * vectors[..., None, :], axis=-1)
 
 

@@ -21,22 +21,22 @@ _SIGMAS = {
     "left_wrist": 0.062, "right_wrist": 0.062, "left_hip": 0.107, "right_hip": 0.107,
     "left_knee": 0.087, "right_knee": 0.087, "left_ankle": 0.089, "right_ankle": 0.089,
     "head": 0.079, "neck": 0.079, "thorax": 0.079, "pelvis": 0.107,
-}  # fmt: skip
+}
 
 _LIMBS = (
     ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"),
     ("right_shoulder", "right_elbow"), ("right_elbow", "right_wrist"),
     ("left_hip", "left_knee"), ("left_knee", "left_ankle"),
     ("right_hip", "right_knee"), ("right_knee", "right_ankle"),
-)  # fmt: skip
+)
 _TORSO = (
     ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip"),
     ("left_shoulder", "left_hip"), ("right_shoulder", "right_hip"),
-)  # fmt: skip
+)
 _BODY = (
     "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
     "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
-)  # fmt: skip
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +109,7 @@ COCO17 = Skeleton(
         ("nose", "left_eye"), ("nose", "right_eye"), ("left_eye", "right_eye"), ("left_eye", "left_ear"),
         ("right_eye", "right_ear"), ("left_ear", "left_shoulder"), ("right_ear", "right_shoulder"),
     ) + _TORSO + _LIMBS,
-)  # fmt: skip
+)
 
 MPII16 = Skeleton(
     "mpii16",
@@ -121,7 +121,7 @@ MPII16 = Skeleton(
         ("pelvis", "left_hip"), ("pelvis", "right_hip"), ("pelvis", "thorax"), ("thorax", "neck"), ("neck", "head"),
         ("thorax", "left_shoulder"), ("thorax", "right_shoulder"),
     ) + _LIMBS,
-)  # fmt: skip
+)
 
 SKELETONS = {skeleton.name: skeleton for skeleton in (BODY12, CROWDPOSE14, COCO17, MPII16)}
 

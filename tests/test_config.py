@@ -1,0 +1,83 @@
+"""Configuration: the paper's defaults, what is refused and in which words, and the way to JSON and back."""
+
+import dataclasses
+import json
+
+import pytest
+from absl import flags as absl_flags
+
+from opec_tf import config
+from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
+from opec_tf.errors import UserError
+
+CLASSES = (ModelConfig, DataConfig, TrainConfig, InferenceConfig)
+
+
+def test_defaults_are_the_papers_recipe():
+    model, train, data = ModelConfig(), TrainConfig(), DataConfig()
+    assert model.crop_size == (320, 256) and model.trunk == "resnet101" and model.decoder == "duc"
+    assert model.adaption_channels == (256, 128, 128)
+    assert (train.base_epochs, train.opec_epochs, train.batch_size, train.learning_rate) == (30, 30, 10, 1e-3)
+    assert train.pose_loss_weights == (0.3, 0.5, 1.0)
+    assert (data.min_visible_joints, data.min_proposal_oks, data.flip_probability) == (6, 0.3, 0.5)
+
+
+REFUSED = [
+    (ModelConfig, {"trunk": "resnet99"}, "--trunk=resnet99 is not known; choose from resnet18, resnet34, resnet50, "
+     "resnet101, resnet152"),
+    (ModelConfig, {"skeleton": "coco"}, "--skeleton=coco is not known; choose from body12, crowdpose14, coco17, "
+     "mpii16"),
+    (ModelConfig, {"crop_height": 100}, "--crop_height=100 must be a multiple of 32"),
+    (ModelConfig, {"crop_width": 0}, "--crop_width=0 must be above 0"),
+    (ModelConfig, {"adaption_channels": (256, 128)}, "--adaption_channels=256,128 must be 3 numbers separated by "
+     "commas"),
+    (ModelConfig, {"adaption_channels": (256, 0, 128)}, "--adaption_channels=256,0,128 must be above 0"),
+    (DataConfig, {"flip_probability": 50.0}, "--flip_probability=50.0 must be 1 or less"),
+    (DataConfig, {"min_proposal_oks": -0.1}, "--min_proposal_oks=-0.1 must be 0 or more"),
+    (DataConfig, {"box_margin": float("nan")}, "--box_margin=nan is not a finite number"),
+    (TrainConfig, {"learning_rate": float("inf")}, "--learning_rate=inf is not a finite number"),
+    (TrainConfig, {"batch_size": 0}, "--batch_size=0 must be above 0"),
+    (TrainConfig, {"steps_per_epoch": -1}, "--steps_per_epoch=-1 must be 0 or more"),
+    (TrainConfig, {"stages": ("base", "head")}, "--stages=base,head is not known; choose from base, opec"),
+    (TrainConfig, {"stages": ("opec", "base")}, "--stages=opec,base must be one or more of base,opec, in that order"),
+    (TrainConfig, {"stages": ()}, "--stages= must be one or more of base,opec, in that order"),
+    (TrainConfig, {"pose_loss_weights": (1.0,)}, "--pose_loss_weights=1.0 must be 3 numbers separated by commas"),
+    (InferenceConfig, {"protocol": "mpii"}, "--protocol=mpii is not known; choose from coco, crowdpose, crowdpose12, "
+     "ochuman, ocpose"),
+    (InferenceConfig, {"nms_oks": 1.5}, "--nms_oks=1.5 must be 1 or less"),
+]
+
+
+@pytest.mark.parametrize("config_class, values, message", REFUSED, ids=[next(iter(values)) for _, values, _ in REFUSED])
+def test_a_bad_value_is_refused_in_one_line(config_class, values, message):
+    with pytest.raises(UserError) as caught:
+        config_class(**values)
+    assert str(caught.value) == message
+
+
+def test_a_config_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        ModelConfig().trunk = "resnet18"  # type: ignore[misc]
+
+
+def test_no_two_configs_share_a_field_and_none_takes_a_flag_of_absl():
+    names = [field.name for config_class in CLASSES for field in dataclasses.fields(config_class)]
+    assert len(names) == len(set(names))
+    taken = set(absl_flags.FLAGS.flags_by_module_dict().get("absl.logging", []))
+    assert not {flag.name for flag in taken} & set(names)
+
+
+@pytest.mark.parametrize("config_class", CLASSES)
+def test_every_setting_has_help(config_class):
+    for field in dataclasses.fields(config_class):
+        assert field.metadata["help"], field.name
+
+
+def test_json_round_trip_keeps_tuples_and_ignores_other_keys():
+    model = ModelConfig(trunk="resnet18", adaption_channels=(32, 16, 16), squeeze_excite=False)
+    train = TrainConfig(learning_rate=3e-4, stages=("opec",))
+    mapping = json.loads(config.to_json(model, train))
+    assert mapping["adaption_channels"] == [32, 16, 16]
+    assert config.from_mapping(ModelConfig, mapping) == model
+    assert config.from_mapping(TrainConfig, mapping) == train
+    assert config.from_mapping(ModelConfig, {"trunk": "resnet50"}) == ModelConfig(trunk="resnet50")
