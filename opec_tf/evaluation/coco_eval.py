@@ -32,6 +32,7 @@ from pycocotools.cocoeval import COCOeval
 from opec_tf import skeletons
 from opec_tf.errors import UserError
 from opec_tf.evaluation import occlusion
+from opec_tf.evaluation.predictions import map_to
 from opec_tf.skeletons import UNLABELLED, Skeleton
 
 _MAX_POSES = 20  # of an image, best scores first: COCO's and CrowdPose's rule
@@ -110,29 +111,17 @@ def _apply_rules(annotations, rules):
     return dataclasses.replace(annotations, areas=areas)
 
 
-def _map_predictions(predictions, annotations, protocol, name):
-    """The predictions with the annotations' joints; all their images must be known, and all labelled joints predicted."""
-    unknown = ~np.isin(predictions.image_ids, annotations.image_ids)
-    if unknown.any():
-        first = int(np.argmax(unknown))
-        raise UserError(
-            f"{name}: prediction number {first + 1}: 'image_id' {predictions.image_ids[first]} is not among the ground "
-            "truth's images; check that both files belong together"
-        )
-    target, source = annotations.skeleton, skeletons.with_num_joints(predictions.num_joints)
-    if source is None:
-        counts = ", ".join(str(skeleton.num_joints) for skeleton in skeletons.SKELETONS.values())
-        raise UserError(f"{name}: poses have {predictions.num_joints} joints; poses of {counts} joints can be scored")
-    order = target.mapping_from(source)
-    lacking = (order < 0) & np.any(annotations.keypoints[..., 2] != UNLABELLED, axis=0)
+def _map_predictions(poses, annotations, protocol, name):
+    """The predictions with the annotations' joints; every joint that is labelled anywhere must have been predicted."""
+    mapped, predicted = map_to(poses, annotations, name)
+    lacking = ~predicted & np.any(annotations.keypoints[..., 2] != UNLABELLED, axis=0)
     if lacking.any():
-        joints = ", ".join(joint for joint, missing in zip(target.joints, lacking) if missing)
+        joints = ", ".join(joint for joint, missing in zip(annotations.skeleton.joints, lacking) if missing)
         raise UserError(
-            f"{name}: poses have {source.num_joints} joints, but protocol {protocol} also needs {joints}; give poses of "
-            f"{target.num_joints} joints or choose another protocol"
+            f"{name}: poses have {poses.num_joints} joints, but protocol {protocol} also needs {joints}; give poses of "
+            f"{annotations.skeleton.num_joints} joints or choose another protocol"
         )
-    keypoints = np.where(order[None, :, None] >= 0, predictions.keypoints[:, order], 0.0)
-    return dataclasses.replace(predictions, keypoints=keypoints)
+    return mapped
 
 
 def _best_poses(predictions):

@@ -4,7 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from opec_tf import files, records
+from opec_tf import files, records, skeletons
+from opec_tf.errors import UserError
 
 _DTYPES = {"image_ids": np.int64, "keypoints": np.float64, "scores": np.float64, "boxes": np.float64}
 
@@ -85,6 +86,36 @@ def read(path, num_joints=None):
 def empty(num_joints):
     """No predictions, of ``num_joints`` joints."""
     return PosePredictions(np.zeros(0), np.zeros((0, num_joints, 3)), np.zeros(0), np.zeros((0, 4)))
+
+
+def map_to(predictions, annotations, name="predictions"):
+    """The predictions with the joints of ``PoseAnnotations``, by name.
+
+    Args:
+      predictions: ``PosePredictions``; their joint set follows from the number of joints (12, 14, 16 or 17).
+      annotations: ``PoseAnnotations``; they must know the predictions' images.
+      name: what the predictions are called in messages, e.g. their file.
+
+    Returns:
+      The mapped ``PosePredictions``, and which of their joints were predicted, bool [K]; the others are 0.
+
+    Raises:
+      UserError: no joint set has that number of joints, or an image id is unknown.
+    """
+    unknown = ~np.isin(predictions.image_ids, annotations.image_ids)
+    if unknown.any():
+        first = int(np.argmax(unknown))
+        raise UserError(
+            f"{name}: prediction number {first + 1}: 'image_id' {predictions.image_ids[first]} is not among the ground "
+            "truth's images; check that both files belong together"
+        )
+    source = skeletons.with_num_joints(predictions.num_joints)
+    if source is None:
+        counts = ", ".join(str(skeleton.num_joints) for skeleton in skeletons.SKELETONS.values())
+        raise UserError(f"{name}: poses have {predictions.num_joints} joints; known are poses of {counts} joints")
+    order = annotations.skeleton.mapping_from(source)
+    keypoints = np.where(order[None, :, None] >= 0, predictions.keypoints[:, order], 0.0)
+    return dataclasses.replace(predictions, keypoints=keypoints), order >= 0
 
 
 def _joint_boxes(keypoints):

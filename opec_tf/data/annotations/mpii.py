@@ -38,6 +38,6 @@ def read(path, image_folder):
         image_index=image_index,
         boxes=boxes,
         areas=side**2,
-        keypoints=np.concatenate([joints * labelled[..., None], visibility[..., None]], axis=-1),
+        keypoints=np.concatenate([np.where(labelled[..., None], joints, 0.0), visibility[..., None]], axis=-1),
         is_crowd=np.zeros(len(people)),
     )

@@ -1,0 +1,62 @@
+"""Which detected poses are trained on (paper section 5.1): more than 5 visible joints and an OKS above 0.3."""
+
+import dataclasses
+import logging
+
+import numpy as np
+
+from opec_tf.errors import UserError
+from opec_tf.evaluation import oks
+from opec_tf.evaluation.predictions import map_to
+from opec_tf.skeletons import UNLABELLED
+
+
+def select(annotations, predictions, *, min_visible_joints, min_oks, name="proposals"):
+    """Pairs each detected pose with the person it resembles most, and keeps the pairs good enough to learn from.
+
+    The visible joints of the paper's rule are counted as labelled joints, v > 0: in CrowdPose v says that a joint is
+    labelled (2 is rare: 3 joints a person), and the authors' release masks by v > 0 throughout.
+
+    Args:
+      annotations: ``PoseAnnotations`` of one data set.
+      predictions: ``PosePredictions`` in its images, with boxes; joints are mapped by name.
+      min_visible_joints: labelled joints, head and neck not counted, that a proposal's person must have.
+      min_oks: a proposal's OKS with its person must exceed this; over the joints both know, with the person's area.
+      name: what the predictions are called in messages, e.g. their file.
+
+    Returns:
+      ``PoseAnnotations`` with one row a proposal: the proposal's box, the person's labels, ids counted from 1. A person
+      may appear several times, or never.
+
+    Raises:
+      UserError: a prediction's image or number of joints is unknown, or no proposal is left.
+    """
+    predictions, predicted = map_to(predictions, annotations, name)
+    person, similarity = _most_similar_people(annotations, predictions, predicted)
+    kept = (similarity > min_oks) & (annotations.num_keypoints[person] >= min_visible_joints) & (person >= 0)
+    if not kept.any():
+        raise UserError(
+            f"{name}: none of the {len(kept)} poses has {min_visible_joints} visible joints and an OKS above {min_oks} with a "
+            "person; check that the file belongs to the training data, --min_visible_joints and --min_proposal_oks"
+        )
+    logging.getLogger(__name__).info("%s: %d of %d poses are training proposals", name, kept.sum(), len(kept))
+    return dataclasses.replace(
+        annotations.select(person[kept]), boxes=predictions.boxes[kept], annotation_ids=np.arange(1, kept.sum() + 1)
+    )
+
+
+def _most_similar_people(annotations, predictions, predicted):
+    """For each pose the row of the person of largest OKS in its image, -1 for none, and that OKS; int64 [P], float64 [P]."""
+    person, similarity = np.full(predictions.num_people, -1), np.zeros(predictions.num_people)
+    labelled = (annotations.keypoints[..., 2] != UNLABELLED) & predicted
+    candidates = np.flatnonzero(labelled.any(axis=1) & ~annotations.is_crowd)
+    image_of_candidate = annotations.image_ids[annotations.image_index[candidates]]
+    for image_id in np.unique(predictions.image_ids):
+        poses, people = np.flatnonzero(predictions.image_ids == image_id), candidates[image_of_candidate == image_id]
+        if len(people):
+            table = oks.pairwise_oks(
+                annotations.keypoints[people, :, :2], predictions.keypoints[poses, :, :2], annotations.areas[people],
+                annotations.skeleton.sigmas, labelled[people],
+            )  # fmt: skip
+            person[poses], similarity[poses] = people[table.argmax(axis=0)], table.max(axis=0)
+    return person, similarity
