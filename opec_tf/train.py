@@ -1,0 +1,22 @@
+"""Trains OPEC-Net: the base module, then the whole network; run again, it goes on where it stopped.
+
+python -m opec_tf.train --flagfile=configs/crowdpose.flags --workdir=runs/crowdpose
+"""
+
+from absl import flags as absl_flags
+
+from opec_tf import cli, flags
+from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
+from opec_tf.training import loop
+
+flags.define(ModelConfig, DataConfig, TrainConfig, InferenceConfig)
+absl_flags.DEFINE_string("workdir", None, "folder of the run: settings, weights, logs", required=True)
+
+
+def main():
+    configs = [flags.read(config_class) for config_class in (ModelConfig, DataConfig, TrainConfig, InferenceConfig)]
+    loop.train(flags.FLAGS.workdir, *configs)
+
+
+if __name__ == "__main__":
+    cli.run(main, __doc__)

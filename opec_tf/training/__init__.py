@@ -1,0 +1,1 @@
+"""Training: stages, strategies, the optimizer, and the folder that a run lives in."""

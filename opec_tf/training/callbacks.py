@@ -1,0 +1,175 @@
+"""What happens at the end of each epoch, beside what Keras' own callbacks do.
+
+Training may be killed between any two of these and then repeats the epoch, so each can be done twice: files are
+replaced whole, a row of the log replaces the row of the same epoch.
+"""
+
+import csv
+import io
+import math
+import time
+
+import tensorflow as tf
+
+from opec_tf import files
+from opec_tf.errors import UserError
+from opec_tf.training import workdir
+
+# Steps between two looks at the loss; each look waits for the device.
+_LOSS_CHECK_INTERVAL = 50
+
+
+class StopOnNaN(tf.keras.callbacks.Callback):
+    """Stops with a ``UserError`` once the loss is not finite, before the epoch is saved anywhere.
+
+    Keras' TerminateOnNaN lets the epoch end as usual, so that the backup would keep the spoilt weights.
+    The loss in the logs is the epoch's running mean, which a single NaN spoils for good, so that a look now and then
+    is enough.
+    """
+
+    def __init__(self, stage):
+        super().__init__()
+        self.stage = stage
+        self._epoch = 0
+        # Keeps Keras from fetching all logs from the device after every step.
+        self._supports_tf_logs = True
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (batch + 1) % _LOSS_CHECK_INTERVAL == 0:
+            self._check(logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._check(logs)
+
+    def _check(self, logs):
+        if not math.isfinite(float(logs["loss"])):
+            raise UserError(
+                f"stage {self.stage}: the loss became {float(logs['loss'])} in epoch {self._epoch + 1}; lower "
+                "--learning_rate, set --gradient_clip_norm or --warmup_steps, or check the data; the weights of the "
+                "epochs before are kept and the same command resumes from them"
+            )
+
+
+class CopyWeights(tf.keras.callbacks.Callback):
+    """Copies the weights of a distributed model to a plain one, which is then scored and saved without the strategy.
+
+    Every worker has to take part, since reading BatchNorm's statistics averages them over all replicas.
+    """
+
+    def __init__(self, copy):
+        super().__init__()
+        self.copy = copy
+
+    def on_train_begin(self, logs=None):
+        self.copy.set_weights(self.model.get_weights())
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.copy.set_weights(self.model.get_weights())
+
+
+class LearningRate(tf.keras.callbacks.Callback):
+    """Adds the learning rate of the epoch's last step to the logs."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["learning_rate"] = float(tf.convert_to_tensor(self.model.optimizer.learning_rate))
+
+
+class Validation(tf.keras.callbacks.Callback):
+    """Adds the scores of the validation split to the logs and draws some of its people for TensorBoard."""
+
+    def __init__(self, validator, tensorboard):
+        super().__init__()
+        self.validator = validator
+        # The folder that Keras' TensorBoard callback puts the val_* scores in.
+        self._writer = tf.summary.create_file_writer(str(tensorboard / "validation"))
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs.update(self.validator.scores())
+        drawings = self.validator.drawings()
+        if drawings is not None:
+            with self._writer.as_default():
+                tf.summary.image("validation examples", drawings[None], step=epoch)
+                self._writer.flush()
+
+    def on_train_end(self, logs=None):
+        self._writer.close()
+
+
+class EpochLog(tf.keras.callbacks.Callback):
+    """A CSV file with one row an epoch, as Keras' CSVLogger writes, but whole and without repeated epochs."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def on_epoch_end(self, epoch, logs=None):
+        rows = [row for row in read_log(self.path) if int(row["epoch"]) < epoch]
+        rows.append({"epoch": epoch, **{name: f"{float(value):.6g}" for name, value in logs.items()}})
+        # Columns in the order in which they first appear.
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        files.write_text(self.path, text.getvalue())
+
+
+class BestWeights(tf.keras.callbacks.Callback):
+    """Keeps the weights of the epoch with the best score, which outlives a restart inside the weights file itself.
+
+    Args:
+      model: the plain model to save.
+      path: the weights file; its attributes say of which epoch it is and what it scored.
+      score: name in the logs of the score, higher is better.
+    """
+
+    def __init__(self, model, path, score):
+        super().__init__()
+        # Keras sets ``model`` to the one being trained.
+        self.saved_model, self.path, self.score = model, path, score
+        self._best = -math.inf
+
+    def on_train_begin(self, logs=None):
+        self._best = workdir.read_attributes(self.path).get(self.score, -math.inf)
+
+    def on_epoch_end(self, epoch, logs=None):
+        # A protocol without people to score has no AP; then the latest epoch is the best there is.
+        score = logs.get(self.score, -1.0)
+        if score >= self._best:
+            self._best = score
+            scores = {name: float(value) for name, value in logs.items() if name.startswith("val_")}
+            workdir.save_weights(self.saved_model, self.path, {"epoch": epoch, **scores, self.score: float(score)})
+
+
+class EpochLine(tf.keras.callbacks.Callback):
+    """Prints a line an epoch, for logs; a terminal has Keras' progress bar besides.
+
+    Args:
+      stage: name of the stage.
+      epochs: epochs of the stage.
+    """
+
+    def __init__(self, stage, epochs):
+        super().__init__()
+        self.stage, self.epochs = stage, epochs
+        self._start = 0.0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._start = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        shown = [f"loss {logs['loss']:.4g}"]
+        shown += [f"{name[len('val_') :]} {value:.3f}" for name, value in logs.items() if name.endswith(("_AP", "_inv75"))]
+        seconds = time.monotonic() - self._start
+        print(f"stage {self.stage}, epoch {epoch + 1}/{self.epochs}, {seconds:.0f} s: {', '.join(shown)}", flush=True)
+
+
+def read_log(path):
+    """Rows of an ``EpochLog`` file, column -> text; [] where there is none."""
+    if not path.exists():
+        return []
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

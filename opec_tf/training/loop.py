@@ -1,0 +1,218 @@
+"""A training run: the stages in order, each resumed where it broke off and left alone once finished.
+
+Killed at any moment, the same command goes on from the end of the last epoch that was backed up and takes as many
+optimizer steps in all as a run that was never interrupted. A stage is finished when its final weights exist; they are
+written after the best weights and before the backup is removed.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import pathlib
+import shutil
+import sys
+
+import tensorflow as tf
+
+from opec_tf import files, skeletons
+from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
+from opec_tf.data import annotations, pipeline, proposals
+from opec_tf.errors import UserError
+from opec_tf.training import callbacks, stages, strategy as strategies, validation, workdir
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What all stages of a run share.
+
+    Attributes:
+      root: the workdir.
+      model_config, data_config, train_config, inference_config: the settings.
+      strategy: tf.distribute strategy.
+      train_data, val_data: ``PoseAnnotations``; val_data is None where no validation split is named.
+    """
+
+    root: pathlib.Path
+    model_config: ModelConfig
+    data_config: DataConfig
+    train_config: TrainConfig
+    inference_config: InferenceConfig
+    strategy: tf.distribute.Strategy
+    train_data: annotations.PoseAnnotations
+    val_data: annotations.PoseAnnotations
+
+    @property
+    def is_chief(self):
+        return strategies.is_chief(self.strategy)
+
+
+def train(root, model_config, data_config, train_config, inference_config):
+    """Trains the stages of ``train_config.stages`` that are not finished yet.
+
+    Args:
+      root: the workdir, made where it is missing.
+      model_config, data_config, train_config, inference_config: the settings.
+
+    Raises:
+      UserError: unusable settings, data, weights or workdir; a loss that is not finite; too little memory or disk.
+    """
+    strategy = strategies.make(train_config.strategy)
+    root = pathlib.Path(root)
+    workdir.start(root, model_config, write=strategies.is_chief(strategy))
+    unfinished = [stage for stage in train_config.stages if not workdir.stage_folder(root, stage).finished]
+    for stage in train_config.stages:
+        if stage not in unfinished:
+            print(f"stage {stage}: finished before; delete {root / stage} to train it anew", flush=True)
+    if not unfinished:
+        return
+    train_data, val_data = load_data(model_config, data_config)
+    run = Run(root, model_config, data_config, train_config, inference_config, strategy, train_data, val_data)
+    for stage in unfinished:
+        with _precision(train_config.precision), _memory_errors(stage):
+            _train_stage(run, stage)
+        strategies.barrier(strategy)
+
+
+def load_data(model_config, data_config):
+    """The people to train on, with the boxes to crop, and the validation split.
+
+    Returns:
+      (``PoseAnnotations``, ``PoseAnnotations`` or None)
+
+    Raises:
+      UserError: no training data, or an unusable file.
+    """
+    skeleton = skeletons.SKELETONS[model_config.skeleton]
+    train_data = annotations.load_all(data_config.train_data, data_config.data_root, skeleton)
+    if data_config.train_boxes != "gt":
+        train_data = proposals.select(train_data, data_config)
+    train_data = train_data.select(pipeline.trainable_people(train_data, data_config))
+    if not train_data.num_people:
+        raise UserError("--train_data: nobody in it can be trained on; check its labels and --min_labelled_joints")
+    val_data = None
+    if data_config.val_data:
+        val_data = annotations.load_all(data_config.val_data, data_config.data_root, skeleton)
+    return train_data, val_data
+
+
+def _train_stage(run, stage):
+    """Trains one stage from where it is to its end."""
+    folder = workdir.stage_folder(run.root, stage)
+    epochs = stages.epochs(stage, run.train_config)
+    steps = stages.steps_per_epoch(run.train_config, run.train_data.num_people)
+    with run.strategy.scope():
+        model = stages.build(stage, run.root, run.model_config, run.train_config, epochs * steps, _jit_compile(run))
+    if run.is_chief:
+        _prepare_folder(run, folder, model)
+    # Scored and saved without the strategy.
+    plain = model if run.strategy.num_replicas_in_sync == 1 else workdir.BUILDERS[stage](run.model_config)
+    batches = stages.dataset(
+        run.strategy,
+        functools.partial(
+            pipeline.training_dataset, run.train_data, crop_size=run.model_config.crop_size, data_config=run.data_config
+        ),
+        list(model.loss),
+        run.train_config.batch_size,
+        run.train_config.seed,
+        start_epoch=len(callbacks.read_log(folder.log)),
+    )
+    print(
+        f"stage {stage}: {model.count_params():,} parameters, {run.train_data.num_people} people, "
+        f"{epochs} epochs of {steps} steps",
+        flush=True,
+    )
+    model.fit(
+        batches,
+        epochs=epochs,
+        steps_per_epoch=steps,
+        callbacks=_callbacks(run, stage, model, plain, folder, epochs),
+        verbose=int(run.is_chief and sys.stdout.isatty()),
+    )
+    if run.is_chief:
+        _finish(run, stage, plain, folder, steps=int(model.optimizer.iterations))
+
+
+def _prepare_folder(run, folder, model):
+    """Checks that the stage's files will fit, and writes its settings."""
+    files.make_folder(folder.path)
+    # A backup holds a weight and Adam's two moments, and is written before the last one goes; then best and final.
+    needed = 4 * (2 * 3 + 2) * model.count_params()
+    free = shutil.disk_usage(folder.path).free
+    if free < needed:
+        raise UserError(f"{folder.path}: {free / 1e6:.0f} MB free, {needed / 1e6:.0f} MB needed; free some space")
+    changes = workdir.write_stage_config(
+        folder, run.model_config, run.data_config, run.train_config, run.inference_config
+    )
+    if changes and folder.backup.exists():
+        print(f"resuming with other settings: {', '.join(changes)}", flush=True)
+
+
+def _callbacks(run, stage, model, plain, folder, epochs):
+    """The callbacks in the order in which an epoch's end needs them; the backup, which ends the epoch, comes last."""
+    result = [callbacks.StopOnNaN(stage)]
+    if plain is not model:
+        result.append(callbacks.CopyWeights(plain))
+    if run.is_chief:
+        result.append(callbacks.LearningRate())
+        if run.val_data is not None:
+            validator = validation.Validator(
+                plain,
+                run.val_data,
+                model_config=run.model_config,
+                data_config=run.data_config,
+                inference_config=run.inference_config,
+                max_people=run.train_config.validation_people,
+            )
+            score = validation.score_name(stages.BEST_POSE[stage], "AP")
+            result.append(callbacks.Validation(validator, folder.tensorboard))
+            result.append(callbacks.BestWeights(plain, folder.best_weights, score))
+        result += [
+            tf.keras.callbacks.TensorBoard(str(folder.tensorboard), write_graph=False),
+            callbacks.EpochLog(folder.log),
+            callbacks.EpochLine(stage, epochs),
+        ]
+    result.append(tf.keras.callbacks.BackupAndRestore(str(folder.backup), delete_checkpoint=False))
+    return result
+
+
+def _finish(run, stage, plain, folder, steps):
+    """Writes a stage's metrics and final weights, which mark it as finished, and removes the backup."""
+    last_epoch = stages.epochs(stage, run.train_config) - 1
+    if run.val_data is None:
+        print(f"stage {stage}: without --val_data the last epoch counts as the best", flush=True)
+        workdir.save_weights(plain, folder.best_weights, {"epoch": last_epoch})
+    best = workdir.read_attributes(folder.best_weights)
+    files.write_json(folder.metrics, {"stage": stage, "steps": steps, **best}, indent=2)
+    workdir.save_weights(plain, folder.final_weights, {"epoch": last_epoch, "steps": steps})
+    shutil.rmtree(folder.backup, ignore_errors=True)
+
+
+def _jit_compile(run):
+    """Whether XLA compiles the training step; "auto" means on a single GPU, where it has always paid."""
+    if run.train_config.jit_compile != "auto":
+        return run.train_config.jit_compile == "on"
+    return bool(tf.config.list_physical_devices("GPU")) and run.strategy.num_replicas_in_sync == 1
+
+
+@contextlib.contextmanager
+def _precision(policy):
+    """Keras' mixed precision policy while a stage is built and trained."""
+    before = tf.keras.mixed_precision.global_policy()
+    tf.keras.mixed_precision.set_global_policy(policy)
+    try:
+        yield
+    finally:
+        tf.keras.mixed_precision.set_global_policy(before)
+
+
+@contextlib.contextmanager
+def _memory_errors(stage):
+    """Turns a full device or disk into one line."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        message = error.message.splitlines()[0]
+        raise UserError(
+            f"stage {stage}: out of memory or disk space ({message}); lower --batch_size, try "
+            "--precision=mixed_bfloat16, or free some space; the same command resumes"
+        ) from error

@@ -1,0 +1,122 @@
+"""What each training stage is: its model, the weights it starts from, its losses, and the images it learns from."""
+
+import numpy as np
+import tensorflow as tf
+
+from opec_tf import losses, models
+from opec_tf.errors import UserError
+from opec_tf.training import optimizer, strategy as strategies, workdir
+
+# The pose that chooses a stage's best epoch: the decoded peak of the base, the last pose of OPEC-Net (paper 3.3: "the
+# last generated pose will correspond to the best estimation result").
+BEST_POSE = {"base": "peak", "opec": "pose_3"}
+
+
+def epochs(stage, train_config):
+    """Number of epochs of a stage."""
+    return {"base": train_config.base_epochs, "opec": train_config.opec_epochs}[stage]
+
+
+def losses_and_weights(stage, model_config, train_config):
+    """The losses of a stage by model output, and their weights.
+
+    Stage base learns heatmaps. Stage opec minimises eq. 3: the initial pose with weight 1, poses 1 to 3 with lambda_1
+    to lambda_3; a base that is trained along keeps its heatmap loss beside it, since nothing in eq. 3 asks it for a
+    peak at each joint.
+
+    Returns:
+      (output name -> Keras loss, output name -> weight)
+    """
+    heatmap_loss = losses.HeatmapLoss(sigma=train_config.heatmap_sigma)
+    if stage == "base":
+        return {"base_heatmaps": heatmap_loss}, {"base_heatmaps": 1.0}
+    weights = dict(zip(models.POSE_OUTPUTS, (1.0,) + train_config.pose_loss_weights))
+    stage_losses = {name: losses.PoseLoss() for name in weights}
+    if train_config.heatmap_loss_weight and not train_config.freeze_base:
+        stage_losses["base_heatmaps"] = heatmap_loss
+        weights["base_heatmaps"] = train_config.heatmap_loss_weight
+    return stage_losses, weights
+
+
+def build(stage, root, model_config, train_config, total_steps, jit_compile):
+    """Builds, initialises and compiles the model of a stage. Call it in the strategy's scope.
+
+    Args:
+      stage: "base" or "opec".
+      root: the workdir.
+      model_config: ``ModelConfig``.
+      train_config: ``TrainConfig``.
+      total_steps: optimizer steps of the whole stage.
+      jit_compile: whether the training step is compiled with XLA.
+
+    Returns:
+      compiled Keras model with its optimizer's variables made, so that a checkpoint restores into them at once.
+
+    Raises:
+      UserError: the weights to start from are missing or do not fit.
+    """
+    tf.keras.utils.set_random_seed(train_config.seed)
+    model = workdir.BUILDERS[stage](model_config)
+    _load_start_weights(model, stage, root, model_config, train_config)
+    base = model.get_layer("base")
+    # A frozen BatchNorm layer also uses its moving statistics in training, and leaves them as they are.
+    base.trainable = not (stage == "opec" and train_config.freeze_base)
+    slow = base.trainable_variables if stage == "opec" else ()
+    adam = optimizer.make(train_config, total_steps, slow, train_config.base_rate_factor)
+    stage_losses, weights = losses_and_weights(stage, model_config, train_config)
+    model.compile(optimizer=adam, loss=stage_losses, loss_weights=weights, jit_compile=jit_compile)
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def _load_start_weights(model, stage, root, model_config, train_config):
+    """Fills the base of a stage's model: from the stage before it, else from --base_weights, else not at all."""
+    trained_base = workdir.stage_folder(root, "base")
+    path = train_config.base_weights
+    if stage == "opec" and trained_base.finished:
+        path = trained_base.best_weights
+    if not path:
+        print(f"stage {stage}: starts from random weights", flush=True)
+        return
+    print(f"stage {stage}: starts from {path}", flush=True)
+    if stage == "base":
+        workdir.load_weights(model, path)
+        return
+    base = workdir.BUILDERS["base"](model_config)
+    workdir.load_weights(base, path)
+    model.get_layer("base").set_weights(base.get_layer("base").get_weights())
+
+
+def steps_per_epoch(train_config, num_people):
+    """Optimizer steps in an epoch: as configured, or once through the people trained on."""
+    return train_config.steps_per_epoch or -(-num_people // train_config.batch_size)
+
+
+def dataset(strategy, make_batches, output_names, batch_size, seed, start_epoch):
+    """The distributed training data of a stage.
+
+    Every worker draws its own shuffled stream of crops from all of the data: with an endless, shuffled stream there is
+    nothing to gain from sharding, and no worker runs dry. A run resumed at ``start_epoch`` draws another order than
+    the first epochs had.
+
+    Args:
+      strategy: tf.distribute strategy.
+      make_batches: function of the keywords batch_size and seed -> endless tf.data.Dataset of (crops, joints).
+      output_names: model outputs that carry a loss; each is compared with the joints.
+      batch_size: global batch size.
+      seed: the run's seed.
+      start_epoch: epoch that training starts or resumes at.
+
+    Returns:
+      (distributed) dataset of (crops [B, H, W, 3], output name -> joints [B, K, 3]).
+    """
+    local_batch_size = strategies.per_replica_batch_size(strategy, batch_size)
+
+    def worker_dataset(context):
+        entropy = [seed, start_epoch, context.input_pipeline_id]
+        # 31 bits: what tf.data takes for a seed.
+        worker_seed = int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
+        batches = make_batches(batch_size=local_batch_size, seed=worker_seed)
+        return batches.map(lambda crops, joints: (crops, {name: joints for name in output_names}))
+
+    return strategy.distribute_datasets_from_function(worker_dataset)

@@ -1,0 +1,69 @@
+"""Scores of a model on the validation split, as training logs them."""
+
+import numpy as np
+import tensorflow as tf
+
+from opec_tf import images, visualize
+from opec_tf.evaluation import coco_eval
+from opec_tf.inference import PoseEstimator
+
+# Per pose: overall accuracy, then visible and invisible joints (the paper's Table 5).
+SCORES = ("AP", "AP75", "vis75", "inv75")
+_DRAWN_IMAGES = 4
+
+
+def score_name(pose, score):
+    """Name of a pose's score in the logs, e.g. "val_pose_3_AP"."""
+    return f"val_{pose}_{score}"
+
+
+class Validator:
+    """A validation split and the compiled function that estimates its poses.
+
+    Args:
+      model: the model being trained (or its copy); its weights are read at each call.
+      annotations: ``PoseAnnotations`` of the split.
+      model_config: ``ModelConfig``.
+      data_config: ``DataConfig``.
+      inference_config: ``InferenceConfig``.
+      max_people: score this many people, taken evenly from the split; 0: all.
+    """
+
+    def __init__(self, model, annotations, *, model_config, data_config, inference_config, max_people=0):
+        people = np.flatnonzero(annotations.has_usable_box & ~annotations.is_crowd & (annotations.num_keypoints > 0))
+        self.annotations = annotations
+        if 0 < max_people < len(people):
+            people = people[np.linspace(0, len(people) - 1, max_people).round().astype(int)]
+            # People that are not estimated must not count as missed.
+            self.annotations = annotations.select(people)
+            people = np.arange(max_people)
+        self._people = people
+        self._data_config, self._protocol = data_config, inference_config.protocol
+        self._estimator = PoseEstimator(
+            model, model_config=model_config, box_margin=data_config.box_margin, inference_config=inference_config
+        )
+        self._estimates = None
+
+    def scores(self):
+        """Estimates every pose anew; returns log name -> score, without those that the protocol leaves undefined."""
+        split = self.annotations
+        self._estimates = self._estimator.estimate_files(
+            split.image_paths, split.image_ids, split.image_index[self._people], split.boxes[self._people],
+            strict=self._data_config.strict, progress=False,
+        )  # fmt: skip
+        scores = {}
+        for pose, predictions in self._estimates.predictions.items():
+            result = coco_eval.evaluate(split, predictions, self._protocol)
+            scores.update({score_name(pose, name): result[name] for name in SCORES if name in result})
+        return scores
+
+    def drawings(self):
+        """The last estimates drawn over the first images that show people, in a row; RGB uint8 [h, w, 3], or None."""
+        predictions = self._estimates.predictions[self._estimates.final]
+        drawn = []
+        for image_id in list(dict.fromkeys(predictions.image_ids.tolist()))[:_DRAWN_IMAGES]:
+            path = self.annotations.image_paths[self.annotations.image_ids == image_id][0]
+            image = images.decode(tf.io.read_file(path)).numpy()
+            keypoints = predictions.keypoints[predictions.image_ids == image_id]
+            drawn.append(visualize.draw_people(image, keypoints, self.annotations.skeleton))
+        return visualize.contact_sheet(drawn, columns=_DRAWN_IMAGES) if drawn else None

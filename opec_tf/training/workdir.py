@@ -1,0 +1,214 @@
+"""The folder of a training run: what lies in it, and how it is read back.
+
+::
+
+  WORKDIR/config.json             the model's configuration: all that is needed to rebuild the model
+  WORKDIR/STAGE/config.json       every setting the stage was last started with, and the git revision
+  WORKDIR/STAGE/best.weights.h5   weights of the best epoch; attributes of the file: the epoch and its scores
+  WORKDIR/STAGE/final.weights.h5  weights after the last step; the stage is finished once this file exists
+  WORKDIR/STAGE/log.csv           one row an epoch
+  WORKDIR/STAGE/metrics.json      steps taken, the best epoch and its scores
+  WORKDIR/STAGE/tensorboard/      the same for TensorBoard, with drawn validation examples
+  WORKDIR/STAGE/backup/           what a broken-off stage resumes from; gone when it is finished
+
+Every file is written whole or not at all, so a run can be killed at any moment.
+"""
+
+import dataclasses
+import json
+import pathlib
+import subprocess
+
+import h5py
+
+from opec_tf import config, files, models
+from opec_tf.config import ModelConfig
+from opec_tf.errors import UserError
+
+BUILDERS = {"base": models.build_base, "opec": models.build_opec_net}
+
+
+@dataclasses.dataclass(frozen=True)
+class StageFolder:
+    """Paths of one stage's files.
+
+    Attributes:
+      path: ``pathlib.Path`` of the stage's folder.
+    """
+
+    path: pathlib.Path
+
+    @property
+    def config(self):
+        return self.path / "config.json"
+
+    @property
+    def best_weights(self):
+        return self.path / "best.weights.h5"
+
+    @property
+    def final_weights(self):
+        return self.path / "final.weights.h5"
+
+    @property
+    def log(self):
+        return self.path / "log.csv"
+
+    @property
+    def metrics(self):
+        return self.path / "metrics.json"
+
+    @property
+    def tensorboard(self):
+        return self.path / "tensorboard"
+
+    @property
+    def backup(self):
+        return self.path / "backup"
+
+    @property
+    def finished(self):
+        return self.final_weights.exists()
+
+
+def stage_folder(workdir, stage):
+    """The ``StageFolder`` of a stage in a workdir."""
+    return StageFolder(pathlib.Path(workdir) / stage)
+
+
+def start(workdir, model_config, write=True):
+    """Makes a workdir ready for training a model.
+
+    Args:
+      workdir: folder, made where it is missing.
+      model_config: ``ModelConfig`` of the model.
+      write: whether this process writes files (the chief worker does).
+
+    Raises:
+      UserError: the folder cannot be written, or it was begun with another model.
+    """
+    workdir = files.make_folder(workdir)
+    path = workdir / "config.json"
+    if not path.exists():
+        if write:
+            files.write_text(path, config.to_json(model_config))
+        return
+    begun_with, now = dataclasses.asdict(read_model_config(workdir)), dataclasses.asdict(model_config)
+    differing = [f"{name}={begun_with[name]} (now {now[name]})" for name in now if now[name] != begun_with[name]]
+    if differing:
+        raise UserError(f"{path}: begun with another model: {', '.join(differing)}; choose another --workdir or these settings")
+
+
+def read_model_config(workdir):
+    """The ``ModelConfig`` of a workdir.
+
+    Raises:
+      UserError: there is none, or it is not one.
+    """
+    path = pathlib.Path(workdir) / "config.json"
+    if not path.exists():
+        raise UserError(f"{path}: does not exist; {workdir} is not the --workdir of a training run")
+    mapping = files.read_json(path)
+    if not isinstance(mapping, dict):
+        raise UserError(f"{path}: is not a JSON object; it is not the configuration that training wrote")
+    try:
+        return config.from_mapping(ModelConfig, mapping)
+    except (UserError, TypeError) as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def write_stage_config(folder, *configs):
+    """Writes all settings of a stage and the git revision; returns what changed since the stage was last started.
+
+    Returns:
+      list of texts "name: before -> now"; empty at the first start.
+    """
+    settings = json.loads(config.to_json(*configs))
+    settings["git_revision"] = _git_revision()
+    before = files.read_json(folder.config) if folder.config.exists() else settings
+    files.write_json(folder.config, settings, indent=2)
+    return [f"{name}: {before.get(name)} -> {value}" for name, value in settings.items() if before.get(name) != value]
+
+
+def save_weights(model, path, attributes=None):
+    """Writes a model's weights atomically.
+
+    Args:
+      model: Keras model.
+      path: a name that ends in ``.weights.h5``.
+      attributes: name -> number or text, kept in the file, so that weights and what is said of them never part.
+
+    Raises:
+      UserError: the file cannot be written.
+    """
+    with files.atomic_path(path) as temporary:
+        model.save_weights(temporary)
+        with h5py.File(temporary, "r+") as file:
+            file.attrs.update(attributes or {})
+
+
+def read_attributes(path):
+    """The attributes that ``save_weights`` kept with the weights; {} where there is no such file."""
+    if not path.exists():
+        return {}
+    try:
+        with h5py.File(path, "r") as file:
+            return {name: value.item() if hasattr(value, "item") else value for name, value in file.attrs.items()}
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error}); check that the file is whole, or delete it") from error
+
+
+def load_weights(model, path):
+    """Reads weights that ``save_weights`` wrote into a model of the same structure.
+
+    Raises:
+      UserError: the file is missing or damaged, or of another model.
+    """
+    path = pathlib.Path(path)
+    if not path.name.endswith(".weights.h5"):
+        raise UserError(f"{path}: is not a weights file; its name must end in .weights.h5")
+    if not path.exists():
+        raise UserError(f"{path}: does not exist; check the path")
+    try:
+        model.load_weights(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error}); check that the file is whole") from error
+    except (KeyError, ValueError) as error:
+        raise UserError(f"{path}: does not fit model {model.name!r}: {error}; use weights of the same stage and settings") from error
+
+
+def load_model(workdir, stage=None):
+    """Rebuilds a trained model.
+
+    Args:
+      workdir: folder of a training run.
+      stage: "base" or "opec"; by default the last stage that is finished.
+
+    Returns:
+      (Keras model with the stage's best weights, ``ModelConfig``, stage)
+
+    Raises:
+      UserError: not a workdir, no such stage, or unusable files.
+    """
+    model_config = read_model_config(workdir)
+    finished = [name for name in config.STAGES if stage_folder(workdir, name).finished]
+    if stage is None and not finished:
+        raise UserError(f"{workdir}: no stage is finished; run opec_tf.train with this --workdir to its end")
+    stage = stage or finished[-1]
+    path = stage_folder(workdir, stage).best_weights
+    if not path.exists():
+        raise UserError(f"{path}: does not exist; stage {stage} has not been trained in this --workdir")
+    model = BUILDERS[stage](model_config)
+    load_weights(model, path)
+    return model, model_config, stage
+
+
+def _git_revision():
+    """Commit of the source tree, with "+changes" where files differ from it; None outside a git checkout."""
+    git = ["git", "-C", str(pathlib.Path(__file__).parent)]
+    try:
+        commit = subprocess.run(git + ["rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        changes = subprocess.run(git + ["status", "--porcelain", "-uno"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + ("+changes" if changes.strip() else "")
