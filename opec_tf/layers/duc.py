@@ -30,11 +30,6 @@ class DUC(tf.keras.layers.Layer):
         self.norm = tf.keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=policy, name="norm")
         self.shuffle = PixelShuffle(dtype=policy, name="shuffle")
 
-    def build(self, input_shape):
-        self.conv.build(input_shape)
-        self.norm.build((*input_shape[:-1], self.channels))
-        super().build(input_shape)
-
     def call(self, features, training=None):
         return self.shuffle(tf.nn.relu(self.norm(self.conv(features), training=training)))
 

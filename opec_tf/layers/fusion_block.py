@@ -30,13 +30,6 @@ class FusionBlock(tf.keras.layers.Layer):
             channels, 3, padding="same", activation="relu", kernel_initializer="he_normal", dtype=policy, name="conv"
         )
 
-    def build(self, input_shape):
-        coarse, fine = input_shape
-        joined = (*fine[:-1], coarse[-1] + fine[-1])
-        self.attention.build(joined)
-        self.conv.build(joined)
-        super().build(input_shape)
-
     def call(self, inputs):
         coarse, fine = inputs
         joined = tf.concat([upsample(coarse), fine], axis=-1)

@@ -38,10 +38,6 @@ class GraphConv(tf.keras.layers.Layer):
         without_loops = (self.adjacency != 0).astype(np.float32) * (1.0 - np.eye(len(self.adjacency), dtype=np.float32))
         self.graph = np.asarray(self.conv.preprocess(without_loops), np.float32)
 
-    def build(self, input_shape):
-        self.conv.build([input_shape, self.graph.shape])
-        super().build(input_shape)
-
     def call(self, features):
         output = self.conv([features, tf.constant(self.graph, features.dtype)])
         return tf.ensure_shape(output, (*features.shape[:-1], self.channels))

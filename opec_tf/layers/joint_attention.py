@@ -18,8 +18,6 @@ class JointAttention(tf.keras.layers.Layer):
         self.query = tf.keras.layers.Dense(channels, use_bias=False, dtype=policy, name="query")
         self.key = tf.keras.layers.Dense(channels, use_bias=False, dtype=policy, name="key")
         self.value = tf.keras.layers.Dense(channels, use_bias=False, dtype=policy, name="value")
-        for projection in (self.query, self.key, self.value):
-            projection.build(input_shape)
         super().build(input_shape)
 
     def call(self, features):

@@ -37,15 +37,6 @@ class ResidualGraphBlock(tf.keras.layers.Layer):
         )
         self.joint_attention = JointAttention(dtype=policy, name="joint_attention") if attention else None
 
-    def build(self, input_shape):
-        output_shape = (*input_shape[:-1], self.channels)
-        self.shortcut.build(input_shape)
-        self.first.build(input_shape)
-        self.second.build(output_shape)
-        if self.attention:
-            self.joint_attention.build(output_shape)
-        super().build(input_shape)
-
     def call(self, features):
         features = self.shortcut(features) + self.second(self.first(features))
         return self.joint_attention(features) if self.attention else features

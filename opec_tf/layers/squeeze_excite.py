@@ -26,8 +26,6 @@ class SqueezeExcite(tf.keras.layers.Layer):
             hidden, activation="relu", kernel_initializer="he_normal", dtype=self.dtype_policy, name="squeeze"
         )
         self.excite = tf.keras.layers.Dense(channels, activation="sigmoid", dtype=self.dtype_policy, name="excite")
-        self.squeeze.build((None, channels))
-        self.excite.build((None, hidden))
         super().build(input_shape)
 
     def call(self, features):

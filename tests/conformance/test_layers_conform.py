@@ -1,0 +1,167 @@
+"""What every layer must do, whatever it computes: one suite over all of them."""
+
+import importlib
+import pkgutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from opec_tf import layers
+from opec_tf.layers.duc import DUC
+from opec_tf.layers.fusion_block import FusionBlock
+from opec_tf.layers.graph_conv import GraphConv
+from opec_tf.layers.image_normalization import ImageNormalization
+from opec_tf.layers.joint_attention import JointAttention
+from opec_tf.layers.joint_sampling import JointSampling
+from opec_tf.layers.pixel_shuffle import PixelShuffle
+from opec_tf.layers.residual_graph_block import ResidualGraphBlock
+from opec_tf.layers.semantic_conv import SemanticConv
+from opec_tf.layers.soft_argmax import SoftArgmax
+from opec_tf.layers.squeeze_excite import SqueezeExcite
+
+BATCH, JOINTS = 4, 3
+PATH = [[1, 1, 0], [1, 1, 1], [0, 1, 1]]
+MAP = (BATCH, 6, 5, 8)
+NODES = (BATCH, JOINTS, 8)
+
+# Layer and the shapes of its inputs; values are drawn from -1..1. A shape without the batch stands for a graph.
+CASES = {
+    "DUC": (lambda: DUC(16), [MAP]),
+    "FusionBlock": (lambda: FusionBlock(4), [(BATCH, 3, 2, 6), (BATCH, 6, 4, 5)]),
+    "GraphConv gcn": (lambda: GraphConv(5, PATH), [NODES]),
+    "GraphConv semantic": (lambda: GraphConv(5, PATH, kind="semantic", activation=None), [NODES]),
+    "ImageNormalization": (lambda: ImageNormalization(mean=(0.1, 0.2, 0.3)), [(BATCH, 6, 5, 3)]),
+    "JointAttention": (JointAttention, [NODES]),
+    "JointSampling": (JointSampling, [MAP, (BATCH, JOINTS, 2)]),
+    "PixelShuffle": (PixelShuffle, [MAP]),
+    "ResidualGraphBlock": (lambda: ResidualGraphBlock(6, PATH, graph_convolution="semantic"), [NODES]),
+    "ResidualGraphBlock without attention": (lambda: ResidualGraphBlock(6, PATH, attention=False), [NODES]),
+    "SemanticConv": (lambda: SemanticConv(5, activation="relu"), [NODES, (JOINTS, JOINTS)]),
+    "SoftArgmax": (lambda: SoftArgmax(initial_beta=3.0), [MAP]),
+    "SqueezeExcite": (lambda: SqueezeExcite(reduction=2), [MAP]),
+}
+
+
+@pytest.fixture(params=CASES)
+def case(request):
+    """(function that makes the layer, its inputs as arrays)."""
+    make, shapes = CASES[request.param]
+    generator = np.random.default_rng(3)
+    inputs = [
+        np.array(PATH, np.float32) if shape[0] != BATCH else generator.uniform(-1, 1, shape).astype(np.float32)
+        for shape in shapes
+    ]
+    return make, inputs
+
+
+def apply(layer, inputs):
+    """Output tensors as a list."""
+    return tf.nest.flatten(layer(inputs if len(inputs) > 1 else inputs[0]))
+
+
+def test_every_layer_is_here():
+    classes = set()
+    for module in pkgutil.iter_modules(layers.__path__):
+        for value in vars(importlib.import_module(f"opec_tf.layers.{module.name}")).values():
+            if isinstance(value, type) and value.__module__.startswith("opec_tf.layers"):
+                classes.add(value.__name__)
+    assert classes == {name.split()[0] for name in CASES}
+
+
+def test_eager_graph_and_xla_agree(case):
+    make, arrays = case
+    layer, inputs = make(), [tf.constant(array) for array in arrays]
+    apply(layer, inputs)
+
+    def outputs_and_gradients(*inputs):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = apply(layer, list(inputs))
+            total = tf.add_n([tf.reduce_sum(tf.sin(3.0 * output)) for output in outputs])
+        gradients = tape.gradient(total, [*inputs, *layer.trainable_variables], unconnected_gradients="zero")
+        return outputs + gradients
+
+    eager = outputs_and_gradients(*inputs)
+    for jit_compile in (False, True):
+        compiled = tf.function(outputs_and_gradients, jit_compile=jit_compile)(*inputs)
+        for expected, actual in zip(eager, compiled):
+            np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=2e-5)
+
+
+def test_config_round_trip(case):
+    make, inputs = case
+    layer = make()
+    expected = apply(layer, inputs)
+    assert tf.keras.utils.get_registered_name(type(layer)) == f"opec_tf>{type(layer).__name__}"
+    copy = tf.keras.layers.deserialize(tf.keras.layers.serialize(layer))
+    assert copy.get_config() == layer.get_config()
+    apply(copy, inputs)
+    # A name of its own for each weight, so that optimizers can tell kernels from the rest.
+    assert len({weight.name for weight in layer.weights}) == len(layer.weights) == len(copy.weights)
+    copy.set_weights(layer.get_weights())
+    for first, second in zip(expected, apply(copy, inputs)):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_saved_model_round_trip(case, tmp_path):
+    make, arrays = case
+    layer = make()
+    symbols = [
+        tf.keras.Input(array.shape[1:]) if len(array) == BATCH else tf.keras.Input(batch_shape=array.shape)
+        for array in arrays
+    ]
+    model = tf.keras.Model(symbols if len(symbols) > 1 else symbols[0], apply(layer, symbols))
+    expected = tf.nest.flatten(model(arrays))
+    tf.saved_model.save(model, str(tmp_path / "model"))
+    restored = tf.saved_model.load(str(tmp_path / "model"))
+    structure = [tf.constant(array) for array in arrays] if len(arrays) > 1 else tf.constant(arrays[0])
+    for first, second in zip(expected, tf.nest.flatten(restored(structure))):
+        np.testing.assert_allclose(second, first, rtol=1e-5, atol=1e-6)
+
+
+def test_two_replicas_add_up_to_one(case):
+    make, arrays = case
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    with strategy.scope():
+        layer = make()
+        apply(layer, arrays)
+
+    @tf.function
+    def outputs_and_gradients(*inputs):
+        with tf.GradientTape() as tape:
+            outputs = apply(layer, list(inputs))
+            total = tf.add_n([tf.reduce_sum(tf.square(output)) for output in outputs])
+        variables = layer.trainable_variables
+        return outputs, tape.gradient(total, variables, unconnected_gradients="zero") if variables else []
+
+    def of_replica(context):
+        half = slice(2 * context.replica_id_in_sync_group, 2 * context.replica_id_in_sync_group + 2)
+        return [tf.constant(array[half] if len(array) == BATCH else array) for array in arrays]
+
+    shards = [strategy.experimental_distribute_values_from_function(lambda c, i=i: of_replica(c)[i]) for i in range(len(arrays))]
+    outputs, gradients = strategy.run(outputs_and_gradients, args=tuple(shards))
+    expected_outputs, expected_gradients = outputs_and_gradients(*map(tf.constant, arrays))
+    for expected, output in zip(expected_outputs, outputs):
+        np.testing.assert_allclose(tf.concat(strategy.experimental_local_results(output), 0), expected, rtol=1e-4, atol=1e-5)
+    for expected, gradient in zip(expected_gradients, gradients):
+        np.testing.assert_allclose(sum(strategy.experimental_local_results(gradient)), expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_half_precision_is_finite_and_close(case, precision):
+    make, inputs = case
+    layer = make()
+    expected = apply(layer, inputs)
+    tf.keras.mixed_precision.set_global_policy(precision)
+    try:
+        half = make()
+        apply(half, inputs)
+        half.set_weights(layer.get_weights())
+        outputs = apply(half, inputs)
+    finally:
+        tf.keras.mixed_precision.set_global_policy("float32")
+    for first, second in zip(expected, outputs):
+        scale = np.abs(first).max()
+        np.testing.assert_allclose(tf.cast(second, tf.float32), first, atol=0.02 * scale)
+    assert all(weight.dtype == tf.float32 for weight in half.weights)

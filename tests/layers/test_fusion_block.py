@@ -1,0 +1,35 @@
+import numpy as np
+import tensorflow as tf
+
+from opec_tf.layers.fusion_block import FusionBlock, upsample
+
+
+def test_upsample_equals_half_pixel_bilinear_resizing():
+    features = tf.random.stateless_normal((2, 5, 4, 3), seed=(1, 2))
+    np.testing.assert_allclose(upsample(features), tf.image.resize(features, (10, 8)), atol=1e-5)
+
+
+def test_gates_weigh_both_sides():
+    """A gate of 0 on one side of the concatenation leaves the output to the other."""
+    coarse, fine = tf.ones((1, 3, 2, 2)), tf.ones((1, 6, 4, 3))
+    block = FusionBlock(4)
+    block([coarse, fine])
+    kernel, bias = block.attention.excite.get_weights()
+    for side, gate_bias in ((coarse, [-100, -100, 100, 100, 100]), (fine, [100, 100, -100, -100, -100])):
+        block.attention.excite.set_weights([0 * kernel, np.array(gate_bias, np.float32)])
+        before = block([coarse, fine])
+        silent = block([2 * coarse, fine] if side is coarse else [coarse, 2 * fine])
+        heard = block([coarse, 2 * fine] if side is coarse else [2 * coarse, fine])
+        np.testing.assert_array_equal(silent, before)
+        assert np.abs(heard - before).max() > 0.1
+
+
+def test_attention_sees_both_sides():
+    """The gates of one side depend on the other side's features."""
+    coarse, fine = tf.random.stateless_uniform((1, 3, 2, 2), (1, 2)), tf.random.stateless_uniform((1, 6, 4, 3), (3, 4))
+    block = FusionBlock(4)
+    joined = tf.concat([upsample(coarse), fine], -1)
+    block([coarse, fine])
+    louder = tf.concat([upsample(coarse), 3.0 * fine], -1)
+    ratio = block.attention(louder)[..., :2] / block.attention(joined)[..., :2]
+    assert np.abs(ratio - 1.0).max() > 1e-3

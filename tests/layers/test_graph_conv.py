@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+from opec_tf.layers.graph_conv import GraphConv
+
+PATH = np.array([[1, 1, 0], [1, 1, 1], [0, 1, 1]], np.float32)
+FEATURES = np.array([[[1.0, 0.0], [0.0, 2.0], [-3.0, 1.0]]], np.float32)
+
+
+def test_gcn_is_the_symmetrically_normalised_sum_over_neighbours_and_self():
+    layer = GraphConv(2, PATH, kind="gcn", activation=None)
+    layer(FEATURES)
+    kernel, bias = np.array([[1.0, 2.0], [0.0, -1.0]]), np.array([0.5, 0.0])
+    layer.set_weights([kernel, bias])
+    # Degrees with self-loops: 2, 3, 2.
+    root = np.sqrt([2.0, 3.0, 2.0])
+    expected = (PATH / root[:, None] / root[None]) @ FEATURES[0] @ kernel + bias
+    np.testing.assert_allclose(layer(FEATURES)[0], expected, atol=1e-6)
+
+
+def test_semantic_starts_as_the_mean_over_edges_with_two_kernels():
+    layer = GraphConv(2, PATH, kind="semantic", activation=None)
+    layer(FEATURES)
+    own, neighbour, bias = np.eye(2), 10.0 * np.eye(2), np.array([0.0, 1.0])
+    layer.set_weights([own, neighbour, np.ones((3, 3)), bias])
+    first, second, third = FEATURES[0]
+    expected = [(first + 10 * second) / 2, (second + 10 * (first + third)) / 3, (third + 10 * second) / 2] + bias
+    np.testing.assert_allclose(layer(FEATURES)[0], expected, rtol=1e-5)
+
+
+def test_semantic_learns_weights_of_edges_and_ignores_the_rest():
+    layer = GraphConv(2, PATH, kind="semantic", activation=None)
+    layer(FEATURES)
+    logits = np.zeros((3, 3))
+    logits[0] = [0.0, np.log(3.0), 80.0]  # joint 0 has no edge to joint 2
+    layer.set_weights([np.eye(2), np.eye(2), logits, np.zeros(2)])
+    np.testing.assert_allclose(layer(FEATURES)[0, 0], 0.25 * FEATURES[0, 0] + 0.75 * FEATURES[0, 1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["gcn", "semantic"])
+def test_the_diagonal_of_the_adjacency_does_not_matter(kind):
+    """The paper's A has ones there, Spektral adds them itself: a self-loop must not count twice."""
+    with_loops, without = GraphConv(4, PATH, kind), GraphConv(4, PATH - np.eye(3), kind)
+    expected = with_loops(FEATURES)
+    without(FEATURES)
+    without.set_weights(with_loops.get_weights())
+    np.testing.assert_array_equal(without(FEATURES), expected)
+
+
+@pytest.mark.parametrize("kind", ["gcn", "semantic"])
+def test_information_travels_one_edge(kind):
+    layer = GraphConv(4, PATH, kind, activation=None)
+    before = layer(FEATURES)
+    changed = FEATURES.copy()
+    changed[0, 2] += 1.0
+    difference = np.abs(layer(changed) - before).max(axis=-1)[0]
+    assert difference[0] == 0.0 and difference[1] > 0.0 and difference[2] > 0.0
+
+
+def test_relu_follows_by_default():
+    assert np.min(GraphConv(8, PATH)(FEATURES)) == 0.0
