@@ -11,12 +11,13 @@ from absl import app, flags
 from opec_tf.errors import UserError
 
 
-def run(main, module_doc):
+def run(main, module_doc, commands=()):
     """Parses the flags, runs ``main()`` and exits; a ``UserError`` and wrong usage print one line to stderr.
 
     Args:
-      main: function without arguments.
+      main: function without arguments, or of the sub-command's name where the tool has ``commands``.
       module_doc: the tool's module docstring, shown by --help.
+      commands: names of sub-commands, of which the command line must give one.
     """
     sys.modules["__main__"].__doc__ = module_doc
 
@@ -27,13 +28,16 @@ def run(main, module_doc):
             _fail(error, 2)
         except SystemExit:
             sys.exit(0)  # --help was shown; absl gives it status 1, which a script would take for a failure
-        if len(rest) > 1:
-            _fail(f"unexpected argument {rest[1]!r}; flags are written --name=value (--help lists them)", 2)
+        if commands and rest[1:2] not in [[command] for command in commands]:
+            _fail(f"name what to do: {', '.join(commands)} (--help shows how)", 2)
+        if len(rest) > bool(commands) + 1:
+            extra = rest[bool(commands) + 1]
+            _fail(f"unexpected argument {extra!r}; flags are written --name=value (--help lists them)", 2)
         return rest
 
-    def guarded(_):
+    def guarded(argv):
         try:
-            main()
+            main(*argv[1:])
         except UserError as error:
             _fail(error, 1)
         except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""Columns of a JSON list of objects, as arrays: checked as a whole, and a fault names the file, the record and the field."""
+"""Columns of a JSON list of objects, as arrays: checked as a whole; a fault names the file, record and field."""
 
 import numpy as np
 
@@ -23,7 +23,9 @@ class Records:
     def __init__(self, path, kind, items, id_field=None):
         self.path, self.kind, self.items, self.id_field = path, kind, items, id_field
         if not isinstance(items, list):
-            raise UserError(f"{path}: the {kind}s are {_describe(items)}, expected a list of objects; check the file's format")
+            raise UserError(
+                f"{path}: the {kind}s are {_describe(items)}, expected a list of objects; check the file's format"
+            )
         if not items:
             raise UserError(f"{path}: holds no {kind}s; check that it is the right file")
         if set(map(type, items)) != {dict}:
@@ -102,9 +104,11 @@ class Records:
     def _column(self, field, shape, meaning, default):
         """The field's values as a checked array of their own numeric type."""
         present = np.ones(len(self), bool) if default is None else self.has(field)
-        values = self.values(field) if default is None else [
-            item[field] if there else default for item, there in zip(self.items, present)
-        ]  # fmt: skip
+        values = (
+            self.values(field)
+            if default is None
+            else [item[field] if there else default for item, there in zip(self.items, present)]
+        )
         array = _as_array(values)
         if array is None or array.shape[1:] != shape:
             self._fail_at_misshapen(field, values, shape, meaning)
@@ -146,3 +150,9 @@ def _describe(value):
     if isinstance(value, list):
         return f"a list of {len(value)}"
     return "null" if value is None else f"{value!r}"
+
+
+def split_by_group(group, num_groups):
+    """For each of the groups 0 .. num_groups - 1 its rows in ``group`` (int [N]), in order: a list of int arrays."""
+    order = np.argsort(group, kind="stable")
+    return np.split(order, np.searchsorted(group[order], np.arange(1, num_groups)))

@@ -141,12 +141,3 @@ def test_graph_and_xla_agree_with_eager():
 def test_apply_affine_by_hand():
     affine = np.array([[2, 0, 1], [0, 3, -1]], np.float32)
     np.testing.assert_array_equal(geometry.apply_affine(affine, [[0.0, 0.0], [1.0, 2.0]]), [[1, -1], [3, 5]])
-
-
-def test_box_iou_by_hand():
-    first = [[0, 0, 2, 2], [10, 10, 0, 0]]
-    second = [[0, 0, 2, 2], [1, 1, 2, 2], [2, 0, 2, 2], [0, 0, 1, 1], [10, 10, 0, 0]]
-    # Overlaps of the first box: 4 of 4, 1 of 7, a shared edge, 1 of 4; an empty box overlaps nothing, not even itself.
-    expected = [[1, 1 / 7, 0, 1 / 4, 0], [0, 0, 0, 0, 0]]
-    np.testing.assert_allclose(geometry.box_iou(first, second), expected)
-    assert geometry.box_iou(np.zeros((0, 4)), second).shape == (0, 5)

@@ -36,8 +36,8 @@ def select(annotations, predictions, *, min_visible_joints, min_oks, name="propo
     kept = (similarity > min_oks) & (annotations.num_keypoints[person] >= min_visible_joints) & (person >= 0)
     if not kept.any():
         raise UserError(
-            f"{name}: none of the {len(kept)} poses has {min_visible_joints} visible joints and an OKS above {min_oks} with a "
-            "person; check that the file belongs to the training data, --min_visible_joints and --min_proposal_oks"
+            f"{name}: none of the {len(kept)} poses has {min_visible_joints} visible joints and an OKS above {min_oks} "
+            "with a person; check the file, --min_visible_joints and --min_proposal_oks"
         )
     logging.getLogger(__name__).info("%s: %d of %d poses are training proposals", name, kept.sum(), len(kept))
     return dataclasses.replace(
@@ -46,17 +46,19 @@ def select(annotations, predictions, *, min_visible_joints, min_oks, name="propo
 
 
 def _most_similar_people(annotations, predictions, predicted):
-    """For each pose the row of the person of largest OKS in its image, -1 for none, and that OKS; int64 [P], float64 [P]."""
+    """For each of P poses the row of the person of largest OKS in its image, -1 for none, and that OKS; both [P]."""
     person, similarity = np.full(predictions.num_people, -1), np.zeros(predictions.num_people)
     labelled = (annotations.keypoints[..., 2] != UNLABELLED) & predicted
-    candidates = np.flatnonzero(labelled.any(axis=1) & ~annotations.is_crowd)
-    image_of_candidate = annotations.image_ids[annotations.image_index[candidates]]
-    for image_id in np.unique(predictions.image_ids):
-        poses, people = np.flatnonzero(predictions.image_ids == image_id), candidates[image_of_candidate == image_id]
-        if len(people):
+    candidate = labelled.any(axis=1) & ~annotations.is_crowd
+    for people, poses in zip(annotations.rows_by_image(), predictions.rows_by_image(annotations.image_ids)):
+        people = people[candidate[people]]
+        if len(people) and len(poses):
             table = oks.pairwise_oks(
-                annotations.keypoints[people, :, :2], predictions.keypoints[poses, :, :2], annotations.areas[people],
-                annotations.skeleton.sigmas, labelled[people],
-            )  # fmt: skip
+                annotations.keypoints[people, :, :2],
+                predictions.keypoints[poses, :, :2],
+                annotations.areas[people],
+                annotations.skeleton.sigmas,
+                labelled[people],
+            )
             person[poses], similarity[poses] = people[table.argmax(axis=0)], table.max(axis=0)
     return person, similarity

@@ -104,7 +104,9 @@ def _apply_rules(annotations, rules):
     """The ground truth with the protocol's joints and areas."""
     annotations = annotations.with_skeleton(rules.skeleton)
     if not np.any((annotations.num_keypoints > 0) & ~annotations.is_crowd):
-        raise UserError("the ground truth has nobody to score: no person has a labelled joint; check that it is the right file")
+        raise UserError(
+            "the ground truth has nobody to score: no person has a labelled joint; check that it is the right file"
+        )
     if rules.box_area_factor is None:
         return annotations
     areas = annotations.boxes[:, 2] * annotations.boxes[:, 3] * rules.box_area_factor
@@ -147,34 +149,57 @@ def _match(annotations, predictions, rules):
 def _truth_index(annotations):
     """The annotations as a pycocotools ``COCO``."""
     columns = zip(
-        annotations.image_ids[annotations.image_index].tolist(), annotations.keypoints.reshape(annotations.num_people, -1),
-        annotations.boxes.tolist(), annotations.areas.tolist(), annotations.num_keypoints.tolist(), annotations.is_crowd.tolist(),
-    )  # fmt: skip
-    return _index(annotations, [
-        {"image_id": image_id, "keypoints": keypoints, "bbox": box, "area": area, "num_keypoints": count, "iscrowd": int(crowd)}
-        for image_id, keypoints, box, area, count, crowd in columns
-    ])  # fmt: skip
+        annotations.image_ids[annotations.image_index].tolist(),
+        annotations.keypoints.reshape(annotations.num_people, -1),
+        annotations.boxes.tolist(),
+        annotations.areas.tolist(),
+        annotations.num_keypoints.tolist(),
+        annotations.is_crowd.tolist(),
+    )
+    return _index(
+        annotations,
+        [
+            {
+                "image_id": image_id,
+                "keypoints": keypoints,
+                "bbox": box,
+                "area": area,
+                "num_keypoints": count,
+                "iscrowd": int(crowd),
+            }
+            for image_id, keypoints, box, area, count, crowd in columns
+        ],
+    )
 
 
 def _prediction_index(annotations, predictions):
     """The predictions as a pycocotools ``COCO``; their area is that around their joints, as its loadRes has it."""
     areas = np.prod(np.ptp(predictions.keypoints[..., :2], axis=1), axis=-1)
     columns = zip(
-        predictions.image_ids.tolist(), predictions.keypoints.reshape(predictions.num_people, -1), predictions.scores.tolist(), areas.tolist()
+        predictions.image_ids.tolist(),
+        predictions.keypoints.reshape(predictions.num_people, -1),
+        predictions.scores.tolist(),
+        areas.tolist(),
     )
-    return _index(annotations, [
-        {"image_id": image_id, "keypoints": keypoints, "score": score, "area": area} for image_id, keypoints, score, area in columns
-    ])  # fmt: skip
+    return _index(
+        annotations,
+        [
+            {"image_id": image_id, "keypoints": keypoints, "score": score, "area": area}
+            for image_id, keypoints, score, area in columns
+        ],
+    )
 
 
 def _index(annotations, people):
-    """A ``COCO`` of people in the annotations' images. Ids count from 1: pycocotools reads a match with id 0 as none."""
+    """A ``COCO`` of people in the annotations' images. Ids count from 1: a match with id 0 is none to pycocotools."""
     for number, person in enumerate(people):
         person.update(id=number + 1, category_id=1)
     index = COCO()
     index.dataset = {
-        "images": [{"id": image_id} for image_id in annotations.image_ids.tolist()], "categories": [{"id": 1}], "annotations": people,
-    }  # fmt: skip
+        "images": [{"id": image_id} for image_id in annotations.image_ids.tolist()],
+        "categories": [{"id": 1}],
+        "annotations": people,
+    }
     index.createIndex()
     return index
 
@@ -225,3 +250,10 @@ def _valid_mean(table):
     """Mean over the entries of a table that are not pycocotools' -1 for "nobody to score"; None without any."""
     valid = table[table > -1]
     return float(np.mean(valid)) if valid.size else None
+
+
+def format_metrics(metrics):
+    """Metrics as lines of text: a name and its percentage each; -1, the published tools' "nobody to score", as n/a."""
+    width = max(map(len, metrics))
+    values = {key: "n/a" if value < 0 else f"{100 * value:.2f}" for key, value in metrics.items()}
+    return "\n".join(f"  {key:<{width}}  {value:>6}" for key, value in values.items())

@@ -1,9 +1,9 @@
-"""How occluded a data set is (the paper's Table 1, CrowdPose's crowdIndex), and accuracy by visibility (its Table 5)."""
+"""How occluded a data set is (the paper's Table 1, CrowdPose's crowdIndex); accuracy by visibility (its Table 5)."""
 
 import numpy as np
 from scipy import optimize
 
-from opec_tf import geometry
+from opec_tf.boxes import iou
 from opec_tf.evaluation import oks
 from opec_tf.skeletons import OCCLUDED, UNLABELLED, VISIBLE
 
@@ -19,12 +19,12 @@ def max_pair_iou(boxes):
     """Largest IoU among the pairs of an image's person boxes: [N, 4] (x, y, w, h) -> float, 0 for fewer than two."""
     if len(boxes) < 2:
         return 0.0
-    return float(np.triu(geometry.box_iou(boxes, boxes), k=1).max())
+    return float(np.triu(iou(boxes, boxes), k=1).max())
 
 
 def image_ious(annotations):
     """``max_pair_iou`` of every image of ``PoseAnnotations``, over all its boxes; float64 [M]."""
-    return np.array([max_pair_iou(annotations.boxes[rows]) for rows in _rows_by_image(annotations.image_index, annotations.num_images)])
+    return np.array([max_pair_iou(annotations.boxes[rows]) for rows in annotations.rows_by_image()])
 
 
 def table1_statistics(per_image_iou):
@@ -34,10 +34,10 @@ def table1_statistics(per_image_iou):
       per_image_iou: [M], from ``max_pair_iou``.
 
     Returns:
-      dict: ``images`` (M), ``mean_iou``, and the shares of images above each threshold, ``iou30``, ``iou50``, ``iou75``.
+      dict: ``images`` (M), ``mean_iou``, and shares of images above each threshold: ``iou30``, ``iou50``, ``iou75``.
     """
     per_image_iou = np.asarray(per_image_iou, np.float64)
-    shares = {f"iou{round(100 * threshold)}": float(np.mean(per_image_iou > threshold)) for threshold in IOU_THRESHOLDS}
+    shares = {f"iou{round(100 * level)}": float(np.mean(per_image_iou > level)) for level in IOU_THRESHOLDS}
     return {"images": len(per_image_iou), "mean_iou": float(np.mean(per_image_iou)), **shares}
 
 
@@ -60,7 +60,9 @@ def crowd_index(boxes, keypoints, is_crowd=None):
     labelled = (keypoints[..., 2] != UNLABELLED) & people[:, None]
     own = labelled.sum(axis=1)
     low, extent = np.split(np.asarray(boxes, np.float64)[:, None, None], 2, axis=-1)
-    inside = np.all((keypoints[None, ..., :2] >= low) & (keypoints[None, ..., :2] <= low + extent), axis=-1)  # [box, N, K]
+    inside = np.all(
+        (keypoints[None, ..., :2] >= low) & (keypoints[None, ..., :2] <= low + extent), axis=-1
+    )  # [box, N, K]
     others = (inside & labelled[None]).sum(axis=2)
     np.fill_diagonal(others, 0)
     counted = own > 0
@@ -98,22 +100,15 @@ def visibility_accuracy(annotations, predictions, sigmas):
 def _paired_joint_oks(people, predictions, sigmas):
     """OKS of each person's joints with those of its pose, 0 without one; float64 [N, K]."""
     similarities = np.zeros(people.keypoints.shape[:2])
-    row_of_image = {image_id: row for row, image_id in enumerate(people.image_ids.tolist())}
-    prediction_index = np.array([row_of_image[image_id] for image_id in predictions.image_ids.tolist()], np.int64)
     labelled = people.keypoints[..., 2] != UNLABELLED
-    for rows, candidates in zip(
-        _rows_by_image(people.image_index, people.num_images), _rows_by_image(prediction_index, people.num_images)
-    ):
+    for rows, candidates in zip(people.rows_by_image(), predictions.rows_by_image(people.image_ids)):
         if len(rows) and len(candidates):
             pairs = oks.joint_oks(
-                people.keypoints[rows, None, :, :2], predictions.keypoints[None, candidates, :, :2], people.areas[rows, None], sigmas
+                people.keypoints[rows, None, :, :2],
+                predictions.keypoints[None, candidates, :, :2],
+                people.areas[rows, None],
+                sigmas,
             )
             first, second = optimize.linear_sum_assignment(oks.mean_oks(pairs, labelled[rows, None]), maximize=True)
             similarities[rows[first]] = pairs[first, second]
     return similarities
-
-
-def _rows_by_image(image_index, num_images):
-    """For each image the rows that belong to it, in their order: a list of int arrays."""
-    order = np.argsort(image_index, kind="stable")
-    return np.split(order, np.searchsorted(image_index[order], np.arange(1, num_images)))

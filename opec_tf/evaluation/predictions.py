@@ -43,6 +43,12 @@ class PosePredictions:
     def num_joints(self):
         return self.keypoints.shape[1]
 
+    def rows_by_image(self, image_ids):
+        """The rows of the people of each of some images, which must be all that occur: a list of int arrays."""
+        row_of_image = {image_id: row for row, image_id in enumerate(np.asarray(image_ids).tolist())}
+        image_index = np.array([row_of_image[image_id] for image_id in self.image_ids.tolist()], np.int64)
+        return records.split_by_group(image_index, len(row_of_image))
+
     def select(self, people):
         """The given people (bool mask [N] or indices)."""
         return dataclasses.replace(self, **{name: getattr(self, name)[people] for name in _DTYPES})
@@ -50,12 +56,18 @@ class PosePredictions:
     def write(self, path):
         """Writes a COCO results JSON: [{image_id, category_id, keypoints [3K], score, bbox}]."""
         columns = zip(
-            self.image_ids.tolist(), self.keypoints.reshape(self.num_people, -1).tolist(), self.scores.tolist(), self.boxes.tolist()
+            self.image_ids.tolist(),
+            self.keypoints.reshape(self.num_people, -1).tolist(),
+            self.scores.tolist(),
+            self.boxes.tolist(),
         )
-        files.write_json(path, [
-            {"image_id": image_id, "category_id": 1, "keypoints": keypoints, "score": score, "bbox": box}
-            for image_id, keypoints, score, box in columns
-        ])  # fmt: skip
+        files.write_json(
+            path,
+            [
+                {"image_id": image_id, "category_id": 1, "keypoints": keypoints, "score": score, "bbox": box}
+                for image_id, keypoints, score, box in columns
+            ],
+        )
 
 
 def read(path, num_joints=None):
@@ -74,7 +86,9 @@ def read(path, num_joints=None):
     if num_joints is None:
         first = people.values("keypoints")[0]
         num_joints = len(first) // 3 if isinstance(first, list) else 0
-    keypoints = people.numbers("keypoints", (3 * num_joints,), f"x, y, score of {num_joints} joints").reshape(-1, num_joints, 3)
+    keypoints = people.numbers("keypoints", (3 * num_joints,), f"x, y, score of {num_joints} joints").reshape(
+        -1, num_joints, 3
+    )
     boxes = _joint_boxes(keypoints)
     with_box = people.has("bbox")
     if with_box.any():

@@ -1,8 +1,8 @@
 """Reader of COCO-format keypoint files: COCO itself, CrowdPose, and whatever is exported in their form.
 
 The joint set follows from the names of the person category where the file lists them, else from the number of joints.
-Optional: ``area`` (else the box's), ``iscrowd`` (else 0), image ``height`` and ``width`` (else 0, unknown), and CrowdPose's
-``crowdIndex`` (else NaN). ``num_keypoints`` is recounted from the joints.
+Optional: ``area`` (else the box's), ``iscrowd`` (else 0), image ``height`` and ``width`` (else 0, unknown), and
+CrowdPose's ``crowdIndex`` (else NaN). ``num_keypoints`` is recounted from the joints.
 """
 
 import logging
@@ -66,7 +66,9 @@ def from_json(data, path, image_folder, skeleton=None):
 def read_keypoints(people, field, skeleton):
     """The joints of ``Records``: float64 [N, K, 3], (x, y, v); checks their number and that v is 0, 1 or 2."""
     count = skeleton.num_joints
-    keypoints = people.numbers(field, (3 * count,), f"x, y, v of the {count} joints of {skeleton.name}").reshape(-1, count, 3)
+    keypoints = people.numbers(field, (3 * count,), f"x, y, v of the {count} joints of {skeleton.name}").reshape(
+        -1, count, 3
+    )
     faulty = ~np.isin(keypoints[..., 2], (skeletons.UNLABELLED, skeletons.OCCLUDED, skeletons.VISIBLE)).all(axis=1)
     if faulty.any():
         people.fail(int(np.argmax(faulty)), f"{field!r} has a visibility v other than 0, 1 or 2")
@@ -84,13 +86,15 @@ def _sections(data, path):
     for section in ("images", "annotations"):
         if section not in data:
             raise UserError(f"{path}: has no '{section}'; give a COCO-format annotation file")
-    return records.Records(path, "image", data["images"], "id"), records.Records(path, "annotation", data["annotations"], "id")
+    images = records.Records(path, "image", data["images"], "id")
+    return images, records.Records(path, "annotation", data["annotations"], "id")
 
 
 def _infer_skeleton(data, people):
     """The joint set that the category names, or else the only one with as many joints as the first person."""
     categories = data.get("categories")
-    names = categories[0].get("keypoints") if isinstance(categories, list) and categories and isinstance(categories[0], dict) else None
+    listed = isinstance(categories, list) and bool(categories) and isinstance(categories[0], dict)
+    names = categories[0].get("keypoints") if listed else None
     if isinstance(names, list) and all(isinstance(name, str) for name in names):
         joints = tuple(_ALIASES.get(name, name) for name in (name.lower().replace(" ", "_") for name in names))
         known = [skeleton for skeleton in skeletons.SKELETONS.values() if skeleton.joints == joints]
@@ -104,7 +108,8 @@ def _infer_skeleton(data, people):
     count, remainder = divmod(len(first), 3) if isinstance(first, list) else (0, 0)
     skeleton = skeletons.with_num_joints(count)
     if skeleton is None or remainder:
-        people.fail(0, f"'keypoints' has {3 * count + remainder} values, expected 3 a joint for 12, 14, 16 or 17 joints")
+        fault = f"'keypoints' has {3 * count + remainder} values, expected 3 for each of 12, 14, 16 or 17 joints"
+        people.fail(0, fault)
     return skeleton
 
 
@@ -117,7 +122,8 @@ def _image_index(people, image_ids):
     lost = image_ids[index] != wanted
     if lost.any():
         first = int(np.argmax(lost))
-        people.fail(first, f"'image_id' {wanted[first]} is not among the images", "add the image or remove the annotation")
+        fault = f"'image_id' {wanted[first]} is not among the images"
+        people.fail(first, fault, "add the image or remove the annotation")
     return index
 
 
@@ -127,6 +133,8 @@ def _warn_about_counts(annotations, people):
     wrong = (counts >= 0) & ((counts == 0) != (annotations.num_keypoints == 0))
     if wrong.any():
         logging.getLogger(__name__).warning(
-            "%s: %d people (first: annotation %d) have a 'num_keypoints' that contradicts their joints; the joints decide",
-            people.path, wrong.sum(), annotations.annotation_ids[np.argmax(wrong)],
-        )  # fmt: skip
+            "%s: %d people (first: annotation %d) have a 'num_keypoints' that contradicts their joints; these decide",
+            people.path,
+            wrong.sum(),
+            annotations.annotation_ids[np.argmax(wrong)],
+        )

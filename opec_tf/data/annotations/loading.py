@@ -38,7 +38,9 @@ class DatasetSource:
         """
         parts = text.split(":")
         if len(parts) != 3 or not all(parts):
-            raise UserError(f"data set {text!r} must be written FORMAT:ANNOTATIONS:IMAGES, e.g. crowdpose:val.json:images")
+            raise UserError(
+                f"data set {text!r} must be written FORMAT:ANNOTATIONS:IMAGES, e.g. crowdpose:val.json:images"
+            )
         if parts[0] not in _READERS:
             raise UserError(f"data set {text!r}: format {parts[0]!r} is not known; choose from {', '.join(FORMATS)}")
         return cls(*parts)
@@ -50,9 +52,12 @@ def read(annotation_format, annotation_path, image_folder):
     unusable = ~annotations.has_usable_box & ~annotations.is_crowd
     if unusable.any():
         logging.getLogger(__name__).warning(
-            "%s: %d people (first: annotation %d) have a 'bbox' without area or outside their image; they are scored, never cropped",
-            annotation_path, unusable.sum(), annotations.annotation_ids[np.argmax(unusable)],
-        )  # fmt: skip
+            "%s: %d people (first: annotation %d) have a 'bbox' without area or outside their image; "
+            "they are scored, never cropped",
+            annotation_path,
+            unusable.sum(),
+            annotations.annotation_ids[np.argmax(unusable)],
+        )
     return annotations
 
 
@@ -68,12 +73,16 @@ def load(source, data_root, skeleton=None):
       ``PoseAnnotations``.
     """
     source = DatasetSource.parse(source) if isinstance(source, str) else source
-    annotations = read(source.format, os.path.join(data_root, source.annotations), os.path.join(data_root, source.images))
+    annotations = read(
+        source.format, os.path.join(data_root, source.annotations), os.path.join(data_root, source.images)
+    )
     return annotations if skeleton is None else annotations.with_skeleton(skeleton)
 
 
 def load_all(sources, data_root, skeleton):
     """Loads several data sets, mapped to one skeleton and joined; several get new, unique ids (``concatenate``)."""
     if not sources:
-        raise UserError("no data set is given; name one as FORMAT:ANNOTATIONS:IMAGES (--train_data, --val_data, --test_data)")
+        raise UserError(
+            "no data set is given; name one as FORMAT:ANNOTATIONS:IMAGES (--train_data, --val_data, --test_data)"
+        )
     return concatenate([load(source, data_root, skeleton) for source in sources])

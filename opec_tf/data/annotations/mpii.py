@@ -1,9 +1,9 @@
 """Reader of MPII in the JSON form that HRNet and MMPose use: [{image, joints 16 x 2, joints_vis 16, center, scale}].
 
 The official annotation is a MATLAB file of nested structs, which is not read: convert it first, or take the JSON files
-of the HRNet release. Their positions keep MATLAB's count from 1, so 1 is subtracted. ``joints_vis`` says whether a joint
-is labelled and not whether it is seen: labelled joints are taken as visible. The box is the square of 200 pixels *
-``scale`` around ``center``, the person's size in MPII's words; image sizes are not given.
+of the HRNet release. Their positions keep MATLAB's count from 1, so 1 is subtracted. ``joints_vis`` says whether a
+joint is labelled and not whether it is seen: labelled joints are taken as visible. The box is the square of 200 pixels
+* ``scale`` around ``center``, the person's size in MPII's words; image sizes are not given.
 """
 
 import os

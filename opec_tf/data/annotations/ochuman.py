@@ -1,9 +1,9 @@
 """Reader of OCHuman: the native file (ochuman.json) or its COCO-format export, told apart by their content.
 
-The native file is read as the authors' exporter (OCHumanApi, toCocoFormart) reads it, so that people, ids and scores are
-those of the official COCO-format files: only people with joints and a mask, only images with such a person, ids counted
-from 1; visible and self-occluded joints are visible, joints occluded by another are occluded; the area is the box's.
-Head and neck of its 19 joints are not among COCO's 17.
+The native file is read as the authors' exporter (OCHumanApi, toCocoFormart) reads it, so that people, ids and scores
+are those of the official COCO-format files: only people with joints and a mask, only images with such a person, ids
+counted from 1; visible and self-occluded joints are visible, joints occluded by another are occluded; the area is the
+box's. Head and neck of its 19 joints are not among COCO's 17.
 """
 
 import itertools
@@ -29,7 +29,9 @@ def read(path, image_folder):
         return coco.from_json(data, path, image_folder, skeletons.COCO17)
     order = _joint_order(data["keypoint_names"], path)
     images = records.Records(path, "image", data.get("images"), "image_id")
-    people_of_image = [_labelled_people(images, index, people) for index, people in enumerate(images.values("annotations"))]
+    people_of_image = [
+        _labelled_people(images, index, people) for index, people in enumerate(images.values("annotations"))
+    ]
     kept = [index for index, people in enumerate(people_of_image) if people]
     people = records.Records(path, "annotation", list(itertools.chain.from_iterable(people_of_image)))
     corners = people.numbers("bbox", (4,), "left, top, right, bottom")

@@ -31,7 +31,9 @@ def read(path, image_folder):
     elif entries.has("keypoints").any():
         people, fields = entries, ("image_id", "bbox", "keypoints")
     else:
-        raise UserError(f"{path}: entries have neither 'pair' nor 'keypoints'; give an OCPose list or a COCO-format file")
+        raise UserError(
+            f"{path}: entries have neither 'pair' nor 'keypoints'; give an OCPose list or a COCO-format file"
+        )
     name_field, box_field, joint_field = fields
     corners = people.numbers(box_field, (4,), "left, top, right, bottom")
     joints = people.numbers(joint_field, (3 * BODY12.num_joints,), "x, y, flag of 12 joints")

@@ -5,17 +5,24 @@ import os
 
 import numpy as np
 
-from opec_tf import skeletons
+from opec_tf import records, skeletons
 from opec_tf.skeletons import Skeleton
 
 # CrowdPose's num_keypoints leaves these out, and every label of them carries v = 1 there.
 _UNCOUNTED_JOINTS = ("head", "neck")
 
 _DTYPES = {
-    "image_ids": np.int64, "image_paths": str, "image_sizes": np.int32, "crowd_index": np.float64,
-    "annotation_ids": np.int64, "image_index": np.int32, "boxes": np.float64, "areas": np.float64,
-    "keypoints": np.float64, "is_crowd": bool,
-}  # fmt: skip
+    "image_ids": np.int64,
+    "image_paths": str,
+    "image_sizes": np.int32,
+    "crowd_index": np.float64,
+    "annotation_ids": np.int64,
+    "image_index": np.int32,
+    "boxes": np.float64,
+    "areas": np.float64,
+    "keypoints": np.float64,
+    "is_crowd": bool,
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -56,9 +63,15 @@ class PoseAnnotations:
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype))
         images, people = self.num_images, self.num_people
         shapes = {
-            "image_paths": (images,), "image_sizes": (images, 2), "crowd_index": (images,), "image_index": (people,),
-            "boxes": (people, 4), "areas": (people,), "keypoints": (people, self.skeleton.num_joints, 3), "is_crowd": (people,),
-        }  # fmt: skip
+            "image_paths": (images,),
+            "image_sizes": (images, 2),
+            "crowd_index": (images,),
+            "image_index": (people,),
+            "boxes": (people, 4),
+            "areas": (people,),
+            "keypoints": (people, self.skeleton.num_joints, 3),
+            "is_crowd": (people,),
+        }
         for name, shape in shapes.items():
             if getattr(self, name).shape != shape:
                 raise ValueError(f"{name} has shape {getattr(self, name).shape}, expected {shape}")
@@ -87,6 +100,10 @@ class PoseAnnotations:
         height_width = self.image_sizes[self.image_index].astype(np.float64)
         size = np.where(height_width > 0, height_width, np.inf)[:, ::-1]
         return np.all((self.boxes[:, 2:] > 0) & (low < size) & (high > 0), axis=1)
+
+    def rows_by_image(self):
+        """The rows of the people of each image: a list of M int arrays."""
+        return records.split_by_group(self.image_index, self.num_images)
 
     def with_skeleton(self, skeleton):
         """The same people in another joint set; joints it has and this one lacks are unlabelled."""
@@ -120,24 +137,37 @@ class PoseAnnotations:
                 image["crowdIndex"] = float(self.crowd_index[row])
             images.append(image)
         category = {
-            "id": 1, "name": "person", "supercategory": "person", "keypoints": list(self.skeleton.joints),
+            "id": 1,
+            "name": "person",
+            "supercategory": "person",
+            "keypoints": list(self.skeleton.joints),
             "skeleton": (self.skeleton.edges + 1).tolist(),  # COCO counts joints from 1
-        }  # fmt: skip
+        }
         return {"images": images, "annotations": self._coco_people(), "categories": [category]}
 
     def _coco_people(self):
         columns = zip(
-            self.annotation_ids.tolist(), self.image_ids[self.image_index].tolist(), self.boxes.tolist(),
-            self.areas.tolist(), self.keypoints.tolist(), self.num_keypoints.tolist(), self.is_crowd.tolist(),
-        )  # fmt: skip
+            self.annotation_ids.tolist(),
+            self.image_ids[self.image_index].tolist(),
+            self.boxes.tolist(),
+            self.areas.tolist(),
+            self.keypoints.tolist(),
+            self.num_keypoints.tolist(),
+            self.is_crowd.tolist(),
+        )
         return [
             {
-                "id": annotation_id, "image_id": image_id, "category_id": 1, "bbox": box, "area": area,
+                "id": annotation_id,
+                "image_id": image_id,
+                "category_id": 1,
+                "bbox": box,
+                "area": area,
                 "keypoints": [number for x, y, v in joints for number in (x, y, int(v))],
-                "num_keypoints": count, "iscrowd": int(crowd),
+                "num_keypoints": count,
+                "iscrowd": int(crowd),
             }
             for annotation_id, image_id, box, area, joints, count, crowd in columns
-        ]  # fmt: skip
+        ]
 
 
 def concatenate(parts):
