@@ -53,6 +53,24 @@ def read(path, image_folder):
     )
 
 
+def split(annotations):
+    """The whole data set as its two splits, "val" and "test", with ids counted from 1 as in the official files.
+
+    Raises:
+      UserError: there are no more images than the validation split has, so this is not the whole data set.
+    """
+    if annotations.num_images <= VALIDATION_IMAGES:
+        raise UserError(
+            f"OCHuman has {VALIDATION_IMAGES} validation images and others for testing, but the file has "
+            f"{annotations.num_images} images with labelled people; give the ochuman.json of the release"
+        )
+    validation = np.arange(annotations.num_images) < VALIDATION_IMAGES
+    return {
+        "val": annotations.select_images(validation).with_new_ids(),
+        "test": annotations.select_images(~validation).with_new_ids(),
+    }
+
+
 def _joint_order(names, path):
     """Index of each of COCO's joints among the file's names."""
     index = {name: i for i, name in enumerate(names)} if isinstance(names, list) else {}

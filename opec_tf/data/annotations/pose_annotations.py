@@ -118,6 +118,21 @@ class PoseAnnotations:
         names = ("annotation_ids", "image_index", "boxes", "areas", "keypoints", "is_crowd")
         return dataclasses.replace(self, **{name: getattr(self, name)[people] for name in names})
 
+    def select_images(self, images):
+        """The given images (bool mask [M] or indices) and the people in them."""
+        row = np.full(self.num_images, -1)
+        rows = np.arange(self.num_images)[images]
+        row[rows] = np.arange(len(rows))
+        part = self.select(row[self.image_index] >= 0)
+        names = ("image_ids", "image_paths", "image_sizes", "crowd_index")
+        columns = {name: getattr(self, name)[rows] for name in names}
+        return dataclasses.replace(part, image_index=row[part.image_index], **columns)
+
+    def with_new_ids(self):
+        """The same with image and annotation ids counted from 1."""
+        image_ids, annotation_ids = np.arange(1, self.num_images + 1), np.arange(1, self.num_people + 1)
+        return dataclasses.replace(self, image_ids=image_ids, annotation_ids=annotation_ids)
+
     def to_coco(self, image_root=None):
         """The annotations as a COCO-format JSON object, with CrowdPose's crowdIndex where it is known.
 
@@ -180,6 +195,4 @@ def concatenate(parts):
     starts = np.cumsum([0] + [part.num_images for part in parts[:-1]])
     columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _DTYPES}
     columns["image_index"] = np.concatenate([part.image_index + start for part, start in zip(parts, starts)])
-    columns["image_ids"] = np.arange(1, len(columns["image_ids"]) + 1)
-    columns["annotation_ids"] = np.arange(1, len(columns["annotation_ids"]) + 1)
-    return PoseAnnotations(skeleton=first.skeleton, **columns)
+    return PoseAnnotations(skeleton=first.skeleton, **columns).with_new_ids()

@@ -1,0 +1,80 @@
+"""Makes data sets: generates couples, or converts a published annotation file to COCO-format JSON.
+
+python -m opec_tf.prepare_data synthetic --output_dir=data/couples --couples=2000 --seed=1
+python -m opec_tf.prepare_data ochuman --annotations=ochuman.json --images=ochuman/images --output_dir=data/ochuman
+
+Sub-commands: synthetic, and the formats ochuman, ocpose, mpii, coco, crowdpose. A conversion writes NAME_coco.json for
+NAME.json, which --format=coco or a data set coco:NAME_coco.json:IMAGES reads; OCHuman becomes ochuman_val_coco.json and
+ochuman_test_coco.json. Images are neither changed nor copied; with --images it warns of those that are not there.
+"""
+
+import logging
+import os
+import pathlib
+
+from absl import flags
+
+from opec_tf import cli, files
+from opec_tf.data import annotations, synthetic
+from opec_tf.data.annotations import ochuman
+from opec_tf.errors import UserError
+from opec_tf.evaluation import occlusion
+
+_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "folder for what is made", required=True)
+_COUPLES = flags.DEFINE_integer("couples", 2000, "synthetic: pictures of train, val and test together", lower_bound=1)
+_SEED = flags.DEFINE_integer("seed", 0, "synthetic: the same seed makes the same pictures", lower_bound=0)
+_IMAGE_SIZE = flags.DEFINE_integer("image_size", 256, "synthetic: side of the square pictures, pixels")
+_ANNOTATIONS = flags.DEFINE_string("annotations", "", "conversion: the annotation file")
+_IMAGES = flags.DEFINE_string("images", "", "conversion: the image folder, to check that the images are there")
+
+
+def main(command):
+    if command == "synthetic":
+        _generate()
+    else:
+        _convert(command)
+
+
+def _generate():
+    splits = synthetic.write_dataset(_OUTPUT_DIR.value, _COUPLES.value, _SEED.value, image_size=_IMAGE_SIZE.value)
+    for split, statistics in splits.items():
+        _print_statistics(split, statistics)
+
+
+def _convert(annotation_format):
+    if not _ANNOTATIONS.value:
+        raise UserError(f"--annotations is missing; name the {annotation_format} annotation file")
+    source = pathlib.Path(_ANNOTATIONS.value)
+    people = annotations.read(annotation_format, source, _IMAGES.value)
+    if _IMAGES.value:
+        _warn_of_missing_images(people.image_paths.tolist())
+    parts = {source.stem: people}
+    if annotation_format == "ochuman":
+        parts = {f"ochuman_{split}": part for split, part in ochuman.split(people).items()}
+    folder = files.make_folder(_OUTPUT_DIR.value)
+    for name, part in parts.items():
+        path = folder / f"{name}_coco.json"
+        files.write_json(path, part.to_coco(image_root=_IMAGES.value))
+        statistics = occlusion.table1_statistics(occlusion.image_ious(part))
+        _print_statistics(path, {**statistics, "people": part.num_people})
+
+
+def _warn_of_missing_images(paths):
+    missing = [path for path in paths if not os.path.isfile(path)]
+    if missing:
+        logging.getLogger(__name__).warning(
+            "%d of %d images are missing, the first is %s; check --images", len(missing), len(paths), missing[0]
+        )
+
+
+def _print_statistics(name, statistics):
+    """One line: how many people, and the row of the paper's Table 1."""
+    print(
+        f"{name}: {statistics['people']} people in {statistics['images']} images; largest box IoU of an image: mean "
+        f"{statistics['mean_iou']:.3f}, above 0.3 in {statistics['iou30']:.1%} of images, above 0.5 in "
+        f"{statistics['iou50']:.1%}, above 0.75 in {statistics['iou75']:.1%}"
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main, __doc__, commands=("synthetic", *annotations.FORMATS))
