@@ -10,6 +10,9 @@ import uuid
 from opec_tf.errors import UserError
 
 
+_PARTIAL = ".partial-"
+
+
 @contextlib.contextmanager
 def atomic_path(path):
     """Yields a temporary path beside ``path`` that takes its place when the block ends without an error.
@@ -20,7 +23,7 @@ def atomic_path(path):
       UserError: the folder cannot be written or the disk is full.
     """
     path = pathlib.Path(path)
-    temporary = os.fspath(path.parent / f".partial-{uuid.uuid4().hex}{''.join(path.suffixes)}")
+    temporary = os.fspath(path.parent / f"{_PARTIAL}{uuid.uuid4().hex}{''.join(path.suffixes)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # An empty file now, so that a folder that cannot be written is known before the work of the block.
@@ -39,6 +42,12 @@ def atomic_path(path):
     finally:
         if os.path.exists(temporary):
             os.remove(temporary)
+
+
+def remove_partial(folder):
+    """Removes what ``atomic_path`` left in a folder when its process was killed."""
+    for path in pathlib.Path(folder).glob(_PARTIAL + "*"):
+        path.unlink()
 
 
 def write_text(path, text):
