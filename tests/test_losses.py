@@ -1,0 +1,105 @@
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from opec_tf import geometry, losses
+
+
+def joints_of(*rows):
+    """float32 [1, K, 3] from rows (x, y, weight)."""
+    return np.array([rows], np.float32)
+
+
+def test_pose_loss_is_the_masked_l1_of_equation_3():
+    joints = np.array([[[0.5, 0.0, 1], [0.0, 0.0, 0]], [[-1.0, 1.0, 1], [0.25, 0.25, 1]]], np.float32)
+    poses = np.array([[[0.4, 0.2], [9.0, 9.0]], [[-1.0, 1.0], [0.0, 0.0]]], np.float32)
+    # |dx| + |dy| of the three labelled joints: 0.3, 0 and 0.5.
+    assert losses.PoseLoss()(joints, poses).numpy() == pytest.approx(0.8 / 3)
+
+
+def test_pose_loss_weights_joints():
+    joints, poses = joints_of((0, 0, 1), (0, 0, 0.5)), np.array([[[0.1, 0.2], [0.3, 0.3]]], np.float32)
+    assert losses.PoseLoss()(joints, poses).numpy() == pytest.approx((0.3 + 0.5 * 0.6) / 1.5)
+
+
+def test_pose_loss_gradient_is_the_sign_over_the_number_of_labels():
+    joints = joints_of((0.5, 0.0, 1), (0.0, 0.0, 1), (np.nan, np.nan, 0))
+    poses = tf.Variable([[[0.1, 0.2], [-0.3, 0.3], [0.5, 0.5]]])
+    with tf.GradientTape() as tape:
+        loss = losses.PoseLoss()(joints, poses)
+    np.testing.assert_allclose(tape.gradient(loss, poses), [[[-0.5, 0.5], [-0.5, 0.5], [0, 0]]])
+
+
+@pytest.mark.parametrize("loss, shape", [(losses.PoseLoss(), (2, 3, 2)), (losses.HeatmapLoss(), (2, 8, 6, 3))])
+def test_nan_labels_without_weight_do_no_harm(loss, shape):
+    joints = np.random.default_rng(0).uniform(-1, 1, (2, 3, 3)).astype(np.float32)
+    joints[..., 2] = [[1, 0, 1], [0, 0, 1]]
+    predictions = tf.Variable(np.random.default_rng(1).uniform(0, 1, shape).astype(np.float32))
+    expected = loss(joints, predictions).numpy()
+    joints[joints[..., 2] == 0, :2] = np.nan
+    with tf.GradientTape() as tape:
+        value = loss(joints, predictions)
+    assert value.numpy() == expected and np.isfinite(expected)
+    assert np.all(np.isfinite(tape.gradient(value, predictions)))
+
+
+@pytest.mark.parametrize("loss, shape", [(losses.PoseLoss(), (2, 3, 2)), (losses.HeatmapLoss(), (2, 8, 6, 3))])
+def test_a_batch_without_labels_costs_nothing(loss, shape):
+    assert loss(np.full((2, 3, 3), [np.nan, np.nan, 0], np.float32), tf.ones(shape)).numpy() == 0.0
+
+
+def test_gaussian_lies_at_the_exact_position():
+    joints = tf.constant([[[0.3, -0.2], [-0.05, 0.7]]])
+    heatmaps = losses.gaussian_heatmaps(joints, (40, 30), sigma=2.0).numpy()
+    cells = geometry.denormalize(joints, (40, 30)).numpy()
+    for k in range(2):
+        x, y = cells[0, k]
+        for row, column in ((0, 0), (20, 15), (int(y), int(x))):
+            expected = math.exp(-((row - y) ** 2 + (column - x) ** 2) / 8.0)
+            assert heatmaps[0, row, column, k] == pytest.approx(expected, abs=1e-5)
+    # The centre of mass of a Gaussian wholly inside the map is its centre, between the cells.
+    share = heatmaps[0, :, :, 0] / heatmaps[0, :, :, 0].sum()
+    assert (share * np.arange(30)).sum() == pytest.approx(cells[0, 0, 0], abs=1e-3)
+    assert (share.T * np.arange(40)).sum() == pytest.approx(cells[0, 0, 1], abs=1e-3)
+
+
+@pytest.mark.parametrize("size, sigma", [((32, 24), 1.0), ((32, 24), 2.0), ((80, 64), 2.0), ((96, 72), 3.0)])
+def test_heatmap_loss_is_the_unexplained_share_of_the_target(size, sigma):
+    """0 for the target, 1 for nothing, 1/4 for half of it: at every size and sigma."""
+    joints = joints_of((0.1, -0.2, 1), (0.33, 0.05, 1), (0.0, 0.0, 0))
+    targets = losses.gaussian_heatmaps(joints[..., :2], size, sigma)
+    loss = losses.HeatmapLoss(sigma=sigma)
+    assert loss(joints, targets).numpy() == pytest.approx(0.0, abs=1e-6)
+    assert loss(joints, 0.5 * targets).numpy() == pytest.approx(0.25, rel=2e-3)
+    assert loss(joints, tf.zeros_like(targets)).numpy() == pytest.approx(1.0, rel=2e-3)
+
+
+def test_a_joint_far_outside_asks_for_an_empty_heatmap():
+    joints = joints_of((3.0, 0.0, 1))
+    loss = losses.HeatmapLoss(sigma=2.0)
+    assert loss(joints, tf.zeros((1, 32, 24, 1))).numpy() == pytest.approx(0.0, abs=1e-6)
+    assert loss(joints, tf.ones((1, 32, 24, 1))).numpy() == pytest.approx(32 * 24 / (4 * math.pi), rel=1e-4)
+
+
+def test_mismatched_shapes_are_refused():
+    with pytest.raises(ValueError):
+        losses.PoseLoss()(np.zeros((2, 3, 3), np.float32), tf.zeros((2, 4, 2)))
+    with pytest.raises(ValueError):
+        losses.HeatmapLoss()(np.zeros((2, 3, 3), np.float32), tf.zeros((2, 8, 6, 4)))
+
+
+@pytest.mark.parametrize("loss", [losses.PoseLoss(), losses.HeatmapLoss(sigma=1.5, name="base")])
+def test_config_round_trip(loss):
+    copy = tf.keras.losses.deserialize(tf.keras.losses.serialize(loss))
+    assert type(copy) is type(loss) and copy.get_config() == loss.get_config()
+
+
+def test_xla_agrees():
+    generator = np.random.default_rng(0)
+    joints = generator.uniform(0, 1, (2, 3, 3)).astype(np.float32)
+    for loss, shape in ((losses.PoseLoss(), (2, 3, 2)), (losses.HeatmapLoss(), (2, 8, 6, 3))):
+        predictions = generator.uniform(0, 1, shape).astype(np.float32)
+        compiled = tf.function(loss, jit_compile=True)(joints, predictions)
+        assert compiled.numpy() == pytest.approx(loss(joints, predictions).numpy(), rel=1e-5)
