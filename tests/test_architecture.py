@@ -19,10 +19,10 @@ MAX_LINES = 400
 # known by its `if __name__ == "__main__"`, is a tool; anything else has to be entered here.
 LAYER_OF_PART = {
     **dict.fromkeys(("config", "errors", "files", "skeletons", "geometry", "losses", "images"), "leaf"),
-    **dict.fromkeys(("boxes", "decoding", "evaluation", "records", "progress", "reports", "visualize"), "leaf"),
+    **dict.fromkeys(("boxes", "decoding", "evaluation", "records", "progress", "visualize"), "leaf"),
     **dict.fromkeys(("flags", "cli"), "command line"),
     **dict.fromkeys(("layers", "models", "data"), None),
-    **dict.fromkeys(("training", "inference", "detection", "frames", "prediction", "serving_signatures"), "use"),
+    **dict.fromkeys(("training", "inference", "detection", "frames", "prediction", "reports"), "use"),
 }
 LAYER_OF_PART.update({part: part for part, layer in LAYER_OF_PART.items() if layer is None})
 
@@ -128,7 +128,7 @@ _BROAD = {ast.dump(ast.parse(name, mode="eval").body) for name in ("Exception", 
 
 
 def _undocumented(tree, layer):
-    """The module, and its public functions and classes, that lack a docstring; a tool's main is what its module says."""
+    """What is public and lacks a docstring; a tool's main is described by its module."""
     if not ast.get_docstring(tree):
         yield "the module"
     for node in tree.body:

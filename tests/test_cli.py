@@ -77,7 +77,7 @@ def test_a_setting_out_of_bounds_is_one_line_and_status_1(command):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--text=hello", "--learning_rat=1"], "Unknown command line flag 'learning_rat'. Did you mean: learning_rate ?"),
+        (["--text=hello", "--batchsize=1"], "Unknown command line flag 'batchsize'. Did you mean: batch_size ?"),
         (["--text=hello", "--seed=one"], "flag --seed=one: invalid literal for int() with base 10: 'one'"),
         (["--text=hello", "more"], "unexpected argument 'more'; flags are written --name=value (--help lists them)"),
         ([], "flag --text=None: Flag --text must have a value other than None."),
