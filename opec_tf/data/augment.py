@@ -130,7 +130,8 @@ def occlude(crops, probability, seed):
     """
     batch, height, width, _ = tf.unstack(tf.shape(crops, tf.int64))
     seeds = tf.random.experimental.stateless_split(seed, 3)
-    chosen, rounded, borrowed = tf.unstack(tf.random.stateless_uniform([3, batch], seeds[0]) < [[probability], [0.5], [0.5]])
+    draws = tf.random.stateless_uniform([3, batch], seeds[0])
+    chosen, rounded, borrowed = tf.unstack(draws < [[probability], [0.5], [0.5]])
     center, radius = tf.unstack(tf.random.stateless_uniform([2, batch, 2], seeds[1]))
     smallest, largest = _PATCH_SIDES
     radius = 0.5 * (smallest + (largest - smallest) * radius)

@@ -42,14 +42,13 @@ def check(paths, sizes, strict):
     """
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
         faults = list(pool.map(find_fault, paths, np.asarray(sizes).tolist()))
-    faulty = [f"{path}: {fault}" for path, fault in zip(paths, faults) if fault]
+    faulty = [(path, fault) for path, fault in zip(paths, faults) if fault]
     if faulty and strict:
-        raise UserError(f"{faulty[0]}; replace the file, or run without --strict to leave it out")
+        raise _error(*faulty[0])
     if faulty:
+        named = "; ".join(f"{path} {fault}" for path, fault in faulty[:_NAMED])
         more = f"; and {len(faulty) - _NAMED} more" if len(faulty) > _NAMED else ""
-        logging.getLogger(__name__).warning(
-            "left out %d of %d images: %s%s", len(faulty), len(paths), "; ".join(faulty[:_NAMED]), more
-        )
+        logging.getLogger(__name__).warning("left out %d of %d images: %s%s", len(faulty), len(paths), named, more)
     return np.array([fault is None for fault in faults], bool)
 
 
@@ -66,7 +65,7 @@ def naming_unreadable(paths):
         for path in paths:
             fault = find_fault(path, quick=False)
             if fault:
-                raise UserError(f"{path}: {fault}; replace the file, or run without --strict to leave it out") from error
+                raise _error(path, fault) from error
         raise
 
 
@@ -101,6 +100,10 @@ def find_fault(path, size=(0, 0), quick=True):
     if all(size) and tuple(found) != tuple(size):
         return f"is {found[1]}x{found[0]} pixels, but the annotations say {size[1]}x{size[0]}"
     return None
+
+
+def _error(path, fault):
+    return UserError(f"{path}: {fault}; replace the file, or run without --strict to leave it out")
 
 
 def _size_of_whole_file(head, tail, length):

@@ -59,11 +59,9 @@ def training_dataset(annotations, *, crop_size, data_config, batch_size, seed):
     keypoints = tf.constant(annotations.keypoints, tf.float32)
     flip_order = tf.constant(annotations.skeleton.flip_order)
 
-    def image_at(index):
-        return tf.random.experimental.index_shuffle(index % people.num_images, [seed, index // people.num_images], people.num_images - 1)
-
     def load(index):
-        image = image_at(index)
+        epoch, position = index // people.num_images, index % people.num_images
+        image = tf.random.experimental.index_shuffle(position, [seed, epoch], people.num_images - 1)
         rows = people.rows(image)
         affines, mirrored = augment.random_affines(tf.gather(boxes, rows), crop_size, data_config, [seed, index])
         crops = images.crop(images.decode(tf.io.read_file(people.path(image))), affines, crop_size)
@@ -88,8 +86,8 @@ def training_dataset(annotations, *, crop_size, data_config, batch_size, seed):
 def crop_dataset(image_paths, image_index, boxes, *, crop_size, box_margin, batch_size, strict):
     """Batches of crops of given boxes, for inference; finite, in the order of the images.
 
-    The last batch may be smaller (whoever compiles for a fixed size pads it). The rows of an unreadable image are missing,
-    so a caller that compares rows knows whom it lost.
+    The last batch may be smaller (whoever compiles for a fixed size pads it). The rows of an unreadable image are
+    missing, so a caller that compares rows knows whom it lost.
 
     Args:
       image_paths: M paths.
