@@ -1,0 +1,5 @@
+"""Generated "Occluded Couples": rendered pairs of people in close interaction, with exact joints and true visibility."""
+
+from opec_tf.data.synthetic.dataset import HELD_OUT, SPLITS, summarize, write_dataset
+
+__all__ = ["HELD_OUT", "SPLITS", "summarize", "write_dataset"]

@@ -1,0 +1,140 @@
+"""The place: a floor and one or two walls (or a skyline) seen by the couple's camera, with the couple's shadow."""
+
+import cv2
+import numpy as np
+
+from opec_tf.data.synthetic import clothing, textures
+
+_CANVAS = 256  # side of the painted floor and wall, texels
+_FLOORS = ("planks", "tiles", "checks", "mottled", "grass", "speckle", "bricks", "plain")
+_WALLS = ("plain", "plain", "mottled", "bricks", "uprights", "planks", "tiles")
+
+
+def paint(rng, camera, target, light, shadows):
+    """Draws the background.
+
+    Args:
+      rng: numpy Generator.
+      camera: ``Camera`` of the final picture.
+      target: [3] middle of the couple, world.
+      light: [3] direction towards the light, world.
+      shadows: (start [C, 3], end [C, 3], radius [C]) capsules that cast a shadow on the floor, world.
+
+    Returns:
+      float32 [H, W, 3] RGB, 0..1.
+    """
+    outdoors = rng.random() < 0.35
+    x, y = camera.rays()
+    right, down, forward = camera.rotation
+    ray = [(right[k] * x + forward[k]).astype(np.float32) + (down[k] * y).astype(np.float32)[:, None] for k in range(3)]
+    with np.errstate(divide="ignore"):
+        floor_depth = np.where(ray[1] < 0, np.float32(-camera.position[1]) / np.minimum(ray[1], -1e-6), np.float32(1e6))
+    away = np.array([forward[0], forward[2]]) / np.hypot(forward[0], forward[2])
+    turn = np.radians(rng.uniform(-40, 40))
+    away = np.array([away[0] * np.cos(turn) - away[1] * np.sin(turn), away[0] * np.sin(turn) + away[1] * np.cos(turn)])
+    distance = rng.uniform(8, 25) if outdoors else rng.uniform(0.9, 4.0)
+    texels = _CANVAS / (4.0 * distance if outdoors else rng.uniform(4.0, 6.0))
+    wall_depth, u, v = _wall(ray, camera, target, away, distance)
+    if not outdoors and rng.random() < 0.5:  # a corner of the room
+        side = np.array([-away[1], away[0]]) * rng.choice([-1.0, 1.0])
+        depth, u_side, v_side = _wall(ray, camera, target, side, rng.uniform(0.8, 3.0))
+        nearer = depth < wall_depth
+        wall_depth, u, v = np.minimum(depth, wall_depth), np.where(nearer, u_side + 3.1, u), np.where(nearer, v_side, v)
+    canvas = _skyline(rng) if outdoors else _wall_canvas(rng)
+    picture = cv2.remap(canvas, u * texels + _CANVAS / 2, (_CANVAS - 1) - v * texels, cv2.INTER_LINEAR,
+                        borderMode=cv2.BORDER_REFLECT_101)  # fmt: skip
+    floor = floor_depth < wall_depth
+    texels = _CANVAS / rng.uniform(1.5, 5.0)
+    ground = cv2.remap(_tiled(rng, _FLOORS), (camera.position[0] + ray[0] * floor_depth) * texels,
+                       (camera.position[2] + ray[2] * floor_depth) * texels, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)  # fmt: skip
+    ground *= 1.0 - rng.uniform(0.35, 0.7) * _shadow(camera, light, shadows)[:, :, None]
+    picture = np.where(floor[:, :, None], ground, picture)
+    # The light falls off to one side of the picture.
+    fall = rng.uniform(-0.25, 0.25, 2)
+    height, width = camera.size
+    picture *= (1.0 + np.linspace(-fall[0], fall[0], width)[None, :, None] + np.linspace(-fall[1], fall[1], height)[:, None, None]).astype(np.float32)
+    blur = rng.choice([0.0, rng.uniform(0.4, 1.0), rng.uniform(1.0, 3.0)], p=(0.35, 0.4, 0.25)) * camera.size[0] / 256
+    return cv2.GaussianBlur(picture, (0, 0), blur) if blur > 0 else picture
+
+
+def _wall(ray, camera, target, normal, distance):
+    """Depth along each ray to a vertical wall, and (u, v) metres along it and up it, [H, W] each."""
+    offset = (target[[0, 2]] - camera.position[[0, 2]]) @ normal + distance
+    towards = normal[0] * ray[0] + normal[1] * ray[2]
+    depth = np.where(towards > 1e-3, np.float32(offset) / np.maximum(towards, np.float32(1e-3)), np.float32(1e5)).astype(np.float32)
+    start = (camera.position[[0, 2]] - target[[0, 2]]) @ [-normal[1], normal[0]]
+    u = np.float32(start) + depth * (ray[2] * np.float32(normal[0]) - ray[0] * np.float32(normal[1]))
+    return depth, u, np.float32(camera.position[1]) + depth * ray[1]
+
+
+def _tiled(rng, names):
+    """A canvas of one tile in two colours, float32 [_CANVAS, _CANVAS, 3]."""
+    tile = textures.TILES[textures.INDEX[names[rng.choice(len(names))]]]
+    first = np.array(clothing.color(rng)) * 0.8 + 0.1
+    second = first * rng.uniform(0.55, 0.9) if rng.random() < 0.75 else np.array(clothing.color(rng)) * 0.8 + 0.1
+    repeat = _CANVAS // textures.SIDE
+    mix = np.tile(tile, (repeat, repeat))[:, :, None]
+    folds = cv2.resize(textures.FOLDS, (_CANVAS, _CANVAS))[:, :, None]
+    return ((first + (second - first) * mix) * folds).astype(np.float32)
+
+
+def _wall_canvas(rng):
+    """A wall with pictures, windows, shelves, doors and other flat things."""
+    canvas = np.ascontiguousarray(_tiled(rng, _WALLS)[::-1])
+    for _ in range(rng.integers(0, 9)):
+        left, width = rng.integers(0, _CANVAS), rng.integers(10, 70)
+        bottom = _CANVAS if rng.random() < 0.5 else rng.integers(100, 220)
+        top = bottom - rng.integers(15, 130)
+        color = clothing.color(rng)
+        cv2.rectangle(canvas, (left, top), (left + width, bottom), color, -1)
+        if rng.random() < 0.5:
+            cv2.rectangle(canvas, (left, top), (left + width, bottom), clothing.color(rng), int(rng.integers(1, 5)))
+        if rng.random() < 0.4:
+            for step in np.linspace(0, 1, rng.integers(3, 7)):
+                level = int(top + step * (bottom - top))
+                cv2.line(canvas, (left, level), (left + width, level), tuple(0.6 * c for c in color), 2)
+        elif rng.random() < 0.4:
+            for _ in range(4):
+                center = (int(left + rng.uniform(0, width)), int(top + rng.uniform(0, 1) * (bottom - top)))
+                cv2.circle(canvas, center, int(rng.integers(3, 14)), clothing.color(rng), -1, cv2.LINE_AA)
+    cv2.rectangle(canvas, (0, _CANVAS - 6), (_CANVAS, _CANVAS), clothing.color(rng), -1)  # the skirting board
+    return canvas
+
+
+def _skyline(rng):
+    """A sky over houses, hills or trees."""
+    zenith, haze = np.array([0.35, 0.55, 0.85]), np.array([0.85, 0.88, 0.9])
+    grey = rng.uniform(0.0, 0.8)
+    ramp = np.linspace(0, 1, _CANVAS)[:, None]
+    sky = (1 - ramp) * (zenith * (1 - grey) + haze * grey) + ramp * haze
+    canvas = np.repeat(sky[:, None], _CANVAS, 1).astype(np.float32) * rng.uniform(0.6, 1.05)
+    trees = rng.random() < 0.5
+    for _ in range(rng.integers(8, 30)):
+        left, size = rng.integers(-20, _CANVAS), rng.integers(10, 50)
+        if trees:
+            green = (rng.uniform(0.1, 0.35), rng.uniform(0.25, 0.5), rng.uniform(0.05, 0.2))
+            level = _CANVAS - rng.integers(5, 45)
+            cv2.line(canvas, (left, level), (left, _CANVAS), (0.25, 0.18, 0.12), max(size // 8, 1))
+            cv2.circle(canvas, (left, int(level)), int(size // 2), green, -1, cv2.LINE_AA)
+        else:
+            top = _CANVAS - rng.integers(20, 120)
+            cv2.rectangle(canvas, (left, top), (left + size, _CANVAS), clothing.color(rng), -1)
+            for row in range(top + 4, _CANVAS - 4, 8):
+                for column in range(left + 3, left + size - 3, 7):
+                    cv2.rectangle(canvas, (column, row), (column + 2, row + 3), (0.25, 0.28, 0.33), -1)
+    return canvas
+
+
+def _shadow(camera, light, shadows):
+    """Share of the light that the couple keeps from the floor, [H, W] 0..1, soft-edged."""
+    start, end, radius = shadows
+    slant = light / max(light[1], 0.35)
+    points, depths = zip(*(camera.project(p - p[:, 1:2] * slant) for p in (start, end)))
+    mask = np.zeros(camera.size, np.uint8)
+    if min(d.min() for d in depths) < 0.2:
+        return mask.astype(np.float32)
+    thickness = np.clip(2.0 * radius * camera.focal / ((depths[0] + depths[1]) / 2.0), 1, 200).astype(int)
+    first, last = (np.clip(p, -2000, 2000).astype(int).tolist() for p in points)
+    for a, b, wide in zip(first, last, thickness.tolist()):
+        cv2.line(mask, a, b, 255, wide)
+    return cv2.GaussianBlur(mask, (0, 0), camera.size[0] / 100.0).astype(np.float32) / 255.0

@@ -1,0 +1,258 @@
+"""A human body: proportions, joint limits and the pose of its 3D skeleton.
+
+World frame: metres, y up, the ground is y = 0. A body-fixed frame (pelvis, chest, head) has x to the person's own
+left, y up along the body and z forward, so a rotation matrix's columns are the person's left, up and forward. Sides are
+indexed 0 = left, 1 = right everywhere. Angles are in degrees.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from opec_tf import skeletons
+
+LEFT, RIGHT = 0, 1
+_SIGN = np.array([1.0, -1.0])  # x of the left and of the right side in a body frame
+
+# (low, high) of each angle, degrees, after Kapandji's and the AAOS tables, kept a little inside what is possible.
+# pitch: forward; roll: to the person's left; twist: to the left. head angles are relative to the chest.
+JOINT_LIMITS = {
+    "spine_pitch": (-30.0, 65.0), "spine_roll": (-30.0, 30.0), "spine_twist": (-40.0, 40.0),
+    "head_pitch": (-45.0, 45.0), "head_roll": (-35.0, 35.0), "head_twist": (-65.0, 65.0),
+    "elbow": (4.0, 145.0), "knee": (3.0, 140.0),
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class BodyShape:
+    """Proportions of one person.
+
+    Attributes:
+      height: standing height, metres.
+      girth: factor on the thickness of trunk and limbs; 1 is average.
+      femininity: 0..1, moves width from the shoulders to the hips and adds a bust.
+      limbs: factors on the lengths of (arms, legs, trunk, head) against the average of the same height.
+    """
+
+    height: float
+    girth: float = 1.0
+    femininity: float = 0.0
+    limbs: tuple = (1.0, 1.0, 1.0, 1.0)
+
+    def length(self, part):
+        """Length of a part in metres: its share of the height (Drillis and Contini's table) times the person's own."""
+        share, group = _SHARES[part]
+        factor = 1.0 if group is None else self.limbs[group]
+        if part == "shoulder_half":
+            factor *= (1.0 - 0.10 * self.femininity) * (0.7 + 0.3 * self.girth)
+        elif part == "hip_half":
+            factor *= (1.0 + 0.08 * self.femininity) * (0.7 + 0.3 * self.girth)
+        return share * factor * self.height
+
+    @property
+    def depth(self):
+        """Half the depth of the chest, metres: how near two trunks can come."""
+        return 0.067 * self.height * self.girth
+
+
+_ARMS, _LEGS, _TRUNK, _HEAD = range(4)
+_SHARES = {
+    "upper_arm": (0.172, _ARMS), "forearm": (0.148, _ARMS), "hand": (0.100, _ARMS),
+    "thigh": (0.245, _LEGS), "shin": (0.246, _LEGS), "foot": (0.150, _LEGS), "ankle_height": (0.045, None),
+    "lumbar": (0.110, _TRUNK), "thorax": (0.175, _TRUNK), "neck": (0.055, _TRUNK), "head": (0.135, _HEAD),
+    "shoulder_half": (0.106, None), "hip_half": (0.052, None),
+}  # fmt: skip
+
+
+def sample_shape(rng):
+    """A random adult or, now and then, a smaller, teenage body."""
+    femininity = float(rng.choice([0.0, 1.0])) * rng.uniform(0.7, 1.0)
+    height = rng.normal(1.77 - 0.12 * femininity, 0.07)
+    if rng.random() < 0.08:
+        height -= rng.uniform(0.1, 0.25)
+    girth = float(np.clip(rng.normal(1.02, 0.12), 0.82, 1.4))
+    limbs = tuple(float(f) for f in np.clip(rng.normal(1.0, 0.035, 4), 0.92, 1.08))
+    return BodyShape(float(np.clip(height, 1.4, 2.0)), girth, float(femininity), limbs)
+
+
+def rotation(pitch=0.0, roll=0.0, yaw=0.0):
+    """Rotation matrix [3, 3]: first roll to the left, then pitch forward, then yaw to the left; degrees."""
+    (cp, cr, cy), (sp, sr, sy) = np.cos(np.radians([pitch, roll, yaw])), np.sin(np.radians([pitch, roll, yaw]))
+    turn = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    lean = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
+    tilt = np.array([[cr, sr, 0], [-sr, cr, 0], [0, 0, 1]])
+    return turn @ lean @ tilt
+
+
+def two_bone(root, target, lengths, pole, limits):
+    """Inverse kinematics of N two-bone chains whose middle joint bends towards ``pole`` only.
+
+    Args:
+      root: [N, 3] shoulder or hip.
+      target: [N, 3] wanted wrist or ankle; what is out of reach, or nearer than the middle joint can fold, is
+        approached along the same direction.
+      lengths: [N, 2] of the two bones.
+      pole: [N, 3] direction in which the elbow or knee points away from the line root - end.
+      limits: (low, high) flexion of the middle joint, degrees; 0 is straight.
+
+    Returns:
+      middle [N, 3], end [N, 3].
+    """
+    first, second = lengths.T
+    low, high = np.cos(np.radians(limits))
+    squares, product = first**2 + second**2, 2.0 * first * second
+    offset = target - root
+    distance = np.sqrt((offset**2).sum(1)) + 1e-9
+    direction = offset / distance[:, None]
+    distance = np.clip(distance, np.sqrt(squares + product * high), np.sqrt(squares + product * low))
+    along = (first**2 - second**2 + distance**2) / (2.0 * distance)
+    aside = np.sqrt(np.maximum(first**2 - along**2, 0.0))
+    bend = pole - (pole * direction).sum(1, keepdims=True) * direction
+    bend /= np.sqrt((bend**2).sum(1, keepdims=True)) + 1e-9
+    middle = root + along[:, None] * direction + aside[:, None] * bend
+    return middle, root + distance[:, None] * direction
+
+
+class Posing:
+    """A body being posed: first the trunk is placed, then the limbs are told what to reach, then ``solve`` bends them.
+
+    Attributes set by ``place`` (rotations [3, 3], points [3], world frame): pelvis_rotation, chest_rotation,
+    head_rotation, pelvis (midpoint of the hips), chest (midpoint of the shoulders).
+    Attributes the interaction sets: wrists, ankles [2, 3] targets in world; elbow_poles, knee_poles [2, 3] in the chest's
+    and the pelvis's frame; hand_hints [2, 3] direction the fingers point to, world, NaN = along the forearm;
+    foot_pitch [2] heel-up angle, degrees; foot_yaw [2] outward turn of the feet, degrees; grounded [2] the foot
+    stands on the ground; gloves: boxing gloves.
+    """
+
+    def __init__(self, shape):
+        self.shape = shape
+        self.scale = shape.height / 1.75
+        self.elbow_poles = np.array([[0.7, -0.7, -0.6], [-0.7, -0.7, -0.6]])
+        self.knee_poles = np.array([[0.15, 0.0, 1.0], [-0.15, 0.0, 1.0]])
+        self.wrists = self.ankles = None
+        self.hand_hints = np.full((2, 3), np.nan)
+        self.foot_pitch = np.zeros(2)
+        self.foot_yaw = np.array([8.0, 8.0])
+        self.grounded = np.zeros(2, bool)
+        self.gloves = False
+
+    def place(self, pelvis, facing, pitch=0.0, roll=0.0, spine=(0.0, 0.0, 0.0), head=(0.0, 0.0, 0.0)):
+        """Sets the trunk: ``pelvis`` [3] world; facing, pitch, roll of the pelvis; spine and head (pitch, roll, twist).
+
+        Spine and head angles are clipped to ``JOINT_LIMITS``.
+        """
+        shape = self.shape
+        self.facing = facing
+        self.pelvis = np.asarray(pelvis, float)
+        self.pelvis_rotation = rotation(pitch, roll, facing)
+        names = ("pitch", "roll", "twist")
+        self.spine = tuple(float(np.clip(v, *JOINT_LIMITS[f"spine_{n}"])) for v, n in zip(spine, names))
+        self.head = tuple(float(np.clip(v, *JOINT_LIMITS[f"head_{n}"])) for v, n in zip(head, names))
+        self.chest_rotation = self.pelvis_rotation @ rotation(*self.spine)
+        self.head_rotation = self.chest_rotation @ rotation(*self.head)
+        self.waist = self.pelvis + self.pelvis_rotation[:, 1] * shape.length("lumbar")
+        self.chest = self.waist + self.chest_rotation[:, 1] * shape.length("thorax")
+        return self
+
+    def stand(self, ground, facing, stance=((0.1, 0.0), (-0.1, 0.0)), crouch=0.0, pitch=0.0, lift=(0.0, 0.0), **trunk):
+        """Places the trunk above feet that stand on the ground.
+
+        Args:
+          ground: (x, z) in world below the pelvis.
+          facing: degrees; 0 faces +z, 90 faces +x.
+          stance: (x, z) of the left and the right ankle in the frame of ``facing``, metres of a 1.75 m person.
+          crouch: 0 standing straight .. 1 knees fully bent.
+          pitch: forward lean of the pelvis, degrees.
+          lift: height of each ankle above standing flat (a raised heel or a lifted foot), metres.
+          trunk: roll, spine, head as in ``place``.
+        """
+        shape, turn = self.shape, rotation(yaw=facing)
+        feet = np.asarray(stance, float) * self.scale
+        local = np.stack([feet[:, 0], shape.length("ankle_height") + np.asarray(lift, float), feet[:, 1]], 1)
+        self.ankles = local @ turn.T + [ground[0], 0.0, ground[1]]
+        leg = shape.length("thigh") + shape.length("shin")
+        hips_local = _SIGN[:, None] * shape.length("hip_half") * rotation(pitch, trunk.get("roll", 0.0), facing)[:, 0]
+        reach = self.ankles - (hips_local + [ground[0], 0.0, ground[1]])
+        level = np.sqrt(np.maximum((0.995 * leg) ** 2 - (reach[:, [0, 2]] ** 2).sum(1), 0.02)) + reach[:, 1]
+        # The lower foot carries: a lifted one may hang free of its leg's full length.
+        height = min(level[np.asarray(lift) <= min(lift) + 0.12]) - crouch * 0.62 * leg
+        self.foot_pitch = np.degrees(np.arcsin(np.clip(np.asarray(lift) / (0.75 * shape.length("foot")), 0.0, 0.85)))
+        self.grounded = np.array(lift) < 0.2
+        return self.place([ground[0], max(height, 0.12), ground[1]], facing, pitch=pitch, **trunk)
+
+    def at_chest(self, x, y, z):
+        """World position of (x, y, z) metres of a 1.75 m person in the chest's frame, from between the shoulders."""
+        return self.chest + self.chest_rotation @ (np.array([x, y, z]) * self.scale)
+
+    def at_pelvis(self, x, y, z):
+        """As ``at_chest``, in the pelvis's frame from between the hips."""
+        return self.pelvis + self.pelvis_rotation @ (np.array([x, y, z]) * self.scale)
+
+    def mirror(self):
+        """Mirrors the posing in the plane x = 0 of the world: left and right limbs change places."""
+        flip = np.array([-1.0, 1.0, 1.0])
+        for name in ("pelvis", "waist", "chest"):
+            setattr(self, name, getattr(self, name) * flip)
+        for name in ("pelvis_rotation", "chest_rotation", "head_rotation"):
+            setattr(self, name, getattr(self, name) * np.outer(flip, flip))
+        for name in ("wrists", "ankles", "elbow_poles", "knee_poles", "hand_hints"):
+            setattr(self, name, getattr(self, name)[::-1] * flip)
+        for name in ("foot_pitch", "foot_yaw", "grounded"):
+            setattr(self, name, getattr(self, name)[::-1])
+        self.facing = -self.facing
+
+    def solve(self):
+        """Bends arms and legs to their targets; returns a ``Pose``."""
+        shape, sides = self.shape, _SIGN[:, None]
+        shoulders = self.chest + sides * shape.length("shoulder_half") * self.chest_rotation[:, 0]
+        hips = self.pelvis + sides * shape.length("hip_half") * self.pelvis_rotation[:, 0]
+        arm = np.tile([shape.length("upper_arm"), shape.length("forearm")], (2, 1))
+        leg = np.tile([shape.length("thigh"), shape.length("shin")], (2, 1))
+        elbows, wrists = two_bone(
+            shoulders, self.wrists, arm, self.elbow_poles @ self.chest_rotation.T, JOINT_LIMITS["elbow"]
+        )
+        knees, ankles = two_bone(hips, self.ankles, leg, self.knee_poles @ self.pelvis_rotation.T, JOINT_LIMITS["knee"])
+        neck = self.chest + self.chest_rotation @ np.array([0.0, 0.012, -0.005]) * shape.height
+        skull = neck + self.chest_rotation[:, 1] * shape.length("neck")
+        head = skull + self.head_rotation[:, 1] * shape.length("head")
+        joints = np.stack([shoulders, elbows, wrists, hips, knees, ankles]).reshape(12, 3)
+        return Pose(self, np.concatenate([joints, head[None], neck[None]]), skull)
+
+
+@dataclasses.dataclass(frozen=True)
+class Pose:
+    """A solved pose.
+
+    Attributes:
+      posing: the ``Posing`` it came from (shape, rotations of pelvis, chest and head).
+      joints: [14, 3] world positions, order of crowdpose14; head is the top of the skull.
+      skull: [3] base of the skull, world.
+    """
+
+    posing: Posing
+    joints: np.ndarray
+    skull: np.ndarray
+
+    def joint(self, name):
+        return self.joints[skeletons.CROWDPOSE14.joints.index(name)]
+
+    def flexion(self):
+        """Flexion of left elbow, right elbow, left knee, right knee; degrees, 0 = straight; [4]."""
+        first = self.joints[[2, 3, 8, 9]] - self.joints[[0, 1, 6, 7]]
+        second = self.joints[[4, 5, 10, 11]] - self.joints[[2, 3, 8, 9]]
+        cosine = (first * second).sum(1) / np.linalg.norm(first, axis=1) / np.linalg.norm(second, axis=1)
+        return np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
+
+    def strain(self):
+        """How far upper arms and thighs leave their range, 0 = within; a unitless sum for ranking candidates.
+
+        In the chest's and pelvis's frames: an upper arm cannot point far backwards or far across the chest, a thigh not
+        far backwards, across or up behind.
+        """
+        arms = (self.joints[[2, 3]] - self.joints[[0, 1]]) / self.posing.shape.length("upper_arm")
+        legs = (self.joints[[8, 9]] - self.joints[[6, 7]]) / self.posing.shape.length("thigh")
+        arms, legs = arms @ self.posing.chest_rotation, legs @ self.posing.pelvis_rotation
+        across = np.concatenate([arms[:, 0], legs[:, 0]]) * np.tile(_SIGN, 2)
+        back = np.concatenate([arms[:, 2], legs[:, 2]])
+        excess = np.maximum(-across - [0.6, 0.6, 0.45, 0.45], 0.0) + np.maximum(-back - [0.8, 0.8, 0.5, 0.5], 0.0)
+        return float(excess.sum())

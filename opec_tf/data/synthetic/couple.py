@@ -1,0 +1,163 @@
+"""One picture of a couple: who, doing what, where, seen from where; and its exact annotations."""
+
+import dataclasses
+
+import cv2
+import numpy as np
+
+from opec_tf import skeletons
+from opec_tf.boxes import iou
+from opec_tf.data.synthetic import background, camera as cameras, clothing, contact, figure, interactions, objects, render
+from opec_tf.data.synthetic.body import sample_shape
+from opec_tf.data.synthetic.solids import Material, Solids
+
+SUPERSAMPLE = 1.5  # figures are drawn at this multiple of the picture's resolution and averaged down
+
+# Depth of each joint below the surface of its own body part, as a share of the height: what lies no more than this
+# (and a little for clothes) in front of a joint is the joint's own part. Order of crowdpose14.
+_DEPTHS = np.array([0.045, 0.045, 0.028, 0.028, 0.022, 0.022, 0.075, 0.075, 0.040, 0.040, 0.032, 0.032, 0.030, 0.045])
+_TOLERANCE = 0.02  # metres
+
+
+@dataclasses.dataclass(frozen=True)
+class Couple:
+    """A finished picture.
+
+    Attributes:
+      image: uint8 [S, S, 3] RGB.
+      keypoints: float [2, 14, 3] (x, y, v) in pixels; v 2 visible, 1 hidden, 0 outside the picture (then x = y = 0).
+      boxes: float [2, 4] (x, y, w, h): bounds of each whole silhouette, hidden parts too, clipped to the picture.
+      interaction: its kind.
+    """
+
+    image: np.ndarray
+    keypoints: np.ndarray
+    boxes: np.ndarray
+    interaction: str
+
+
+def make_couple(rng, image_size, held_out=False):
+    """Draws everything of one picture from ``rng``; ``held_out`` uses the reserved interactions and clothes."""
+    kinds = tuple(interactions.HELD_OUT_KINDS if held_out else interactions.KINDS)
+    kind = kinds[rng.choice(len(kinds))]
+    poses = interactions.pose_pair(rng, kind, (sample_shape(rng), sample_shape(rng)))
+    solids, faces = Solids(), []
+    for owner, pose in enumerate(poses):
+        outfit = clothing.sample_outfit(rng, pose.posing.shape.femininity, held_out)
+        figure.add_person(solids, faces, pose, outfit, owner)
+    people = solids.arrays()
+    camera, boxes = _choose_view(rng, poses, people, (image_size, image_size))
+    _add_objects(rng, solids, camera, poses)
+    everything = solids.arrays()
+
+    fine = camera.scaled(SUPERSAMPLE)
+    local = everything.in_camera(fine)
+    buffers = render.rasterize(local, fine, solids.polygons)
+    keypoints = np.stack([annotate(pose, camera, fine, buffers.depth) for pose in poses])
+
+    light = _light(rng, camera)
+    lighting = render.Lighting(camera.rotation @ light, rng.uniform(0.55, 1.0), rng.uniform(0.3, 0.6),
+                               tuple(1.0 + rng.normal(0, 0.05, 3)))  # fmt: skip
+    color, mask = render.shade(buffers, local, solids.polygons, solids.materials, fine, lighting, faces)
+    shadows = [np.concatenate(parts) for parts in zip(*(contact.capsules(pose) for pose in poses))]
+    target = np.concatenate([pose.joints for pose in poses]).mean(0)
+    behind = background.paint(rng, camera, target, light, shadows) * (lighting.key * 0.55 + lighting.ambient * 0.75)
+    image = _develop(rng, color, mask, behind)
+    return Couple(image, keypoints, boxes, kind)
+
+
+def annotate(pose, camera, fine, depth):
+    """Keypoints [14, 3] (x, y, v) of a pose.
+
+    Args:
+      pose: ``Pose``.
+      camera: ``Camera`` of the picture: the frame of x and y.
+      fine: the camera ``depth`` [H, W] was drawn with.
+    """
+    points, distance = camera.project(pose.joints)
+    height, width = camera.size
+    inside = ((points > -0.5) & (points < [width - 0.5, height - 0.5])).all(1)
+    pixels = np.round(fine.project(pose.joints)[0]).astype(int)
+    rows, columns = pixels[:, 1].clip(0, depth.shape[0] - 1), pixels[:, 0].clip(0, depth.shape[1] - 1)
+    shape = pose.posing.shape
+    own = distance - _DEPTHS * shape.height * max(shape.girth, 1.0) - _TOLERANCE
+    visible = depth[rows, columns] > own
+    flag = np.where(visible, skeletons.VISIBLE, skeletons.OCCLUDED) * inside
+    return np.concatenate([points * inside[:, None], flag[:, None]], 1)
+
+
+def _choose_view(rng, poses, people, size, attempts=8):
+    """A camera that has the couple in the picture, and the people's boxes [2, 4] in it.
+
+    Views in which the two hardly overlap are mostly drawn again, as pictures of couples are taken where the
+    interaction is seen; a tenth of them stays.
+    """
+    points = np.concatenate([pose.joints for pose in poses])
+    target = (points.min(0) + points.max(0)) / 2.0
+    for attempt in range(attempts):
+        elevation = rng.uniform(-3, 12) if rng.random() < 0.6 else rng.uniform(8, 38)
+        distance = np.exp(rng.uniform(np.log(2.6), np.log(8.0)))
+        fill = rng.uniform(0.62, 0.9) if rng.random() < 0.85 else rng.uniform(0.9, 1.25)
+        camera = cameras.frame(target, points, rng.uniform(0, 360), elevation, distance, rng.normal(0, 4.0), size,
+                               fill, rng.uniform(-0.05, 0.05, 2))  # fmt: skip
+        boxes = person_boxes(people, camera)
+        if iou(boxes[:1], boxes[1:]) > 0.3 or (attempt > 0 and rng.random() < 0.15):
+            break
+    return camera, boxes
+
+
+def person_boxes(people, camera):
+    """Boxes [2, 4] (x, y, w, h) of the silhouettes of solids owned by person 0 and 1, clipped to the picture."""
+    low, high = people.in_camera(camera).plane_boxes()
+    edge = np.array(camera.center) + 0.5  # pixel coordinates to box coordinates, whose 0 is the picture's edge
+    boxes = []
+    for owner in (0, 1):
+        corner = np.clip(low[people.owner == owner].min(0) * camera.focal + edge, 0, camera.size[::-1])
+        opposite = np.clip(high[people.owner == owner].max(0) * camera.focal + edge, 0, camera.size[::-1])
+        boxes.append(np.concatenate([corner, opposite - corner]))
+    return np.stack(boxes)
+
+
+def _add_objects(rng, solids, camera, poses):
+    """Puts some things behind the couple and, in half of the pictures, one or two in front."""
+    joints = np.concatenate([pose.joints for pose in poses])
+    middle = joints.mean(0) * [1, 0, 1]
+    towards = (camera.position - middle) * [1, 0, 1]
+    distance = np.linalg.norm(towards)
+    towards /= distance
+    aside = np.array([towards[2], 0.0, -towards[0]])
+    front = ((joints - middle) @ towards).max()
+    for _ in range(rng.choice(3, p=(0.5, 0.35, 0.15))):
+        near = front + rng.uniform(0.3, 0.3 + 0.35 * distance)
+        if near < distance - 0.8:
+            place = middle + towards * near + aside * rng.normal(0.0, 0.5) * (1.0 - near / distance)
+            objects.FOREGROUND[rng.choice(len(objects.FOREGROUND))](rng, solids, place)
+    back = ((joints - middle) @ towards).min()
+    for _ in range(rng.integers(0, 4)):
+        place = middle + towards * (back - rng.uniform(0.5, 3.0)) + aside * rng.uniform(-1.8, 1.8)
+        objects.BACKGROUND[rng.choice(len(objects.BACKGROUND))](rng, solids, place)
+
+
+def _light(rng, camera):
+    """A direction towards the light, mostly from above and from the camera's side; world [3]."""
+    turn = rng.uniform(-1.9, 1.9)
+    back = -camera.rotation[2] * [1, 0, 1]
+    side = camera.rotation[0] * [1, 0, 1]
+    light = np.cos(turn) * back + np.sin(turn) * side + [0, rng.uniform(0.5, 1.6), 0]
+    return light / np.linalg.norm(light)
+
+
+def _develop(rng, color, mask, behind):
+    """Averages the figures down onto the background and gives the picture a camera's faults; uint8 [H, W, 3]."""
+    size = behind.shape[1::-1]
+    alpha = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    picture = cv2.resize(color, size, interpolation=cv2.INTER_AREA) + (1.0 - alpha[:, :, None]) * behind
+    if rng.random() < 0.35:
+        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 1.1))
+    gain, gamma = rng.uniform(0.8, 1.2), rng.uniform(0.8, 1.2)
+    noise = rng.choice([0.0, rng.uniform(1, 5), rng.uniform(5, 11)], p=(0.3, 0.5, 0.2))
+    levels = (np.clip(np.arange(1024) / 800.0 * gain, 0, 1) ** gamma * 255.0).astype(np.float32)
+    picture = levels[np.clip(picture * 800.0, 0, 1023).astype(np.int32)]
+    if noise:
+        picture += rng.standard_normal(picture.shape[:2], np.float32)[:, :, None] * np.float32(noise)
+    return np.clip(picture, 0, 255).astype(np.uint8)

@@ -1,0 +1,47 @@
+"""What two people do together: the interaction kinds, and pairs of poses drawn from them."""
+
+import numpy as np
+
+from opec_tf.data.synthetic import contact, embraces, fights, rarities
+from opec_tf.data.synthetic.body import Posing
+
+
+def _by_name(*kinds):
+    return {kind.__name__: kind for kind in kinds}
+
+
+KINDS = _by_name(
+    embraces.hug, embraces.waltz, embraces.back_to_back, embraces.embrace_from_behind, embraces.piggyback,
+    embraces.side_by_side, embraces.handshake, fights.wrestle, fights.boxing, fights.push, fights.headlock,
+    fights.pin,
+)  # fmt: skip
+# Never in train, val or test: what a model makes of them tells how far it generalises.
+HELD_OUT_KINDS = _by_name(rarities.cradle, rarities.dip, rarities.lift, rarities.kneel)
+
+
+def pose_pair(rng, kind, shapes, attempts=6):
+    """Two solved ``Pose``s of an interaction kind; the best of a few candidates.
+
+    Args:
+      rng: numpy Generator.
+      kind: a name of ``KINDS`` or ``HELD_OUT_KINDS``.
+      shapes: two ``BodyShape``s.
+      attempts: candidates drawn at most; the first good one is taken, else the least bad.
+    """
+    pose = {**KINDS, **HELD_OUT_KINDS}[kind]
+    best, best_cost = None, np.inf
+    for _ in range(attempts):
+        pair = Posing(shapes[0]), Posing(shapes[1])
+        pose(rng, *pair)
+        mirrored = rng.random() < 0.5
+        for posing in pair:
+            posing.wrists += rng.normal(0.0, 0.012, (2, 3))
+            if mirrored:
+                posing.mirror()
+        poses = tuple(posing.solve() for posing in pair)
+        cost = contact.excess(*poses) + sum(pose.strain() for pose in poses)
+        if cost < best_cost:
+            best, best_cost = poses, cost
+        if cost <= 0.0:
+            break
+    return best

@@ -1,0 +1,161 @@
+"""Solids of a scene, and the quadric surfaces that they are ray-cast as.
+
+A solid is a rounded cone (the convex hull of two spheres), an ellipsoid, or a convex flat polygon. A rounded cone may be
+flattened: it is round in a local frame whose x and z axes are stretched. Its surface is made of three quadrics, two end
+caps and a cone clipped along its axis; an ellipsoid is one. Quadrics keep perspective, depth and normals exact.
+"""
+
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Material:
+    """Two colours (RGB, 0..1) mixed by a tile of ``textures.TILES``; ``scale`` is the tile's side in metres."""
+
+    color: tuple
+    second: tuple = None
+    tile: int = 0
+    scale: float = 0.2
+
+
+class Solids:
+    """A growing list of solids. ``owner`` is the index of a person, or -1 for things.
+
+    Each solid takes ``material`` up to the axial coordinate ``split`` (metres from its start or centre) and ``beyond``
+    from there on (a sleeve's end, a hairline).
+    """
+
+    def __init__(self):
+        self.materials, self.polygons = [], []
+        self._rows = []
+
+    def material(self, material):
+        """Adds a material; returns its index."""
+        self.materials.append(material)
+        return len(self.materials) - 1
+
+    def cone(self, start, end, radii, hint, material, owner=-1, wide=1.0, deep=1.0, split=np.inf, beyond=0, face=-1,
+             capped=True):  # fmt: skip
+        """A rounded cone from ``start`` to ``end`` (spheres of the two ``radii``), stretched ``wide`` times sideways
+        and ``deep`` times towards ``hint``, the direction of its local z axis; without ``capped`` an open cone (a skirt)."""
+        axis = end - start
+        height = np.sqrt(axis @ axis)
+        self._rows.append((start, axis / height, hint, (wide, 1.0, deep), radii[0], radii[1], height,
+                           material, beyond, split, owner, face, capped))  # fmt: skip
+
+    def ellipsoid(self, center, up, hint, radii, material, owner=-1, split=np.inf, beyond=0, face=-1):
+        """An ellipsoid with half axes ``radii`` (across, along ``up``, towards ``hint``)."""
+        self._rows.append((center, up, hint, radii, 1.0, 1.0, 0.0, material, beyond, split, owner, face, True))
+
+    def polygon(self, corners, material, owner=-1):
+        """A flat convex polygon, corners [N, 3] in order."""
+        self.polygons.append((np.asarray(corners, float), material, owner))
+
+    def box(self, low, high, turn, origin, material):
+        """A box from ``low`` to ``high`` in a frame turned by the rotation ``turn`` [3, 3] and moved to ``origin``."""
+        x, y, z = zip(low, high)
+        corners = np.array([[x[i], y[j], z[k]] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) @ turn.T + origin
+        for face in ((0, 1, 3, 2), (4, 5, 7, 6), (0, 1, 5, 4), (2, 3, 7, 6), (0, 2, 6, 4), (1, 3, 7, 5)):
+            self.polygon(corners[list(face)], material)
+
+    def arrays(self):
+        """The rounded solids as a ``SolidArrays`` in world coordinates."""
+        columns = list(zip(*self._rows))
+        origin, axis, hint, stretch = (np.array(column, float) for column in columns[:4])
+        z = hint - (hint * axis).sum(1, keepdims=True) * axis
+        z /= np.sqrt((z**2).sum(1, keepdims=True)) + 1e-12
+        x = np.stack([axis[:, 1] * z[:, 2] - axis[:, 2] * z[:, 1], axis[:, 2] * z[:, 0] - axis[:, 0] * z[:, 2],
+                      axis[:, 0] * z[:, 1] - axis[:, 1] * z[:, 0]], 1)  # fmt: skip
+        numbers = [np.array(column) for column in columns[4:]]
+        return SolidArrays(origin, np.stack([x, axis, z], 1), stretch, *numbers)
+
+
+@dataclasses.dataclass(frozen=True)
+class SolidArrays:
+    """S rounded solids: origin [S, 3]; frame [S, 3, 3], rows are the local axes; stretch [S, 3]; radii and length [S]."""
+
+    origin: np.ndarray
+    frame: np.ndarray
+    stretch: np.ndarray
+    radius_start: np.ndarray
+    radius_end: np.ndarray
+    length: np.ndarray
+    material: np.ndarray
+    beyond: np.ndarray
+    split: np.ndarray
+    owner: np.ndarray
+    face: np.ndarray
+    capped: np.ndarray
+
+    def in_camera(self, camera):
+        """The same solids in the camera's frame."""
+        return dataclasses.replace(
+            self, origin=camera.to_camera(self.origin), frame=self.frame @ camera.rotation.T
+        )
+
+    def plane_boxes(self):
+        """Silhouette bounds of solids in the camera's frame: (low, high), [S, 2] each, in x / z and y / z.
+
+        Exact for the end caps, by their dual conics; the hull of two caps has the union of their bounds.
+        """
+        # An open cone is the hull of two discs: ellipsoids without thickness along the axis.
+        thickness = self.stretch**2 * np.where(self.capped[:, None], 1.0, [1.0, 0.0, 1.0])
+        covariance = np.einsum("sij,si,sik->sjk", self.frame, thickness, self.frame)
+        end = self.origin + self.frame[:, 1] * self.length[:, None]
+        lows, highs = [], []
+        for center, radius in ((self.origin, self.radius_start), (end, self.radius_end)):
+            dual = covariance * (radius**2)[:, None, None] - center[:, :, None] * center[:, None, :]
+            middle, last = dual[:, :2, 2], dual[:, 2:, 2]
+            root = np.sqrt(np.maximum(middle**2 - dual[:, [0, 1], [0, 1]] * last, 0.0))
+            lows.append((middle + root) / last)
+            highs.append((middle - root) / last)
+        return np.minimum(*lows), np.maximum(*highs)
+
+    def quadrics(self):
+        """The surfaces of solids in the camera's frame, as ``Quadrics``."""
+        local = self.frame / self.stretch[:, :, None]
+        gram = local.transpose(0, 2, 1) @ local
+        hollow = np.zeros_like(self.origin)
+        end = self.origin + self.frame[:, 1] * self.length[:, None]
+        long, start_cap = self.length > 0, self.capped
+        end_cap = long & self.capped
+        index = np.arange(len(self.origin))
+        # The cone through both tangent circles: x^2 + z^2 = (apex - slope y)^2 between the circles' heights.
+        sine = np.clip((self.radius_start - self.radius_end) / np.maximum(self.length, 1e-9), -0.95, 0.95)
+        cosine = np.sqrt(1.0 - sine**2)
+        apex, slope = self.radius_start / cosine, sine / cosine
+        axis = local[:, 1]
+        cone = gram - (1.0 + slope**2)[:, None, None] * axis[:, :, None] * axis[:, None, :]
+        clip = np.full((len(index), 2), (-np.inf, np.inf))
+        side = np.stack([self.radius_start * sine, self.length + self.radius_end * sine], 1) + [-1e-4, 1e-4]
+
+        def join(start, end, body):
+            return np.concatenate([start[start_cap], end[end_cap], body[long]])
+
+        return Quadrics(
+            matrix=join(gram, gram, cone),
+            center=join(self.origin, end, self.origin),
+            linear=join(hollow, hollow, (apex * slope)[:, None] * axis),
+            constant=-join(self.radius_start, self.radius_end, apex) ** 2,
+            axis=join(axis, axis, axis),
+            clip=join(clip, clip, side),
+            solid=join(index, index, index),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Quadrics:
+    """Q surfaces (p - center)^T matrix (p - center) + 2 linear . (p - center) + constant = 0 in the camera's frame.
+
+    Of each only the part with axis . (p - center) within ``clip`` counts; ``solid`` is the solid it belongs to.
+    """
+
+    matrix: np.ndarray
+    center: np.ndarray
+    linear: np.ndarray
+    constant: np.ndarray
+    axis: np.ndarray
+    clip: np.ndarray
+    solid: np.ndarray

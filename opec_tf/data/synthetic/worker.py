@@ -1,0 +1,51 @@
+"""A process that renders couples: a job as JSON on stdin, the annotations of one picture per line on stdout.
+
+Its own small program rather than ``multiprocessing``, whose children would import the parent's main module, and
+TensorFlow with it.
+"""
+
+import json
+import sys
+
+import cv2
+import numpy as np
+
+from opec_tf.data.synthetic import couple
+
+CANNOT_WRITE = 3  # exit status of a worker whose disk is full or folder gone; stderr says which file
+
+
+def render(job):
+    """Renders the pictures of a job and yields the record of each, as ``dataset`` wants it.
+
+    Args:
+      job: dict of image_size, seed, pictures: list of (path of the JPEG, split number, index, held out).
+    """
+    for path, split, index, held_out in job["pictures"]:
+        # A generator of its own makes a picture the same whichever process draws it and whatever came before.
+        rng = np.random.default_rng([job["seed"], split, index])
+        picture = couple.make_couple(rng, job["image_size"], held_out)
+        quality = int(rng.integers(78, 96))
+        _, encoded = cv2.imencode(".jpg", picture.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+        with open(path, "wb") as file:
+            file.write(encoded.tobytes())
+        yield {
+            "path": path,
+            "keypoints": np.round(picture.keypoints, 2).tolist(),
+            "boxes": np.round(picture.boxes, 2).tolist(),
+            "interaction": picture.interaction,
+        }
+
+
+def main():
+    cv2.setNumThreads(1)  # one process a core: threads of their own would only fight
+    try:
+        for record in render(json.load(sys.stdin)):
+            print(json.dumps(record), flush=True)
+    except OSError as error:
+        print(f"{error.filename}: cannot be written ({error.strerror}); free some space or choose another folder", file=sys.stderr)
+        sys.exit(CANNOT_WRITE)
+
+
+if __name__ == "__main__":
+    main()
