@@ -14,7 +14,8 @@ class Records:
       path: the file, for messages.
       kind: what one record is, for messages: "image", "annotation", "prediction".
       items: the list.
-      id_field: field that names a record in messages; without it records are counted from 1.
+      id_field: field that names a record in messages, by its number or by the image it is in; without it records are
+        counted from 1.
 
     Raises:
       UserError: ``items`` is not a list of JSON objects, or is empty.
@@ -24,10 +25,10 @@ class Records:
         self.path, self.kind, self.items, self.id_field = path, kind, items, id_field
         if not isinstance(items, list):
             raise UserError(
-                f"{path}: the {kind}s are {_describe(items)}, expected a list of objects; check the file's format"
+                f"{path}: has {_describe(items)} where a list of {kind} objects belongs; check the file's format"
             )
         if not items:
-            raise UserError(f"{path}: holds no {kind}s; check that it is the right file")
+            raise UserError(f"{path}: its list of {kind} objects is empty; check that it is the right file")
         if set(map(type, items)) != {dict}:
             index = next(i for i, item in enumerate(items) if not isinstance(item, dict))
             self.fail(index, f"is {_describe(items[index])}, expected an object")
@@ -38,7 +39,7 @@ class Records:
     def fail(self, index, fault, remedy="correct or remove it"):
         """Raises the ``UserError`` of one record: ``FILE: KIND ID: FAULT; REMEDY``."""
         name = self.items[index].get(self.id_field) if isinstance(self.items[index], dict) else None
-        name = f"number {index + 1}" if name is None else name
+        name = f"in {name}" if isinstance(name, str) else f"number {index + 1}" if name is None else name
         raise UserError(f"{self.path}: {self.kind} {name}: {fault}; {remedy}")
 
     def has(self, field):

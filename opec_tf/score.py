@@ -2,8 +2,8 @@
 
 python -m opec_tf.score --ground_truth=crowdpose_val.json --predictions=results.json --protocol=crowdpose
 
-The predictions are a COCO results JSON: [{image_id, category_id, keypoints, score}]. Poses of 12, 14, 16 or 17 joints are
-understood by that number as body12, crowdpose14, mpii16 or coco17, and mapped to the protocol's joints by name. The
+The predictions are a COCO results JSON: [{image_id, category_id, keypoints, score}]. Poses of 12, 14, 16 or 17 joints
+are understood by that number as body12, crowdpose14, mpii16 or coco17, and mapped to the protocol's joints by name. The
 protocols and the keys of --metrics_out are described in opec_tf/evaluation/coco_eval.py.
 """
 

@@ -1,6 +1,7 @@
 """Predicted poses in memory, and the COCO results JSON they are exchanged in."""
 
 import dataclasses
+import logging
 
 import numpy as np
 
@@ -73,7 +74,8 @@ class PosePredictions:
 def read(path, num_joints=None):
     """Reads a COCO results JSON.
 
-    A record without ``bbox`` (the official format has none) gets the box around its joints.
+    A record without ``bbox`` (the official format has none) gets the box around its joints. Records of another
+    ``category_id`` than 1, a person, are left out with a counted warning.
 
     Args:
       path: the file.
@@ -85,16 +87,26 @@ def read(path, num_joints=None):
     people = records.Records(path, "prediction", files.read_json(path))
     if num_joints is None:
         first = people.values("keypoints")[0]
-        num_joints = len(first) // 3 if isinstance(first, list) else 0
-    keypoints = people.numbers("keypoints", (3 * num_joints,), f"x, y, score of {num_joints} joints").reshape(
-        -1, num_joints, 3
-    )
+        if not isinstance(first, list) or not first or len(first) % 3:
+            people.fail(0, "'keypoints' is no list of x, y, score for each joint")
+        num_joints = len(first) // 3
+    keypoints = people.numbers("keypoints", (3 * num_joints,), f"x, y, score of {num_joints} joints")
+    keypoints = keypoints.reshape(-1, num_joints, 3)
     boxes = _joint_boxes(keypoints)
     with_box = people.has("bbox")
     if with_box.any():
         given = records.Records(path, "prediction", [item for item, there in zip(people.items, with_box) if there])
         boxes[with_box] = given.numbers("bbox", (4,), "x, y, width, height")
-    return PosePredictions(people.integers("image_id"), keypoints, people.numbers("score"), boxes)
+    poses = PosePredictions(people.integers("image_id"), keypoints, people.numbers("score"), boxes)
+    person = people.integers("category_id", default=1) == 1
+    if not person.all():
+        logging.getLogger(__name__).warning(
+            "%s: %d of %d predictions have a 'category_id' other than 1 (person); they are left out",
+            path,
+            np.sum(~person),
+            len(person),
+        )
+    return poses.select(person)
 
 
 def empty(num_joints):

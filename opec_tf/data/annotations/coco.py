@@ -49,7 +49,7 @@ def from_json(data, path, image_folder, skeleton=None):
     annotations = PoseAnnotations(
         skeleton=skeleton,
         image_ids=image_ids,
-        image_paths=[os.path.join(image_folder, name) for name in images.texts("file_name")],
+        image_paths=np.array([os.path.join(image_folder, name) for name in images.texts("file_name")]),
         image_sizes=np.stack([images.integers("height", default=0), images.integers("width", default=0)], axis=-1),
         crowd_index=images.numbers("crowdIndex", default=np.nan),
         annotation_ids=people.unique_integers("id"),

@@ -21,5 +21,5 @@ def group_by_image(names):
     stems = [pathlib.PurePath(name).stem for name in row_of_name]
     ids = [int(stem) if stem.isdecimal() else -1 for stem in stems]
     if -1 in ids or len(set(ids)) < len(ids):
-        ids = np.arange(1, len(stems) + 1)
+        ids = list(range(1, len(stems) + 1))
     return list(row_of_name), np.asarray(ids, np.int64), np.asarray(rows, np.int64)

@@ -20,7 +20,7 @@ _PIXELS_PER_SCALE = 200.0
 
 def read(path, image_folder):
     """Reads an MPII JSON file -> ``PoseAnnotations`` of 16 joints; ids are counted from 1, or the images' numbers."""
-    people = records.Records(path, "person", files.read_json(path))
+    people = records.Records(path, "person", files.read_json(path), "image")
     side = people.numbers("scale") * _PIXELS_PER_SCALE
     center = people.numbers("center", (2,), "x, y") - 1.0
     boxes = np.concatenate([center + 0.5 - side[:, None] / 2.0, np.stack([side, side], axis=-1)], axis=-1)
@@ -31,7 +31,7 @@ def read(path, image_folder):
     return PoseAnnotations(
         skeleton=MPII16,
         image_ids=image_ids,
-        image_paths=[os.path.join(image_folder, name) for name in names],
+        image_paths=np.array([os.path.join(image_folder, name) for name in names]),
         image_sizes=np.zeros((len(names), 2)),
         crowd_index=np.full(len(names), np.nan),
         annotation_ids=np.arange(1, len(people) + 1),

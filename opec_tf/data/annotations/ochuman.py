@@ -33,7 +33,7 @@ def read(path, image_folder):
         _labelled_people(images, index, people) for index, people in enumerate(images.values("annotations"))
     ]
     kept = [index for index, people in enumerate(people_of_image) if people]
-    people = records.Records(path, "annotation", list(itertools.chain.from_iterable(people_of_image)))
+    people = records.Records(path, "annotation", list(itertools.chain.from_iterable(people_of_image)), "file_name")
     corners = people.numbers("bbox", (4,), "left, top, right, bottom")
     boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
     sizes = np.stack([images.integers("height", default=0), images.integers("width", default=0)], axis=-1)
@@ -41,7 +41,7 @@ def read(path, image_folder):
     return PoseAnnotations(
         skeleton=skeletons.COCO17,
         image_ids=np.arange(1, len(kept) + 1),
-        image_paths=[os.path.join(image_folder, names[index]) for index in kept],
+        image_paths=np.array([os.path.join(image_folder, names[index]) for index in kept]),
         image_sizes=sizes[kept],
         crowd_index=np.full(len(kept), np.nan),
         annotation_ids=np.arange(1, len(people) + 1),
@@ -84,7 +84,8 @@ def _labelled_people(images, index, people):
     """The people of one image that the official export keeps."""
     if not isinstance(people, list) or not all(isinstance(person, dict) for person in people):
         images.fail(index, "'annotations' is not a list of objects")
-    return [person for person in people if person.get("keypoints") and person.get("segms", True)]
+    name = images.items[index].get("file_name")
+    return [{**person, "file_name": name} for person in people if person.get("keypoints") and person.get("segms", True)]
 
 
 def _keypoints(people, count, order):

@@ -42,7 +42,7 @@ def read(path, image_folder):
     return PoseAnnotations(
         skeleton=BODY12,
         image_ids=image_ids,
-        image_paths=[os.path.join(image_folder, name) for name in names],
+        image_paths=np.array([os.path.join(image_folder, name) for name in names]),
         image_sizes=np.zeros((len(names), 2)),
         crowd_index=np.full(len(names), np.nan),
         annotation_ids=np.arange(1, len(people) + 1),
@@ -64,7 +64,7 @@ def _people_of_pairs(entries):
             joints = person.get("gt")
             nested = isinstance(joints, list) and all(isinstance(joint, list) for joint in joints)
             people.append({**person, "img_name": name, "gt": sum(joints, []) if nested else joints})
-    return records.Records(entries.path, "person", people)
+    return records.Records(entries.path, "person", people, "img_name")
 
 
 def _with_visibility(joints):
