@@ -91,6 +91,23 @@ def test_wrong_usage_is_one_line_and_status_2(command, arguments, message):
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {message}\n")
 
 
+def test_sub_commands(tmp_path):
+    path = tmp_path / "tool.py"
+    path.write_text(
+        "from opec_tf import cli\n"
+        "if __name__ == '__main__':\n"
+        "    cli.run(lambda command: print('done', command), 'Two things.', commands=('make', 'mend'))\n"
+    )
+    command = [sys.executable, str(path)]
+    done = _run(command, "mend")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done mend\n", "")
+    for arguments in ([], ["break"]):
+        done = _run(command, *arguments)
+        assert (done.returncode, done.stderr) == (2, "error: name what to do: make, mend (--help shows how)\n")
+    done = _run(command, "make", "more")
+    assert done.returncode == 2 and done.stderr.startswith("error: unexpected argument 'more'")
+
+
 def test_help_shows_the_docstring_and_every_flag_and_is_status_0(command):
     done = _run(command, "--help")
     assert done.returncode == 0

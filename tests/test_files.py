@@ -55,6 +55,17 @@ def test_a_fault_within_leaves_the_old_file_and_no_other(tmp_path, fault):
     assert os.listdir(tmp_path) == ["a.txt"]
 
 
+def test_what_a_killed_writer_left_can_be_removed(tmp_path):
+    (tmp_path / "kept.json").write_text("{}")
+    with pytest.raises(RuntimeError), files.atomic_path(tmp_path / "a.json") as temporary:
+        # A killed process does not get to its clean-up: the same file, made again after it.
+        os.rename(temporary, tmp_path / "aside")
+        raise RuntimeError("killed")
+    os.rename(tmp_path / "aside", temporary)
+    files.remove_partial(tmp_path)
+    assert os.listdir(tmp_path) == ["kept.json"]
+
+
 def test_a_value_that_json_cannot_hold_leaves_the_old_file(tmp_path):
     path = tmp_path / "metrics.json"
     files.write_json(path, {"AP": 1.0})
