@@ -46,7 +46,7 @@ $(INSTALLED): setup.cfg constraints.txt pyproject.toml
 	    missing=$$candidate; \
 	  done; \
 	  if [ -z "$$python" ] && [ -n "$$missing" ]; then \
-	    echo "error: $$missing cannot make virtual environments; on Debian or Ubuntu: apt-get install $$missing-venv" >&2; exit 1; \
+	    echo "error: $$missing cannot make virtual environments; on Debian or Ubuntu: apt-get install $$(basename $$missing)-venv" >&2; exit 1; \
 	  elif [ -z "$$python" ]; then \
 	    echo "error: no Python 3.9, 3.10 or 3.11 found; install one, or name it: make PYTHONS=/path/to/python3.11" >&2; exit 1; \
 	  fi; \
