@@ -8,6 +8,7 @@ written after the best weights and before the backup is removed.
 import contextlib
 import dataclasses
 import functools
+import os
 import pathlib
 import shutil
 import sys
@@ -18,6 +19,7 @@ from opec_tf import files, skeletons
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.data import annotations, pipeline, proposals
 from opec_tf.errors import UserError
+from opec_tf.evaluation import predictions
 from opec_tf.training import callbacks, stages, strategy as strategies, validation, workdir
 
 
@@ -85,7 +87,7 @@ def load_data(model_config, data_config):
     skeleton = skeletons.SKELETONS[model_config.skeleton]
     train_data = annotations.load_all(data_config.train_data, data_config.data_root, skeleton)
     if data_config.train_boxes != "gt":
-        train_data = proposals.select(train_data, data_config)
+        train_data = _proposals(train_data, data_config)
     train_data = train_data.select(pipeline.trainable_people(train_data, data_config))
     if not train_data.num_people:
         raise UserError("--train_data: nobody in it can be trained on; check its labels and --min_labelled_joints")
@@ -93,6 +95,23 @@ def load_data(model_config, data_config):
     if data_config.val_data:
         val_data = annotations.load_all(data_config.val_data, data_config.data_root, skeleton)
     return train_data, val_data
+
+
+def _proposals(train_data, data_config):
+    """The training data with the detected boxes of ``train_boxes`` in place of its own."""
+    if len(data_config.train_data) > 1:
+        raise UserError(
+            f"--train_boxes={data_config.train_boxes} knows the images of one data set by their ids, and --train_data "
+            "names several; train on one, or with --train_boxes=gt"
+        )
+    path = os.path.join(data_config.data_root, data_config.train_boxes)
+    return proposals.select(
+        train_data,
+        predictions.read(path),
+        min_visible_joints=data_config.min_visible_joints,
+        min_oks=data_config.min_proposal_oks,
+        name=path,
+    )
 
 
 def _train_stage(run, stage):
@@ -135,6 +154,7 @@ def _train_stage(run, stage):
 def _prepare_folder(run, folder, model):
     """Checks that the stage's files will fit, and writes its settings."""
     files.make_folder(folder.path)
+    files.remove_partial(folder.path)
     # A backup holds a weight and Adam's two moments, and is written before the last one goes; then best and final.
     needed = 4 * (2 * 3 + 2) * model.count_params()
     free = shutil.disk_usage(folder.path).free
