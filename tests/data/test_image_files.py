@@ -1,0 +1,124 @@
+"""The table of bad image files, with what a user is told of each."""
+
+import io
+import logging
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from opec_tf import images
+from opec_tf.data import image_files
+from opec_tf.errors import UserError
+
+SIZE = (30, 40)
+
+
+def encode(picture, file_format="JPEG", **options):
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, file_format, **options)
+    return stream.getvalue()
+
+
+def picture(seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (*SIZE, 3), np.uint8)
+
+
+def turned():
+    tags = Image.Exif()
+    tags[0x0112] = 6
+    return tags
+
+
+def damaged_png():
+    data = bytearray(encode(picture(), "PNG"))
+    data[200:260] = bytes(60)
+    return bytes(data)
+
+
+JPEG = encode(picture())
+
+# name, content (None: no file; "": a folder), size in the annotations, what follows the file's name in the message.
+BAD = [
+    ("missing.jpg", None, SIZE, "cannot be read (No such file or directory)"),
+    ("folder.jpg", "", SIZE, "is a folder, not an image file"),
+    ("empty.jpg", b"", SIZE, "is empty"),
+    ("text.jpg", b"<html>404 not found</html>", SIZE, "is not a JPEG, PNG, BMP or GIF picture"),
+    ("picture.webp", encode(picture(), "WEBP"), SIZE, "is not a JPEG, PNG, BMP or GIF picture"),
+    ("truncated.jpg", JPEG[: len(JPEG) // 2], SIZE, "is truncated or damaged"),
+    ("header.jpg", JPEG[:100], SIZE, "is truncated or damaged"),
+    ("three_bytes.jpg", JPEG[:3], SIZE, "is truncated or damaged"),
+    ("truncated.png", encode(picture(), "PNG")[:500], SIZE, "is truncated or damaged"),
+    ("truncated.bmp", encode(picture(), "BMP")[:500], SIZE, "is truncated or damaged"),
+    ("wrong_size.jpg", JPEG, (30, 41), "is 40x30 pixels, but the annotations say 41x30"),
+    ("wrong_size.png", encode(picture(), "PNG"), (300, 40), "is 40x30 pixels, but the annotations say 40x300"),
+    ("turned.jpg", encode(picture(), exif=turned()), SIZE, "is 30x40 pixels, but the annotations say 40x30"),
+]
+
+GOOD = [
+    ("plain.jpg", JPEG, SIZE),
+    ("unknown_size.jpg", JPEG, (0, 0)),
+    ("progressive.jpg", encode(picture(), progressive=True), SIZE),
+    ("trailing_bytes.jpg", JPEG + bytes(9000), SIZE),
+    ("turned.jpg", encode(picture(), exif=turned()), SIZE[::-1]),
+    ("grey.jpg", encode(picture()[..., 0]), SIZE),
+    ("named_wrongly.jpg", encode(picture(), "PNG"), SIZE),
+    ("deep.png", encode(picture()[..., 0].astype(np.uint16) * 257, "PNG"), SIZE),
+    ("alpha.png", encode(np.dstack([picture(), picture()[..., 0]]), "PNG"), SIZE),
+    ("rows.bmp", encode(picture(), "BMP"), SIZE),
+    ("one_frame.gif", encode(picture()[..., 0], "GIF"), SIZE),
+    ("one_pixel.png", encode(picture()[:1, :1], "PNG"), (1, 1)),
+]
+
+
+def write(folder, name, content):
+    path = folder / name
+    if content == "":
+        path.mkdir()
+    elif content is not None:
+        path.write_bytes(content)
+    return str(path)
+
+
+@pytest.mark.parametrize("name,content,size,message", BAD, ids=[row[0] for row in BAD])
+def test_bad_file_is_counted_or_an_error(name, content, size, message, tmp_path, caplog):
+    paths = [write(tmp_path, "good.jpg", JPEG), write(tmp_path, name, content)]
+    with caplog.at_level(logging.WARNING):
+        assert image_files.check(paths, [SIZE, size], strict=False).tolist() == [True, False]
+    assert caplog.messages == [f"left out 1 of 2 images: {paths[1]} {message}"]
+    with pytest.raises(UserError) as error:
+        image_files.check(paths, [SIZE, size], strict=True)
+    assert str(error.value) == f"{paths[1]}: {message}; replace the file, or run without --strict to leave it out"
+
+
+@pytest.mark.parametrize("quick", [True, False])
+@pytest.mark.parametrize("name,content,size", GOOD, ids=[row[0] for row in GOOD])
+def test_good_file_passes_and_decodes_to_the_size_found(name, content, size, quick, tmp_path):
+    assert image_files.find_fault(write(tmp_path, name, content), size, quick) is None
+    assert images.decode(tf.constant(content)).shape[:2] == (SIZE if not any(size) else size)
+
+
+def test_warning_names_the_first_files_and_counts_the_rest(tmp_path, caplog):
+    paths = [str(tmp_path / f"{i}.jpg") for i in range(7)]
+    with caplog.at_level(logging.WARNING):
+        assert not image_files.check(paths, np.zeros([7, 2], int), strict=False).any()
+    [message] = caplog.messages
+    assert message.startswith(f"left out 7 of 7 images: {paths[0]} cannot") and message.endswith("; and 4 more")
+    assert paths[2] in message and paths[3] not in message
+
+
+def test_damage_in_the_middle_is_named_when_decoding_fails(tmp_path):
+    paths = [write(tmp_path, "good.jpg", JPEG), write(tmp_path, "damaged.png", damaged_png())]
+    assert image_files.check(paths, [SIZE, SIZE], strict=True).all()
+    dataset = tf.data.Dataset.from_tensor_slices(paths).map(lambda path: images.decode(tf.io.read_file(path)))
+    with pytest.raises(UserError, match=r"damaged\.png: is truncated or damaged"):
+        with image_files.naming_unreadable(paths):
+            list(dataset)
+
+
+def test_an_error_that_no_file_explains_is_passed_on(tmp_path):
+    paths = [write(tmp_path, "good.jpg", JPEG)]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="shape"):
+        with image_files.naming_unreadable(paths):
+            tf.reshape(tf.zeros([3]), [2])
