@@ -173,11 +173,11 @@ def _truth_index(annotations):
 
 
 def _prediction_index(annotations, predictions):
-    """The predictions as a pycocotools ``COCO``; their area is that around their joints, as its loadRes has it."""
-    areas = np.prod(np.ptp(predictions.keypoints[..., :2], axis=1), axis=-1)
+    """The predictions as a pycocotools ``COCO``; a pose's area is its box's, as loadRes has it for files with boxes."""
+    areas = predictions.boxes[:, 2] * predictions.boxes[:, 3]
     columns = zip(
         predictions.image_ids.tolist(),
-        predictions.keypoints.reshape(predictions.num_people, -1),
+        predictions.keypoints.reshape(-1, 3 * predictions.num_joints),
         predictions.scores.tolist(),
         areas.tolist(),
     )

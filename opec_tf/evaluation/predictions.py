@@ -58,7 +58,7 @@ class PosePredictions:
         """Writes a COCO results JSON: [{image_id, category_id, keypoints [3K], score, bbox}]."""
         columns = zip(
             self.image_ids.tolist(),
-            self.keypoints.reshape(self.num_people, -1).tolist(),
+            self.keypoints.reshape(-1, 3 * self.num_joints).tolist(),
             self.scores.tolist(),
             self.boxes.tolist(),
         )

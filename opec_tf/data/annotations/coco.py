@@ -105,11 +105,10 @@ def _infer_skeleton(data, people):
             )
         return known[0]
     first = people.values("keypoints")[0]
-    count, remainder = divmod(len(first), 3) if isinstance(first, list) else (0, 0)
-    skeleton = skeletons.with_num_joints(count)
-    if skeleton is None or remainder:
-        fault = f"'keypoints' has {3 * count + remainder} values, expected 3 for each of 12, 14, 16 or 17 joints"
-        people.fail(0, fault)
+    values = len(first) if isinstance(first, list) else 0
+    skeleton = skeletons.with_num_joints(values / 3)
+    if skeleton is None:
+        people.fail(0, f"'keypoints' has {values or 'no list of'} values, expected x, y, v for 12, 14, 16 or 17 joints")
     return skeleton
 
 

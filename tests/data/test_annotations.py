@@ -1,0 +1,286 @@
+"""Readers: real files of every format, conventions worked out by hand, and exact round trips."""
+
+import json
+import logging
+import time
+
+import numpy as np
+import pytest
+
+from opec_tf import files, skeletons
+from opec_tf.data import annotations
+from opec_tf.data.annotations import ochuman
+from opec_tf.errors import UserError
+from opec_tf.skeletons import BODY12, COCO17, CROWDPOSE14, MPII16, OCCLUDED, UNLABELLED, VISIBLE
+
+
+def _write(tmp_path, data, name="data.json"):
+    path = tmp_path / name
+    path.write_text(json.dumps(data))
+    return path
+
+
+def _crowdpose(num_people=2):
+    """A CrowdPose file of one image; person p's joint k lies at (10 p + k, k + 0.25), v = 1, 2, 0, 1, ..."""
+    people = [
+        {
+            "id": 100 + p,
+            "image_id": 7,
+            "category_id": 1,
+            "iscrowd": 0,
+            "bbox": [10.5 * p, 0, 20, 30.25],
+            "keypoints": [n for k in range(14) for n in (10 * p + k, k + 0.25, (1, 2, 0)[k % 3])],
+        }
+        for p in range(num_people)
+    ]
+    image = {"id": 7, "file_name": "7.jpg", "width": 100, "height": 50, "crowdIndex": 0.76}
+    return {"images": [image], "annotations": people, "categories": [{"id": 1, "name": "person"}]}
+
+
+def _assert_equal(first, second):
+    assert first.skeleton == second.skeleton
+    for name, value in vars(first).items():
+        if isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(value, getattr(second, name), err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("source", "skeleton", "images", "people"),
+    [
+        ("crowdpose:crowdpose/crowdpose_val.json:crowdpose", CROWDPOSE14, 2000, 8527),
+        ("crowdpose:crowdpose/test_crowdpose.json:crowdpose", CROWDPOSE14, 2, 5),
+        ("coco:crowdpose/crowdpose_val.json:crowdpose", CROWDPOSE14, 2000, 8527),
+        ("coco:coco/test_coco.json:coco", COCO17, 4, 14),
+        ("coco:coco_train_subset/person_keypoints_train2017_subset.json:coco_train_subset/images", COCO17, 119, 313),
+        ("ochuman:ochuman/test_ochuman.json:ochuman", COCO17, 3, 5),
+        ("mpii:mpii/test_mpii.json:mpii", MPII16, 5, 5),
+    ],
+)
+def test_real_files_are_read_and_survive_a_round_trip(real_samples, tmp_path, source, skeleton, images, people):
+    loaded = annotations.load(source, real_samples)
+    assert (loaded.skeleton, loaded.num_images, loaded.num_people) == (skeleton, images, people)
+    assert loaded.has_usable_box.all()
+    path = tmp_path / "copy.json"
+    files.write_json(path, loaded.to_coco())
+    _assert_equal(annotations.read("coco", path, "elsewhere"), loaded)
+
+
+def test_real_labels_lie_in_their_boxes(real_samples):
+    """Wrong axes or joint strides would scatter them."""
+    for source in ("mpii:mpii/test_mpii.json:mpii", "ochuman:ochuman/test_ochuman.json:ochuman"):
+        people = annotations.load(source, real_samples)
+        low, extent = people.boxes[:, None, :2], people.boxes[:, None, 2:]
+        inside = np.all((people.keypoints[..., :2] >= low) & (people.keypoints[..., :2] <= low + extent), axis=-1)
+        labelled = people.keypoints[..., 2] != UNLABELLED
+        assert inside[labelled].mean() > 0.95
+
+
+def test_crowdpose_val_reads_fast_and_as_its_file_says(real_samples):
+    path = real_samples / "crowdpose" / "crowdpose_val.json"
+    start = time.perf_counter()
+    people = annotations.read("crowdpose", path, "images")
+    assert time.perf_counter() - start < 2.0  # 0.15 s on an idle core; the train file is five times as long
+    raw = json.loads(path.read_text())["annotations"]
+    np.testing.assert_array_equal(people.num_keypoints, [person["num_keypoints"] for person in raw])
+    np.testing.assert_array_equal(people.keypoints.reshape(-1, 42), [person["keypoints"] for person in raw])
+    assert np.sum(people.is_crowd) == 106
+
+
+def test_crowdpose_by_hand(tmp_path):
+    people = annotations.load(f"crowdpose:{_write(tmp_path, _crowdpose())}:images", "/data")
+    assert people.image_paths.tolist() == ["/data/images/7.jpg"]
+    assert people.image_sizes.tolist() == [[50, 100]]
+    assert people.crowd_index.tolist() == [0.76]
+    assert people.areas.tolist() == [20 * 30.25] * 2  # no area in the file: the box's
+    assert people.keypoints[1, 4].tolist() == [14, 4.25, VISIBLE]
+    # Labelled: joints 0, 1, 3, 4, 6, 7, 9, 10, and of head and neck (12, 13), not counted, both.
+    assert people.num_keypoints.tolist() == [8, 8]
+
+
+def test_with_skeleton_maps_by_name_and_leaves_the_rest_unlabelled(tmp_path):
+    people = annotations.read("crowdpose", _write(tmp_path, _crowdpose()), "")
+    coco = people.with_skeleton(COCO17)
+    np.testing.assert_array_equal(coco.keypoints[:, 5:], people.keypoints[:, :12])
+    assert not coco.keypoints[:, :5].any()
+    np.testing.assert_array_equal(coco.with_skeleton(BODY12).keypoints, people.with_skeleton(BODY12).keypoints)
+    mpii = people.with_skeleton(MPII16)
+    assert mpii.keypoints[0, MPII16.joints.index("head")].tolist() == [12, 12.25, OCCLUDED]
+    assert mpii.keypoints[0, MPII16.joints.index("pelvis")].tolist() == [0, 0, UNLABELLED]
+
+
+def test_select_keeps_all_images_and_select_images_renumbers_rows(tmp_path):
+    data = _crowdpose(3)
+    data["images"] += [{"id": 8, "file_name": "8.jpg"}, {"id": 9, "file_name": "9.jpg"}]
+    data["annotations"][1]["image_id"] = 9
+    people = annotations.read("crowdpose", _write(tmp_path, data), "")
+    assert [rows.tolist() for rows in people.rows_by_image()] == [[0, 2], [], [1]]
+    assert people.select(people.annotation_ids == 101).num_images == 3
+    part = people.select_images([2])
+    assert (part.image_ids.tolist(), part.annotation_ids.tolist(), part.image_index.tolist()) == ([9], [101], [0])
+    assert part.with_new_ids().image_ids.tolist() == [1]
+
+
+def test_several_sets_are_joined_with_unique_ids(tmp_path):
+    path = _write(tmp_path, _crowdpose())
+    one = annotations.load_all([f"crowdpose:{path}:a"], "/r", BODY12)
+    assert (one.image_ids.tolist(), one.annotation_ids.tolist()) == ([7], [100, 101])
+    two = annotations.load_all([f"crowdpose:{path}:a", f"coco:{path}:b"], "/r", BODY12)
+    assert (two.image_ids.tolist(), two.annotation_ids.tolist()) == ([1, 2], [1, 2, 3, 4])
+    assert two.image_index.tolist() == [0, 0, 1, 1]
+    assert two.image_paths.tolist() == ["/r/a/7.jpg", "/r/b/7.jpg"]
+    assert two.keypoints.shape == (4, 12, 3)
+
+
+def test_real_coco_and_crowdpose_join_to_twelve_joints(real_samples):
+    sources = ["coco:coco/test_coco.json:coco", "crowdpose:crowdpose/test_crowdpose.json:crowdpose"]
+    people = annotations.load_all(sources, real_samples, BODY12)
+    assert (people.num_images, people.num_people) == (6, 19)
+    coco = annotations.load(sources[0], real_samples)
+    np.testing.assert_array_equal(people.keypoints[:14], coco.keypoints[:, 5:])
+
+
+def test_unusable_boxes_stay_and_are_counted_once(tmp_path, caplog):
+    data = _crowdpose(4)
+    data["annotations"][1]["bbox"] = [5, 5, 0, 10]
+    data["annotations"][2]["bbox"] = [100, 0, 10, 10]  # the image is 100 wide
+    data["annotations"][3]["bbox"] = [-9, -9, 10, 10]
+    with caplog.at_level(logging.WARNING):
+        people = annotations.read("crowdpose", _write(tmp_path, data), "")
+    assert people.num_people == 4
+    assert people.has_usable_box.tolist() == [True, False, False, True]
+    assert len(caplog.records) == 1
+    assert "2 people (first: annotation 101) have a 'bbox' without area or outside their image" in caplog.text
+
+
+def test_a_num_keypoints_that_contradicts_the_joints_is_counted(tmp_path, caplog):
+    data = _crowdpose()
+    data["annotations"][1]["num_keypoints"] = 0
+    people = annotations.read("crowdpose", _write(tmp_path, data), "")
+    assert people.num_keypoints.tolist() == [8, 8]
+    assert "1 people (first: annotation 101) have a 'num_keypoints'" in caplog.text
+
+
+NATIVE_NAMES = [joint for joint in reversed(COCO17.joints)] + ["head", "neck"]
+
+
+def _native_person(offset, **fields):
+    """Joint k of the native order at (offset + k, k), v = 0, 1, 2, 3, 0, ..."""
+    joints = [n for k in range(19) for n in (offset + k, k, k % 4)]
+    return {
+        "bbox": [offset, 10, offset + 20, 50],
+        "keypoints": joints,
+        "segms": {"outer": []},
+        "max_iou": 0.6,
+        **fields,
+    }
+
+
+def test_ochuman_native_is_read_as_the_official_export(tmp_path):
+    images = [
+        {"image_id": "000817", "file_name": "000817.jpg", "width": 200, "height": 100, "annotations": [
+            _native_person(0), _native_person(30, keypoints=None), _native_person(60, segms=None), _native_person(90)]},
+        {"image_id": "000818", "file_name": "000818.jpg", "width": 200, "height": 100, "annotations": [
+            _native_person(0, keypoints=None)]},
+        {"image_id": "000819", "file_name": "000819.jpg", "width": 200, "height": 100, "annotations": [
+            _native_person(120)]},
+    ]  # fmt: skip
+    path = _write(tmp_path, {"keypoint_names": NATIVE_NAMES, "keypoint_visible": {}, "images": images})
+    people = annotations.read("ochuman", path, "images")
+    assert people.image_ids.tolist() == [1, 2]
+    assert people.image_paths.tolist() == ["images/000817.jpg", "images/000819.jpg"]
+    assert people.image_index.tolist() == [0, 0, 1]
+    assert people.boxes.tolist() == [[0, 10, 20, 40], [90, 10, 20, 40], [120, 10, 20, 40]]
+    assert people.areas.tolist() == [800] * 3
+    # COCO's joint j is native joint 16 - j, whose v is (16 - j) % 4; 1 and 2 are visible, 3 is occluded.
+    assert people.keypoints[1, 0].tolist() == [106, 16, UNLABELLED]
+    assert people.keypoints[1, 1].tolist() == [105, 15, OCCLUDED]
+    assert people.keypoints[1, 2].tolist() == [104, 14, VISIBLE]
+    assert people.keypoints[1, 3].tolist() == [103, 13, VISIBLE]
+
+
+def test_ochuman_split_has_the_first_2500_images_for_validation(tmp_path):
+    images = [
+        {"image_id": str(i), "file_name": f"{i}.jpg", "annotations": [_native_person(0)]}
+        for i in range(ochuman.VALIDATION_IMAGES + 3)
+    ]
+    path = _write(tmp_path, {"keypoint_names": NATIVE_NAMES, "images": images})
+    parts = ochuman.split(annotations.read("ochuman", path, ""))
+    assert {name: part.num_images for name, part in parts.items()} == {"val": 2500, "test": 3}
+    assert parts["test"].image_paths.tolist() == ["2500.jpg", "2501.jpg", "2502.jpg"]
+    assert parts["test"].image_ids.tolist() == parts["test"].annotation_ids.tolist() == [1, 2, 3]
+    with pytest.raises(UserError, match="the file has 3 images"):
+        ochuman.split(parts["test"])
+
+
+def _joints12(flags):
+    return [[10.0 + k, 20.0 + k, flags[k % len(flags)]] for k in range(12)]
+
+
+def test_ocpose_training_list(tmp_path):
+    first = {"yolo_bbox": [1, 2, 11, 32], "score": 0.9, "gt": _joints12([1, 0]), "dt": _joints12([0.5])}
+    first["gt"][3] = [0, 0, 0]
+    second = {"yolo_bbox": [5, 5, 10, 10], "score": 0.8, "gt": _joints12([1]), "dt": None}
+    data = [{"img_name": "12.jpg", "pair": [first, second]}, {"img_name": "3.jpg", "pair": [second]}]
+    people = annotations.read("ocpose", _write(tmp_path, data), "images")
+    assert people.image_ids.tolist() == [12, 3]
+    assert people.image_index.tolist() == [0, 0, 1]
+    assert people.boxes[0].tolist() == [1, 2, 10, 30]
+    assert people.keypoints[0, :4, 2].tolist() == [VISIBLE, OCCLUDED, VISIBLE, UNLABELLED]
+    assert people.keypoints[0, 1].tolist() == [11, 21, OCCLUDED]
+
+
+def test_ocpose_test_list(tmp_path):
+    def entry(name, flags):
+        flat = [n for joint in _joints12(flags) for n in joint]
+        return {"image_id": name, "bbox": [0, 0, 20, 40], "keypoints": flat, "score": 0.5}
+
+    people = annotations.read("ocpose", _write(tmp_path, [entry("4.jpg", [2, 1, 0]), entry("4.jpg", [2])]), "")
+    assert (people.image_ids.tolist(), people.num_people) == ([4], 2)
+    assert people.keypoints[0, :3, 2].tolist() == [VISIBLE, OCCLUDED, UNLABELLED]
+    scored = annotations.read("ocpose", _write(tmp_path, [entry("a.jpg", [0.93, 0.2])]), "")
+    assert scored.image_ids.tolist() == [1]
+    assert scored.num_keypoints.tolist() == [0]
+
+
+def test_ocpose_in_coco_form(tmp_path, real_samples):
+    people = annotations.load("crowdpose:crowdpose/test_crowdpose.json:x", real_samples, BODY12)
+    _assert_equal(annotations.read("ocpose", _write(tmp_path, people.to_coco()), ""), people)
+
+
+def test_mpii_by_hand(tmp_path):
+    person = {
+        "image": "015601864.jpg",
+        "center": [594.0, 257.0],
+        "scale": 3.0,
+        "joints": [[620.0 + k, 394.0] for k in range(16)],
+        "joints_vis": [1] * 15 + [0],
+    }
+    people = annotations.read("mpii", _write(tmp_path, [person, {**person, "image": "2.jpg"}]), "images")
+    assert people.image_ids.tolist() == [15601864, 2]
+    # 600 pixels around pixel centre (593, 256), whose box coordinates are (593.5, 256.5).
+    assert people.boxes[0].tolist() == [293.5, -43.5, 600, 600]
+    assert people.areas[0] == 360000
+    assert people.keypoints[0, 1].tolist() == [620, 393, VISIBLE]
+    assert people.keypoints[0, 15].tolist() == [0, 0, UNLABELLED]
+    assert people.with_skeleton(BODY12).keypoints[0, BODY12.joints.index("right_ankle"), 0] == 619
+
+
+def test_category_names_decide_the_joint_set(tmp_path):
+    data = _crowdpose()
+    names = ["top_head" if joint == "head" else joint for joint in CROWDPOSE14.joints]
+    data["categories"][0]["keypoints"] = names
+    assert annotations.read("coco", _write(tmp_path, data), "").skeleton == CROWDPOSE14
+    data["categories"][0]["keypoints"] = names[::-1]
+    with pytest.raises(UserError, match="are none of the known joint sets body12, crowdpose14, coco17, mpii16"):
+        annotations.read("coco", _write(tmp_path, data), "")
+
+
+@pytest.mark.parametrize("text", ["crowdpose:val.json", "crowdpose::images", "voc:val.json:images", ""])
+def test_bad_data_set_names(text):
+    with pytest.raises(UserError, match="data set"):
+        annotations.DatasetSource.parse(text)
+
+
+def test_no_data_set_is_an_error():
+    with pytest.raises(UserError, match="no data set is given"):
+        annotations.load_all((), "", skeletons.BODY12)
