@@ -12,8 +12,9 @@ from opec_tf.data import augment, image_files
 from opec_tf.errors import UserError
 from opec_tf.skeletons import UNLABELLED
 
-_SHUFFLED_BYTES = 128 * 2**20  # crops held for shuffling; they are uint8 there
-_SHUFFLED_CROPS = 512
+# Crops held for shuffling, as uint8 (63 MB at 320 x 256). It only has to part the people of one image, as images come
+# in random order; a larger share of a small data set than a quarter would blur its epochs.
+_SHUFFLED_CROPS, _SHUFFLED_SHARE = 256, 4
 
 
 def trainable_people(annotations, data_config):
@@ -25,8 +26,8 @@ def trainable_people(annotations, data_config):
 def training_dataset(annotations, *, crop_size, data_config, batch_size, seed):
     """Infinite batches of augmented crops for training.
 
-    Images come in a new random order each epoch; the crops of some hundred images' people are then shuffled among each
-    other, since an image's people would otherwise share a batch. Unreadable images are left out with a counted warning,
+    Images come in a new random order each epoch; then the crops of neighbouring images are shuffled among each other,
+    since an image's people would otherwise share a batch. Unreadable images are left out with a counted warning,
     or stop the run if ``data_config.strict``.
 
     A joint that the augmentation moves outside the crop keeps its label and weight: its target lies beyond [-1, 1], the
@@ -78,7 +79,7 @@ def training_dataset(annotations, *, crop_size, data_config, batch_size, seed):
     dataset = tf.data.Dataset.range(np.iinfo(np.int64).max).map(load, num_parallel_calls=tf.data.AUTOTUNE)
     if not data_config.strict:
         dataset = dataset.ignore_errors()
-    buffer = min(_SHUFFLED_CROPS, max(2 * batch_size, _SHUFFLED_BYTES // (3 * crop_size[0] * crop_size[1])))
+    buffer = min(_SHUFFLED_CROPS, 1 + np.count_nonzero(used) // _SHUFFLED_SHARE)
     dataset = dataset.unbatch().shuffle(buffer, seed=seed).batch(batch_size, drop_remainder=True)
     return dataset.enumerate().map(finish, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
 

@@ -1,0 +1,267 @@
+"""The input pipeline against pictures whose joints can be seen: frames, order, determinism, bad images."""
+
+import logging
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from opec_tf import config, geometry, skeletons
+from opec_tf.data import annotations, pipeline
+from opec_tf.errors import UserError
+
+SIZE = (96, 64)
+LEFT = np.array([joint.startswith("left") for joint in skeletons.BODY12.joints])
+WILD = config.DataConfig(rotation_degrees=40.0, scale_jitter=0.25, box_jitter=0.1)
+DOT_SIGMA = 2.5
+
+
+def people_of(paths, keypoints, image_index, boxes, sizes=None):
+    """``PoseAnnotations`` of BODY12; every person's joints are ``keypoints`` [N, 12, 3]."""
+    people = len(boxes)
+    return annotations.PoseAnnotations(
+        skeleton=skeletons.BODY12,
+        image_ids=np.arange(len(paths)),
+        image_paths=np.array([str(path) for path in paths]),
+        image_sizes=np.zeros([len(paths), 2]) if sizes is None else sizes,
+        crowd_index=np.full(len(paths), np.nan),
+        annotation_ids=np.arange(people),
+        image_index=np.array(image_index),
+        boxes=np.array(boxes, np.float64).reshape(-1, 4),
+        areas=np.ones(people),
+        keypoints=keypoints,
+        is_crowd=np.zeros(people, bool),
+    )
+
+
+@pytest.fixture(scope="module")
+def dotted(tmp_path_factory):
+    """One picture with a red dot at each left joint and a green one at each right joint of a person."""
+    rows, columns = np.divmod(np.arange(12), 3)
+    points = np.stack([80.0 + 47.3 * columns, 50.6 + 45.9 * rows], axis=-1)
+    y, x = np.mgrid[:256, :256]
+    dots = np.exp(-((x - points[:, 0, None, None]) ** 2 + (y - points[:, 1, None, None]) ** 2) / (2 * DOT_SIGMA**2))
+    picture = np.stack([dots[LEFT].sum(0), dots[~LEFT].sum(0), np.zeros_like(x)], axis=-1)
+    path = tmp_path_factory.mktemp("dotted") / "dots.png"
+    cv2.imwrite(str(path), np.round(255 * picture[..., ::-1]))
+    keypoints = np.concatenate([points, np.full([12, 1], 2.0)], axis=1)
+    return people_of([path], keypoints[None], [0], [[70, 40, 120, 160]], [[256, 256]])
+
+
+@pytest.fixture(scope="module")
+def coloured(tmp_path_factory):
+    """20 images, image i with i % 3 + 1 people; its red and y of everybody's joint 2 are 10 i, x of that the person."""
+    folder = tmp_path_factory.mktemp("coloured")
+    paths, index = [], []
+    for i in range(20):
+        paths.append(folder / f"{i}.png")
+        cv2.imwrite(str(paths[-1]), np.full([50, 60, 3], (0, 0, 10 * i), np.uint8))
+        index += [i] * (i % 3 + 1)
+    keypoints = np.zeros([len(index), 12, 3])
+    keypoints[:, 0] = [30.0, 25.0, 2.0]
+    keypoints[:, 2] = np.stack([np.arange(len(index)), 10.0 * np.array(index), np.ones(len(index))], axis=1)
+    return people_of(paths, keypoints, index, np.tile([20.0, 15.0, 20.0, 20.0], [len(index), 1]))
+
+
+def first_batches(dataset, count):
+    return [tuple(np.array(part) for part in batch) for batch in dataset.take(count)]
+
+
+def training(data, data_config, batch_size=8, seed=5, crop_size=SIZE):
+    return pipeline.training_dataset(
+        data, crop_size=crop_size, data_config=data_config, batch_size=batch_size, seed=seed
+    )
+
+
+def persons_in(batches, crop_size=SIZE):
+    """Rows of ``coloured``'s people in batches made without augmentation: read off the x of joint 2."""
+    affine = geometry.crop_affine([[20.0, 15.0, 20.0, 20.0]], crop_size, config.DataConfig().box_margin)
+    points = np.concatenate([joints[:, 2:3, :2] for _, joints in batches])
+    return np.round(geometry.normalized_to_image(affine, points, crop_size)[:, 0, 0]).astype(int)
+
+
+PLAIN = config.DataConfig(flip_probability=0.0, box_jitter=0.0)
+
+
+def test_dots_are_found_at_the_joints_under_every_change(dotted):
+    """Left joints are red dots; in a mirrored crop what is labelled left must be the green ones' mirror image."""
+    batches = first_batches(training(dotted, WILD), 12)
+    crops, joints = (np.concatenate(parts) for parts in zip(*batches))
+    places = geometry.denormalize(joints[..., :2], SIZE).numpy()
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    errors, mirrored_crops = [], 0
+    for crop, crop_places in zip(crops, places):
+        # Red at its left joints, or green there: the channel says whether this crop is mirrored.
+        inside = np.all((crop_places > 9) & (crop_places < np.array(SIZE[::-1]) - 10), axis=-1)
+        weight = crop[..., :2].sum(axis=-1)
+        for joint in np.flatnonzero(inside):
+            near = (x - crop_places[joint, 0]) ** 2 + (y - crop_places[joint, 1]) ** 2 < 7.5**2
+            mass = weight * near
+            errors.append(np.array([(mass * x).sum(), (mass * y).sum()]) / mass.sum() - crop_places[joint])
+        colours = [crop[tuple(np.round(crop_places[j, ::-1]).astype(int))] for j in np.flatnonzero(inside)]
+        red_is_left = np.array([c[0] > c[1] for c in colours]) == LEFT[inside]
+        assert red_is_left.all() or not red_is_left.any()
+        mirrored_crops += not red_is_left.any()
+    assert len(errors) > 300 and 30 < mirrored_crops < 66
+    errors = np.abs(errors)
+    assert errors.mean() < 0.05 and np.quantile(errors, 0.99) < 0.1, (errors.mean(), errors.max())
+
+
+def test_epochs_show_everybody_equally_often_in_changing_order(coloured):
+    epochs, people = 20, coloured.num_people
+    persons = persons_in(first_batches(training(coloured, PLAIN, batch_size=people), epochs))
+    # The shuffle buffer carries a few crops over an epoch's end.
+    assert np.ptp(np.bincount(persons, minlength=people)) <= 3
+    orders = persons.reshape(epochs, people)
+    assert np.mean(orders[0] == orders[1]) < 0.2 and np.mean(np.diff(persons) == 1) < 0.3
+
+
+def test_neighbours_in_a_batch_come_from_different_images(coloured):
+    batches = first_batches(training(coloured, PLAIN, batch_size=10), 20)
+    images_per_batch = [len(np.unique(np.round(crops[:, 48, 32, 0]))) for crops, _ in batches]
+    assert np.mean(images_per_batch) > 6.5
+
+
+def test_crops_and_labels_belong_together(coloured):
+    for crops, joints in first_batches(training(coloured, config.DataConfig()), 10):
+        red = crops[:, 48, 32, 0]
+        upright = geometry.crop_affine([[20.0, 15.0, 20.0, 20.0]], SIZE, 1.25)
+        # Joint 2 (or, mirrored, joint 3) lies at y = the image's red; jitter moves it by a few pixels.
+        y = np.where(joints[:, 2, 2] > 0, joints[:, 2, 1], joints[:, 3, 1])
+        image_y = geometry.normalized_to_image(upright, np.stack([y, y], -1)[:, None], SIZE)[:, 0, 1]
+        assert (np.abs(image_y - red) < 0.25 * (red + 30)).all()
+
+
+def test_unlabelled_joints_have_no_weight_and_no_place(coloured):
+    for crops, joints in first_batches(training(coloured, PLAIN), 3):
+        assert crops.shape == (8, *SIZE, 3) and crops.dtype == np.float32
+        np.testing.assert_array_equal(joints[:, [0, 2], 2], 1.0)
+        np.testing.assert_array_equal(np.delete(joints, [0, 2], axis=1), 0.0)
+
+
+def test_joint_outside_the_crop_keeps_its_label(coloured):
+    _, joints = first_batches(training(coloured, PLAIN, batch_size=64), 1)[0]
+    assert np.abs(joints[:, 2, :2]).max() > 2.0 and joints[:, 2, 2].min() == 1.0
+
+
+def test_runs_are_equal_whatever_the_number_of_threads(coloured):
+    lively = config.DataConfig(rotation_degrees=20.0, color_jitter=0.5, occluder_probability=0.5)
+
+    def run(threads, seed=5):
+        options = tf.data.Options()
+        options.threading.private_threadpool_size = threads
+        return first_batches(training(coloured, lively, seed=seed).with_options(options), 8)
+
+    for one, other in zip(run(1), run(4)):
+        np.testing.assert_array_equal(one[0], other[0])
+        np.testing.assert_array_equal(one[1], other[1])
+    assert not np.array_equal(run(1)[0][0], run(1, seed=6)[0][0])
+
+
+def test_shapes_are_static(coloured):
+    crops, joints = training(coloured, PLAIN).element_spec
+    assert crops.shape == (8, *SIZE, 3) and joints.shape == (8, 12, 3)
+
+
+def test_trainable_people_leaves_out_crowds_empty_boxes_and_the_unlabelled(coloured):
+    keypoints, boxes, crowd = coloured.keypoints.copy(), coloured.boxes.copy(), coloured.is_crowd.copy()
+    keypoints[0] = 0.0
+    keypoints[1, 2] = 0.0
+    boxes[2, 2], crowd[3] = 0.0, True
+    changed = people_of(coloured.image_paths, keypoints, coloured.image_index, boxes)
+    object.__setattr__(changed, "is_crowd", crowd)
+    assert np.flatnonzero(~pipeline.trainable_people(changed, config.DataConfig())).tolist() == [0, 2, 3]
+    two = config.DataConfig(min_labelled_joints=2)
+    assert np.flatnonzero(~pipeline.trainable_people(changed, two)).tolist() == [0, 1, 2, 3]
+
+
+def test_nobody_to_train_on_is_an_error(coloured):
+    with pytest.raises(UserError, match="none of the 39 people in the training data can be trained on"):
+        training(coloured, config.DataConfig(min_labelled_joints=3))
+
+
+@pytest.fixture
+def with_bad_images(coloured, tmp_path):
+    """``coloured`` with image 2 missing and image 4 damaged in the middle, where only decoding finds it."""
+    paths = coloured.image_paths.tolist()
+    paths[2] = str(tmp_path / "missing.png")
+    noise = np.random.default_rng(0).integers(0, 256, (50, 60, 3), np.uint8)
+    data = bytearray(cv2.imencode(".png", noise)[1].tobytes())
+    data[1000:1100] = bytes(100)
+    paths[4] = str(tmp_path / "damaged.png")
+    (tmp_path / "damaged.png").write_bytes(data)
+    return people_of(paths, coloured.keypoints, coloured.image_index, coloured.boxes)
+
+
+def test_training_skips_bad_images_with_a_warning(with_bad_images, caplog):
+    with caplog.at_level(logging.WARNING):
+        persons = persons_in(first_batches(training(with_bad_images, PLAIN), 60))
+    [message] = caplog.messages
+    assert message.startswith("left out 1 of 20 images: ") and "missing.png cannot be read" in message
+    lost = np.flatnonzero(np.isin(with_bad_images.image_index, [2, 4]))
+    assert set(persons) == set(range(39)) - set(lost)
+
+
+def test_training_stops_at_a_bad_image_under_strict(with_bad_images):
+    with pytest.raises(UserError, match=r"missing\.png: cannot be read"):
+        training(with_bad_images, config.DataConfig(strict=True))
+
+
+def inference(data, batch_size=8, strict=False):
+    return pipeline.crop_dataset(
+        data.image_paths, data.image_index, data.boxes,
+        crop_size=SIZE, box_margin=1.25, batch_size=batch_size, strict=strict,
+    )  # fmt: skip
+
+
+def test_inference_crops_come_in_order_with_their_affines(coloured):
+    batches = list(inference(coloured))
+    assert [len(batch["row"]) for batch in batches] == [8, 8, 8, 8, 7]
+    joined = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    np.testing.assert_array_equal(joined["row"], np.arange(39))
+    np.testing.assert_array_equal(joined["crops"][:, 48, 32, 0], 10.0 * coloured.image_index)
+    np.testing.assert_allclose(joined["crop_to_image"], geometry.crop_affine(coloured.boxes, SIZE, 1.25), rtol=1e-6)
+
+
+def test_inference_groups_scattered_people_by_image(coloured):
+    order = np.random.default_rng(0).permutation(39)
+    shuffled = people_of(coloured.image_paths, coloured.keypoints[order], coloured.image_index[order], coloured.boxes)
+    batches = list(inference(shuffled, batch_size=39))
+    rows = batches[0]["row"].numpy()
+    assert sorted(rows) == list(range(39)) and (np.diff(shuffled.image_index[rows]) >= 0).all()
+    np.testing.assert_array_equal(batches[0]["crops"][:, 48, 32, 0], 10.0 * shuffled.image_index[rows])
+
+
+def test_training_and_inference_cut_the_same_crops(dotted):
+    [(crops, _)] = first_batches(training(dotted, PLAIN, batch_size=1), 1)
+    [batch] = inference(dotted)
+    np.testing.assert_array_equal(crops, np.round(batch["crops"]))
+
+
+def test_inference_leaves_out_rows_of_bad_images(with_bad_images):
+    rows = np.concatenate([batch["row"] for batch in inference(with_bad_images)])
+    lost = np.isin(with_bad_images.image_index, [2, 4])
+    np.testing.assert_array_equal(rows, np.flatnonzero(~lost))
+
+
+def test_inference_stops_at_a_bad_image_under_strict(with_bad_images):
+    with pytest.raises(UserError, match=r"missing\.png: cannot be read"):
+        inference(with_bad_images, strict=True)
+
+
+def test_box_outside_its_image_gives_a_black_crop(coloured):
+    outside = people_of(coloured.image_paths, coloured.keypoints[:1], [5], [[900.0, 900.0, 20.0, 20.0]])
+    [batch] = inference(outside)
+    np.testing.assert_array_equal(batch["crops"], 0.0)
+    assert not pipeline.trainable_people(
+        people_of(coloured.image_paths, coloured.keypoints[:1], [5], outside.boxes, np.full([20, 2], 50)), PLAIN
+    ).any()
+
+
+def test_real_people_are_cropped(real_samples):
+    data = annotations.load("coco:coco/test_coco.json:coco", real_samples)
+    crops, joints = first_batches(training(data, PLAIN, batch_size=4), 1)[0]
+    assert crops.std() > 20
+    # Nearly all labelled joints lie in their person's box, so within the crop around it.
+    assert np.mean(np.abs(joints[..., :2][joints[..., 2] > 0]) <= 1.0) > 0.95
