@@ -1,0 +1,51 @@
+"""Every shipped flagfile is understood, says where its data lies, and builds its model."""
+
+import pathlib
+
+import pytest
+from absl import flags as absl_flags
+from absl.testing import flagsaver
+
+from opec_tf import flags, models, skeletons
+from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
+from opec_tf.data.annotations import DatasetSource
+from opec_tf.evaluation import coco_eval
+from opec_tf.training import stages
+
+CONFIGS = sorted((pathlib.Path(__file__).parents[1] / "configs").glob("*.flags"))
+CLASSES = (ModelConfig, DataConfig, TrainConfig, InferenceConfig)
+# Parameters of the whole network, millions.
+PARAMETERS = {
+    "coco_simplepose": 72.6, "crowdpose": 63.8, "crowdpose12": 63.8, "ochuman": 63.8, "ocpose": 63.8, "smoke": 0.2145,
+    "synthetic": 3.73,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_flagfile_builds_its_model(path):
+    flags.define(*CLASSES)
+    with flagsaver.flagsaver():
+        absl_flags.FLAGS.unparse_flags()
+        absl_flags.FLAGS(["train", f"--flagfile={path}"])
+        model_config, data_config, train_config, inference_config = map(flags.read, CLASSES)
+        absl_flags.FLAGS.unparse_flags()
+
+    skeleton = skeletons.SKELETONS[model_config.skeleton]
+    # The model knows every joint that its protocol scores.
+    assert set(coco_eval.PROTOCOLS[inference_config.protocol].skeleton.joints) <= set(skeleton.joints)
+    for source in (*data_config.train_data, *data_config.val_data, *data_config.test_data):
+        DatasetSource.parse(source)
+    assert data_config.train_data and data_config.test_data
+    # The test split chooses nothing. (COCO has no other public labels to report.)
+    assert path.stem == "coco_simplepose" or not set(data_config.val_data) & set(data_config.test_data)
+    assert stages.epochs("base", train_config) >= 1
+
+    model = models.build_opec_net(model_config)
+    height, width = model_config.crop_size
+    assert model.input_shape == (None, height, width, 3)
+    assert model.output["base_heatmaps"].shape == (None, height // 4, width // 4, skeleton.num_joints)
+    assert model.count_params() / 1e6 == pytest.approx(PARAMETERS[path.stem], rel=0.01)
+
+
+def test_every_documented_flagfile_is_there():
+    assert [path.stem for path in CONFIGS] == sorted(PARAMETERS)
