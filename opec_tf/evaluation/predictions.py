@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from typing import Any
 
 import numpy as np
 
@@ -22,10 +23,11 @@ class PosePredictions:
       boxes: float64 [N, 4], (x, y, w, h), image pixels.
     """
 
-    image_ids: np.ndarray
-    keypoints: np.ndarray
-    scores: np.ndarray
-    boxes: np.ndarray
+    # Any: whatever makes an array is taken, an array is what is kept.
+    image_ids: Any
+    keypoints: Any
+    scores: Any
+    boxes: Any
 
     def __post_init__(self):
         for name, dtype in _DTYPES.items():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from typing import Any
 
 import numpy as np
 
@@ -46,17 +47,18 @@ class PoseAnnotations:
       is_crowd: bool [N], a region of many people rather than a person.
     """
 
+    # Any: whatever makes an array is taken, an array is what is kept.
     skeleton: Skeleton
-    image_ids: np.ndarray
-    image_paths: np.ndarray
-    image_sizes: np.ndarray
-    crowd_index: np.ndarray
-    annotation_ids: np.ndarray
-    image_index: np.ndarray
-    boxes: np.ndarray
-    areas: np.ndarray
-    keypoints: np.ndarray
-    is_crowd: np.ndarray
+    image_ids: Any
+    image_paths: Any
+    image_sizes: Any
+    crowd_index: Any
+    annotation_ids: Any
+    image_index: Any
+    boxes: Any
+    areas: Any
+    keypoints: Any
+    is_crowd: Any
 
     def __post_init__(self):
         for name, dtype in _DTYPES.items():
