@@ -20,6 +20,7 @@ def _setting(default, help_text, choices=None, *, above=None, at_least=None, at_
     return dataclasses.field(default=default, metadata=metadata)
 
 
+@dataclasses.dataclass(frozen=True)
 class _Checked:
     """Checks every field against the choices and bounds of its ``_setting``."""
 

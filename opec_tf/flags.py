@@ -34,7 +34,7 @@ def read(config_class):
     values = {}
     for field in dataclasses.fields(config_class):
         value = FLAGS[field.name].value
-        values[field.name] = tuple(value) if isinstance(field.default, tuple) else value
+        values[field.name] = tuple(value) if isinstance(value, list) else value
     return config_class(**values)
 
 

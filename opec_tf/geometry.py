@@ -101,18 +101,11 @@ def apply_affine(affine, points):
     return _transform(affine[..., None, :, :2], points) + affine[..., None, :, 2]
 
 
-def invert_affine(affine):
-    """Inverses [..., 2, 3] of affines [..., 2, 3]."""
-    affine = tf.convert_to_tensor(affine)
-    inverse = _invert(affine[..., :2])
-    return tf.concat([inverse, -_transform(inverse, affine[..., 2])[..., None]], axis=-1)
-
-
 def image_to_normalized(affine, points, crop_size):
     """Image pixels [..., N, 2] -> normalised crop coordinates [..., N, 2], by the crop's affine [..., 2, 3]."""
     affine = tf.convert_to_tensor(affine)
     points = tf.convert_to_tensor(points, affine.dtype)
-    # Offset first: ``invert_affine`` would subtract two large numbers, and float32 would lose the fourth decimal.
+    # Offset first: an inverse affine's own offset is a second large number, which would cost float32 a decimal.
     crop_points = _transform(_invert(affine[..., None, :, :2]), points - affine[..., None, :, 2])
     return normalize(crop_points, crop_size)
 

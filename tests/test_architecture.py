@@ -22,7 +22,7 @@ LAYER_OF_PART = {
     **dict.fromkeys(("boxes", "decoding", "evaluation", "records", "progress", "visualize"), "leaf"),
     **dict.fromkeys(("flags", "cli"), "command line"),
     **dict.fromkeys(("layers", "models", "data"), None),
-    **dict.fromkeys(("training", "inference", "detection", "frames", "prediction", "reports"), "use"),
+    **dict.fromkeys(("training", "inference", "detection", "frames", "prediction", "reports", "speed"), "use"),
 }
 LAYER_OF_PART.update({part: part for part, layer in LAYER_OF_PART.items() if layer is None})
 
@@ -38,7 +38,7 @@ MAY_IMPORT = {
 }
 # Layers take arrays and numbers. The client can be copied out of the project with the leaves.
 MUST_NOT_IMPORT = {"layers": {"config", "skeletons"}, "client": {"layers", "models", "data", "training", "inference"}}
-# Beside the tools: what exists to report, and training, whose progress is what its user sees for days.
+# Beside programs: what exists to report, and training, whose progress is what its user sees for days.
 MAY_PRINT = {"progress", "cli", "training"}
 
 
@@ -56,7 +56,7 @@ def violations(sources):
             found.append(f"{name}: longer than {MAX_LINES} lines")
         found += [f"{name}: imports {other}" for other in sorted(imports[name]) if not _may_import(name, other, trees)]
         found += [f"{name}: {fault}" for fault in _faults(tree, layer, _part(name))]
-        found += [f"{name}: {thing} has no docstring" for thing in _undocumented(tree, layer)]
+        found += [f"{name}: {thing} has no docstring" for thing in _undocumented(tree)]
     try:
         graphlib.TopologicalSorter(imports).prepare()
     except graphlib.CycleError as error:
@@ -74,8 +74,12 @@ def _layer(name, tree):
         return "leaf"
     if _part(name) in LAYER_OF_PART:
         return LAYER_OF_PART[_part(name)]
-    runs = any(isinstance(node, ast.If) and "__main__" in ast.dump(node.test) for node in tree.body)
-    return "tool" if runs else None
+    return "tool" if _is_program(tree) else None
+
+
+def _is_program(tree):
+    """Whether it runs by itself: a tool, or a process that a module of the package starts."""
+    return any(isinstance(node, ast.If) and "__main__" in ast.dump(node.test) for node in tree.body)
 
 
 def _imported(tree, known):
@@ -115,7 +119,7 @@ def _faults(tree, layer, part):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             if node.func.id in ("eval", "exec"):
                 yield f"calls {node.func.id}"
-            if node.func.id == "print" and layer != "tool" and part not in MAY_PRINT:
+            if node.func.id == "print" and not _is_program(tree) and part not in MAY_PRINT:
                 yield "prints"
         if isinstance(node, ast.ExceptHandler) and (node.type is None or ast.dump(node.type) in _BROAD):
             yield "catches every exception"
@@ -127,13 +131,13 @@ def _faults(tree, layer, part):
 _BROAD = {ast.dump(ast.parse(name, mode="eval").body) for name in ("Exception", "BaseException")}
 
 
-def _undocumented(tree, layer):
-    """What is public and lacks a docstring; a tool's main is described by its module."""
+def _undocumented(tree):
+    """What is public and lacks a docstring; a program's main is described by its module."""
     if not ast.get_docstring(tree):
         yield "the module"
     for node in tree.body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
-            if not ast.get_docstring(node) and not (layer == "tool" and node.name == "main"):
+            if not ast.get_docstring(node) and not (_is_program(tree) and node.name == "main"):
                 yield node.name
 
 
