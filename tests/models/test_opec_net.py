@@ -1,0 +1,226 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from opec_tf import geometry, losses, models
+from opec_tf.config import ModelConfig
+
+SMALL = ModelConfig(
+    crop_height=64,
+    crop_width=64,
+    trunk="resnet18",
+    trunk_width=8,
+    adaption_channels=(16, 12, 8),
+    graph_channels=16,
+    block_channels=24,
+)
+LOSSES = {"base_heatmaps": losses.HeatmapLoss(), **{name: losses.PoseLoss() for name in models.POSE_OUTPUTS}}
+
+
+def build(**changes):
+    """The small model with fields of its config changed."""
+    return models.build_opec_net(dataclasses.replace(SMALL, **changes))
+
+
+def sampled_channels(model):
+    """For each block the channels of the maps it samples."""
+    found = {}
+    for layer in model.layers:
+        if layer.name.startswith("joint_features_"):
+            found.setdefault(int(layer.name.split("_")[2]), []).append(layer.output_shape[-1])
+    return [found.get(block, []) for block in (1, 2, 3)]
+
+
+def random_batch(size=4, seed=0):
+    generator = np.random.default_rng(seed)
+    crops = generator.uniform(0, 255, (size, 64, 64, 3)).astype(np.float32)
+    joints = np.concatenate([generator.uniform(-0.7, 0.7, (size, 12, 2)), np.ones((size, 12, 1))], -1).astype(np.float32)
+    return tf.constant(crops), tf.constant(joints)
+
+
+def train_step(model, optimizer, crops, joints):
+    """One step on eq. 3 with the heatmap loss; returns the gradients."""
+    with tf.GradientTape() as tape:
+        outputs = model(crops, training=True)
+        total = tf.add_n([loss(joints, outputs[name]) for name, loss in LOSSES.items()])
+    gradients = tape.gradient(total, model.trainable_variables)
+    optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+    return gradients
+
+
+def test_outputs():
+    model = models.build_opec_net(dataclasses.replace(SMALL, skeleton="crowdpose14"))
+    outputs = model(random_batch(2)[0])
+    expected = {name: (2, 14, 2) for name in models.POSE_OUTPUTS}
+    expected.update(base_heatmaps=(2, 16, 16, 14), heatmaps=(2, 16, 16, 14), initial_score=(2, 14))
+    assert {name: tuple(value.shape) for name, value in outputs.items()} == expected
+    assert all(value.dtype == tf.float32 for value in outputs.values())
+    assert sorted(model.output_names) == sorted(expected)
+
+
+def test_training_starts_from_what_the_base_knows():
+    """Zero heatmap correction and zero displacements: every pose is the soft-argmax of the base's heatmaps."""
+    outputs = build()(random_batch()[0])
+    np.testing.assert_array_equal(outputs["heatmaps"], outputs["base_heatmaps"])
+    for name in models.POSE_OUTPUTS[1:]:
+        np.testing.assert_array_equal(outputs[name], outputs["initial_pose"])
+
+
+def test_a_trained_bases_peak_is_the_initial_pose():
+    """Heatmaps as the base is trained to give them, fed in place of the base's."""
+    joints = tf.constant([[[0.3, -0.2]] * 6 + [[-0.41, 0.37]] * 6])
+    model = build(crop_height=128, crop_width=96)
+    adapted = model.get_layer("heatmap_conv").input
+    head = tf.keras.Model([model.get_layer("base_heatmaps").output, adapted], model.get_layer("initial_pose").output)
+    # The correction is zero whatever the adapted features are.
+    poses = head([losses.gaussian_heatmaps(joints, (32, 24), sigma=2.0), tf.ones((1, *adapted.shape[1:]))])
+    error = geometry.denormalize(poses, (32, 24)) - geometry.denormalize(joints, (32, 24))
+    assert np.abs(error).max() < 0.06
+
+
+@pytest.mark.parametrize(
+    "changes, channels",
+    [
+        ({}, [[16], [12], [8]]),
+        ({"image_guided": False}, [[], [], []]),
+        ({"progressive": False}, [[16, 12, 8]] * 3),
+        ({"multi_scale": False}, [[8], [8], [8]]),
+        ({"adaption": "none"}, [[16], [8], [4]]),
+        ({"adaption": "conv"}, [[16], [12], [8]]),
+    ],
+    ids=["full", "a", "b", "c", "d", "e"],
+)
+def test_rows_of_table_6(changes, channels):
+    model = build(**changes)
+    assert sampled_channels(model) == channels
+    names = [layer.name for layer in model.layers]
+    assert ("fusion_3" in names) == (changes.get("adaption", "fusion") == "fusion")
+    assert np.all(np.isfinite(model(random_batch()[0])["pose_3"]))
+
+
+def test_without_displacement_blocks_give_poses_of_their_own():
+    outputs = build(displacement=False)(random_batch()[0])
+    assert np.abs(outputs["pose_1"] - outputs["initial_pose"]).max() > 1e-3
+
+
+@pytest.mark.parametrize("sample_at, moved", [("initial", False), ("latest", True)])
+def test_sample_at(sample_at, moved):
+    """Block 2 samples F^2 at pose 1 or at the initial pose: they differ once displacements do."""
+    model = build(sample_at=sample_at)
+    features = tf.keras.Model(model.input, model.get_layer("joint_features_2_1").output)
+    crops = random_batch()[0]
+    before = features(crops)
+    displacement = model.get_layer("displacement_1")
+    displacement.set_weights([displacement.get_weights()[0], np.array([0.3, -0.2])])
+    assert (np.abs(features(crops) - before).max() > 1e-4) == moved
+
+
+def test_heatmap_of_its_own():
+    outputs = build(heatmap_from_base=False)(random_batch()[0])
+    assert np.abs(outputs["heatmaps"] - outputs["base_heatmaps"]).max() > 1e-3
+
+
+@pytest.mark.parametrize("graph_convolution", ["gcn", "semantic"])
+def test_every_weight_is_trained(graph_convolution):
+    """Not by the first step, where zero-initialised layers hold the gradient back from those before them."""
+    model, optimizer = build(graph_convolution=graph_convolution), tf.keras.optimizers.Adam(1e-3)
+    crops, joints = random_batch()
+    for _ in range(2):
+        train_step(model, optimizer, crops, joints)
+    for variable, gradient in zip(model.trainable_variables, train_step(model, optimizer, crops, joints)):
+        assert gradient is not None and np.any(tf.convert_to_tensor(gradient) != 0.0), variable.name
+
+
+def test_losses_fall():
+    tf.keras.utils.set_random_seed(1)
+    model = build()
+    model.compile(tf.keras.optimizers.Adam(3e-3), loss=LOSSES)
+    crops, joints = random_batch()
+    history = model.fit(crops, joints, batch_size=4, epochs=40, verbose=0).history
+    assert set(history) == {"loss", *(f"{name}_loss" for name in LOSSES)}
+    for name in LOSSES:
+        first, last = history[f"{name}_loss"][0], history[f"{name}_loss"][-1]
+        assert last < (0.75 if name == "base_heatmaps" else 0.25) * first, (name, first, last)
+
+
+def test_blocks_learn_displacements_from_image_features():
+    """With everything up to the initial pose frozen; each crop asks for another displacement and shows another colour."""
+    tf.keras.utils.set_random_seed(1)
+    model = build()
+    for name in ("base", "heatmap_conv", "soft_argmax"):
+        model.get_layer(name).trainable = False
+    crops = tf.constant([[255.0, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]])[:, None, None] * tf.ones((4, 64, 64, 3))
+    points = tf.constant([[0.5, 0.5], [-0.5, 0.5], [0.5, -0.5], [-0.5, -0.5]])[:, None] * tf.ones((4, 12, 2))
+    joints = tf.concat([points, tf.ones((4, 12, 1))], axis=-1)
+    model.compile(tf.keras.optimizers.Adam(1e-2), loss={name: losses.PoseLoss() for name in models.POSE_OUTPUTS})
+    history = model.fit(crops, joints, batch_size=4, epochs=30, verbose=0).history
+    assert history["initial_pose_loss"][-1] == pytest.approx(history["initial_pose_loss"][0], rel=1e-5)
+    for name in models.POSE_OUTPUTS[1:]:
+        assert history[f"{name}_loss"][-1] < 0.5 * history[f"{name}_loss"][0]
+
+
+def test_weights_pass_from_the_base_net_by_the_layer_base():
+    base_net, model = models.build_base(SMALL), build()
+    model.get_layer("base").set_weights(base_net.get_layer("base").get_weights())
+    crops = random_batch()[0]
+    np.testing.assert_allclose(model(crops)["base_heatmaps"], base_net(crops)["base_heatmaps"], atol=1e-6)
+
+
+def test_a_frozen_base_stays_as_it_is():
+    """Weights and BatchNorm statistics."""
+    model = build()
+    base = model.get_layer("base")
+    base.trainable = False
+    before = base.get_weights()
+    train_step(model, tf.keras.optimizers.Adam(1e-2), *random_batch())
+    for first, second in zip(before, base.get_weights()):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_mixed_precision():
+    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        model = build()
+    finally:
+        tf.keras.mixed_precision.set_global_policy("float32")
+    reference = build()
+    reference.set_weights(model.get_weights())
+    crops, joints = random_batch()
+    outputs, expected = model(crops), reference(crops)
+    assert all(value.dtype == tf.float32 for value in outputs.values())
+    assert model.get_layer("base").get_layer("stage1_block1_conv1").compute_dtype == "bfloat16"
+    for name in models.POSE_OUTPUTS:
+        np.testing.assert_allclose(outputs[name], expected[name], atol=0.02)
+    gradients = train_step(model, tf.keras.optimizers.Adam(1e-3), crops, joints)
+    assert all(np.all(np.isfinite(tf.convert_to_tensor(gradient))) for gradient in gradients)
+
+
+def test_xla_agrees():
+    model = build(graph_convolution="semantic")
+    crops = random_batch()[0]
+    expected = model(crops)
+    for name, value in tf.function(model, jit_compile=True)(crops).items():
+        np.testing.assert_allclose(value, expected[name], atol=1e-4)
+
+
+def test_published_size():
+    """The paper's CrowdPose model: its GCN input is (x, y, two scores), its blocks as supplement 2 has them."""
+    # Depth changes nothing behind C5, so the shallowest trunk with 2048 channels will do.
+    model = models.build_opec_net(ModelConfig(trunk="resnet50"))
+
+    def count(name):
+        return model.get_layer(name).count_params()
+
+    assert count("adaption_1") == 9 * 512 * 256 + 256
+    gates = 2 * (512 * 512 + 512), 2 * (256 * 256 + 256)
+    assert count("fusion_2") == 9 * (256 + 256) * 128 + 128 + gates[0]
+    assert count("fusion_3") == 9 * (128 + 128) * 128 + 128 + gates[1]
+    assert count("heatmap_conv") == 9 * 128 * 12 + 12
+    assert count("graph_conv_1") == 4 * 128 + 128
+    assert count("graph_conv_2") == 128 * 128 + 128
+    for block, inputs in ((1, 128 + 256), (2, 256 + 128), (3, 256 + 128)):
+        convolutions = 2 * (inputs * 256 + 256) + (256 * 256 + 256)
+        assert count(f"residual_graph_block_{block}") == convolutions + 3 * 256 * 256
+        assert count(f"displacement_{block}") == 2 * 256 + 2

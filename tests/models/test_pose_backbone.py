@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from opec_tf.models.pose_backbone import pose_backbone
+
+
+def trainable_count(model):
+    return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+
+
+@pytest.mark.parametrize("trunk, parameters", [("resnet50", 33_999_697), ("resnet152", 68_635_473)])
+def test_simplepose_parameter_counts(trunk, parameters):
+    """pose_resnet of microsoft/human-pose-estimation.pytorch with 17 joints."""
+    model = pose_backbone(crop_size=(256, 192), num_joints=17, trunk=trunk, squeeze_excite=False, decoder="deconv")
+    assert trainable_count(model) == parameters
+    assert [model.output[name].shape[1:] for name in ("F1", "F2", "F3")] == [(16, 12, 256), (32, 24, 256), (64, 48, 256)]
+
+
+def test_alphapose_at_full_size():
+    """DESIGN.md's table: 320 x 256 crops through SE-ResNet-101."""
+    model = pose_backbone(crop_size=(320, 256), num_joints=12, trunk="resnet101")
+    # Trunk (torchvision's), gates, two DUCs (3x3 without bias, BatchNorm), 3x3 convolution to the joints.
+    trunk = 42_500_160
+    gates = sum(2 * (c * c + c) for c in (256, 512, 1024, 2048))
+    ducs = (9 * 512 * 1024 + 2 * 1024) + (9 * 256 * 512 + 2 * 512)
+    head = 9 * 128 * 12 + 12
+    assert trainable_count(model) == trunk + gates + ducs + head
+
+    outputs = model(tf.fill((1, 320, 256, 3), 128.0))
+    shapes = {name: tuple(value.shape) for name, value in outputs.items()}
+    assert shapes == {
+        "F1": (1, 20, 16, 512),
+        "F2": (1, 40, 32, 256),
+        "F3": (1, 80, 64, 128),
+        "base_heatmaps": (1, 80, 64, 12),
+    }
+    # A head near zero: training starts from the background of the targets.
+    assert np.abs(outputs["base_heatmaps"]).max() < 0.2
+
+
+@pytest.mark.parametrize("decoder, channels", [("duc", (32, 16, 8)), ("deconv", (24, 24, 24))])
+def test_slim_variants(decoder, channels):
+    model = pose_backbone(
+        crop_size=(128, 96), num_joints=14, trunk="resnet18", trunk_width=16, decoder=decoder, deconv_channels=24
+    )
+    outputs = model(tf.zeros((2, 128, 96, 3)))
+    for name, size, width in zip(("F1", "F2", "F3"), ((8, 6), (16, 12), (32, 24)), channels):
+        assert outputs[name].shape == (2, *size, width)
+    assert outputs["base_heatmaps"].shape == (2, 32, 24, 14)
