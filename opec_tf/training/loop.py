@@ -19,7 +19,7 @@ from opec_tf import files, skeletons
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.data import annotations, pipeline, proposals
 from opec_tf.errors import UserError
-from opec_tf.evaluation import predictions
+from opec_tf.evaluation import coco_eval, predictions
 from opec_tf.training import callbacks, stages, strategy as strategies, validation, workdir
 
 
@@ -67,7 +67,7 @@ def train(root, model_config, data_config, train_config, inference_config):
             print(f"stage {stage}: finished before; delete {root / stage} to train it anew", flush=True)
     if not unfinished:
         return
-    train_data, val_data = load_data(model_config, data_config)
+    train_data, val_data = load_data(model_config, data_config, inference_config.protocol)
     run = Run(root, model_config, data_config, train_config, inference_config, strategy, train_data, val_data)
     for stage in unfinished:
         with _precision(train_config.precision), _memory_errors(stage):
@@ -75,8 +75,8 @@ def train(root, model_config, data_config, train_config, inference_config):
         strategies.barrier(strategy)
 
 
-def load_data(model_config, data_config):
-    """The people to train on, with the boxes to crop, and the validation split.
+def load_data(model_config, data_config, protocol):
+    """The people to train on, with the boxes to crop, and the validation split in the joints that its protocol scores.
 
     Returns:
       (``PoseAnnotations``, ``PoseAnnotations`` or None)
@@ -93,7 +93,8 @@ def load_data(model_config, data_config):
         raise UserError("--train_data: nobody in it can be trained on; check its labels and --min_labelled_joints")
     val_data = None
     if data_config.val_data:
-        val_data = annotations.load_all(data_config.val_data, data_config.data_root, skeleton)
+        scored = coco_eval.PROTOCOLS[protocol].skeleton
+        val_data = annotations.load_all(data_config.val_data, data_config.data_root, scored)
     return train_data, val_data
 
 

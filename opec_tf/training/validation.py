@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from opec_tf import images, visualize
-from opec_tf.evaluation import coco_eval
+from opec_tf import images, reports, skeletons, visualize
+from opec_tf.evaluation import coco_eval, predictions
 from opec_tf.inference import PoseEstimator
 
 # Per pose: overall accuracy, then visible and invisible joints (the paper's Table 5).
@@ -22,23 +22,28 @@ class Validator:
 
     Args:
       model: the model being trained (or its copy); its weights are read at each call.
-      annotations: ``PoseAnnotations`` of the split.
+      annotations: ``PoseAnnotations`` of the split, in the protocol's joints.
       model_config: ``ModelConfig``.
       data_config: ``DataConfig``.
       inference_config: ``InferenceConfig``.
       max_people: score this many people, taken evenly from the split; 0: all.
+
+    Raises:
+      UserError: the protocol does not fit the model or the data.
     """
 
     def __init__(self, model, annotations, *, model_config, data_config, inference_config, max_people=0):
-        people = np.flatnonzero(annotations.has_usable_box & ~annotations.is_crowd & (annotations.num_keypoints > 0))
         self.annotations = annotations
-        if 0 < max_people < len(people):
-            people = people[np.linspace(0, len(people) - 1, max_people).round().astype(int)]
-            # People that are not estimated must not count as missed.
-            self.annotations = annotations.select(people)
-            people = np.arange(max_people)
-        self._people = people
+        self._skeleton = skeletons.SKELETONS[model_config.skeleton]
         self._data_config, self._protocol = data_config, inference_config.protocol
+        # What does not fit is an error now, not after the first epoch.
+        nobody = predictions.empty(self._skeleton.num_joints)
+        coco_eval.evaluate(annotations, nobody, self._protocol, f"--val_data with --skeleton={model_config.skeleton}")
+        self._people = np.flatnonzero(reports.scoreable_people(annotations))
+        if 0 < max_people < len(self._people):
+            people = self._people[np.linspace(0, len(self._people) - 1, max_people).round().astype(int)]
+            # People that are not estimated must not count as missed.
+            self.annotations, self._people = annotations.select(people), np.arange(max_people)
         self._estimator = PoseEstimator(
             model, model_config=model_config, box_margin=data_config.box_margin, inference_config=inference_config
         )
@@ -52,18 +57,16 @@ class Validator:
             strict=self._data_config.strict, progress=False,
         )  # fmt: skip
         scores = {}
-        for pose, predictions in self._estimates.predictions.items():
-            result = coco_eval.evaluate(split, predictions, self._protocol)
+        for pose, result in reports.score(self._estimates, split, self._protocol).items():
             scores.update({score_name(pose, name): result[name] for name in SCORES if name in result})
         return scores
 
     def drawings(self):
         """The last estimates drawn over the first images that show people, in a row; RGB uint8 [h, w, 3], or None."""
-        predictions = self._estimates.predictions[self._estimates.final]
+        people = self._estimates.predictions[self._estimates.final]
         drawn = []
-        for image_id in list(dict.fromkeys(predictions.image_ids.tolist()))[:_DRAWN_IMAGES]:
+        for image_id in list(dict.fromkeys(people.image_ids.tolist()))[:_DRAWN_IMAGES]:
             path = self.annotations.image_paths[self.annotations.image_ids == image_id][0]
-            image = images.decode(tf.io.read_file(path)).numpy()
-            keypoints = predictions.keypoints[predictions.image_ids == image_id]
-            drawn.append(visualize.draw_people(image, keypoints, self.annotations.skeleton))
+            image = images.decode(tf.io.read_file(str(path))).numpy()
+            drawn.append(visualize.draw_people(image, people.keypoints[people.image_ids == image_id], self._skeleton))
         return visualize.contact_sheet(drawn, columns=_DRAWN_IMAGES) if drawn else None
