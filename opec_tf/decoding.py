@@ -61,7 +61,7 @@ def _joints_first(heatmaps):
 
 
 def _patches(maps, center, width):
-    """The 3 x 3 values around cells: maps [B, K, h * w], center int32 [B, K, 2] (x, y), inside -> [B, K, 3, 3] (y, x)."""
+    """The 3 x 3 values around inner cells: maps [B, K, h * w], center int32 [B, K, 2] (x, y) -> [B, K, 3, 3] (y, x)."""
     neighbours = width * np.arange(-1, 2)[:, None] + np.arange(-1, 2)
     indices = (center[..., 1] * width + center[..., 0])[..., None, None] + tf.constant(neighbours, tf.int32)
     return tf.gather(maps, indices, batch_dims=2)

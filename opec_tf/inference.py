@@ -50,7 +50,9 @@ def estimate_poses(
     """Estimates the pose in every box of some image files; see ``PoseEstimator``, which does it repeatedly."""
     batch_size = max(1, min(inference_config.inference_batch_size, len(boxes)))
     inference_config = dataclasses.replace(inference_config, inference_batch_size=batch_size)
-    estimator = PoseEstimator(model, model_config=model_config, box_margin=box_margin, inference_config=inference_config)
+    estimator = PoseEstimator(
+        model, model_config=model_config, box_margin=box_margin, inference_config=inference_config
+    )
     return estimator.estimate_files(
         image_paths, image_ids, image_index, boxes, strict=strict, box_scores=box_scores, progress=progress
     )
@@ -179,7 +181,7 @@ class PoseEstimator:
 
     def _assemble(self, points, joint_scores, done, image_ids, boxes, box_scores, skipped):
         """``Estimates`` from what ``_run`` gives."""
-        boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
+        boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
         person_scores = joint_scores.mean(axis=1)
         if box_scores is not None:
             person_scores = person_scores * np.asarray(box_scores, np.float32)
@@ -188,7 +190,13 @@ class PoseEstimator:
             keep = np.flatnonzero(done)
             if box_scores is not None:
                 keep = suppress_duplicates(
-                    points[:, p], person_scores, boxes, image_ids, keep, self.skeleton.sigmas, self.inference_config.nms_oks
+                    points[:, p],
+                    person_scores,
+                    boxes,
+                    image_ids,
+                    keep,
+                    self.skeleton.sigmas,
+                    self.inference_config.nms_oks,
                 )
             keypoints = np.concatenate([points[keep, p], joint_scores[keep, :, None]], axis=-1)
             predictions[name] = PosePredictions(image_ids[keep], keypoints, person_scores[keep], boxes[keep])

@@ -43,7 +43,11 @@ class Progress:
         elapsed = max(now - self._start, 1e-6)
         rate = self.done / elapsed
         of_total = f" of {self.total}" if self.total else ""
-        left = f", {_duration((self.total - self.done) / rate)} left" if self.total > self.done else f" in {_duration(elapsed)}"
+        left = (
+            f", {_duration((self.total - self.done) / rate)} left"
+            if self.total > self.done
+            else f" in {_duration(elapsed)}"
+        )
         line = f"{self.label}: {self.done}{of_total} {self.unit}, {rate:.3g} a second{left}"
         # Back to the start of the line and, after the text, clear what a longer one left.
         return f"\r{line}\033[K" if self._terminal else line

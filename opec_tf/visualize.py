@@ -14,7 +14,16 @@ from opec_tf.errors import UserError
 
 # One a person, again from the start after the last. Chosen to stay apart from each other and from skin and grass.
 _PALETTE = np.array(
-    [[255, 122, 26], [22, 142, 255], [226, 40, 140], [20, 190, 120], [250, 200, 20], [140, 82, 255], [0, 196, 214], [235, 60, 50]],
+    [
+        [255, 122, 26],
+        [22, 142, 255],
+        [226, 40, 140],
+        [20, 190, 120],
+        [250, 200, 20],
+        [140, 82, 255],
+        [0, 196, 214],
+        [235, 60, 50],
+    ],
     np.float64,
 )
 _OUTLINE = (24, 24, 28)
@@ -68,7 +77,7 @@ def contact_sheet(images, columns, titles=None, cell_size=None):
     columns = min(columns, len(images))
     height, width = cell_size or np.max([image.shape[:2] for image in images], axis=0)
     gap = max(4, width // 40)
-    text_height = max(10, width // 24)
+    text_height = max(10, width // 32)
     band = 0 if titles is None else 2 * text_height
     rows = -(-len(images) // columns)
     sheet = np.full([gap + rows * (height + band + gap), gap + columns * (width + gap), 3], _PAPER, np.uint8)

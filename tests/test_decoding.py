@@ -47,7 +47,9 @@ def test_dark_recovers_sub_cell_positions(points, sigma):
 
 
 def test_dark_near_and_at_the_border():
-    edge = np.array([[0.3, 9.6], [-0.4, 4.2], [15.4, 10.0], [7.7, 0.2], [0.2, 0.3], [15.2, 19.1], [2.4, 8.0], [8.2, 3.6]])
+    edge = np.array(
+        [[0.3, 9.6], [-0.4, 4.2], [15.4, 10.0], [7.7, 0.2], [0.2, 0.3], [15.2, 19.1], [2.4, 8.0], [8.2, 3.6]]
+    )
     found, _ = decode(render(edge), "dark")
     assert np.abs(found - edge).max() < 0.02
 

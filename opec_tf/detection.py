@@ -1,0 +1,146 @@
+"""Person boxes from a file: a detector's results, or annotations of the same images.
+
+Results are a list, as COCO's detection results are: ``[{"image_id" or "file_name", "bbox": [x, y, w, h], "score"}]``;
+``score`` may be left out of all of them; those of another ``category_id`` than 1 (person) are not read. Annotations are
+a COCO-format file (CrowdPose's too); their labels come along, for they know which joints are occluded.
+"""
+
+import collections
+import dataclasses
+import logging
+import os
+from typing import Optional
+
+import numpy as np
+
+from opec_tf import files, records
+from opec_tf.data import annotations
+from opec_tf.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PersonBoxes:
+    """N person boxes in some images.
+
+    Attributes:
+      image_index: int64 [N], row of the image each box is in; ascending.
+      boxes: float64 [N, 4], (x, y, w, h), image pixels.
+      scores: float64 [N], a detector's confidence; None where the file has none.
+      labels: float64 [N, K, 3], (x, y, v) of the annotated joints; None where the boxes are a detector's.
+    """
+
+    image_index: np.ndarray
+    boxes: np.ndarray
+    scores: Optional[np.ndarray] = None
+    labels: Optional[np.ndarray] = None
+
+    def select(self, people):
+        """The given people (bool mask [N] or indices)."""
+        scores = None if self.scores is None else self.scores[people]
+        labels = None if self.labels is None else self.labels[people]
+        return PersonBoxes(self.image_index[people], self.boxes[people], scores, labels)
+
+
+def read(path, image_ids, image_names, skeleton):
+    """Reads the boxes of some images.
+
+    A record's image is found by its ``file_name`` (the whole name, or its last part where that is unambiguous), else by
+    its ``image_id``; an annotation's always by its image's ``file_name``. Boxes of other images and boxes without area
+    are left out with a counted warning.
+
+    Args:
+      path: the file.
+      image_ids: int [M], ids of the images.
+      image_names: M file names of the images.
+      skeleton: the ``Skeleton`` that labels are mapped to.
+
+    Returns:
+      ``PersonBoxes``.
+
+    Raises:
+      UserError: the file is malformed, or none of its boxes is in any of the images.
+    """
+    data = files.read_json(path)
+    if isinstance(data, dict):
+        people = _read_annotations(path, image_names, skeleton)
+    else:
+        people = _read_results(path, data, image_ids, image_names)
+    has_area = np.all(people.boxes[:, 2:] > 0, axis=1)
+    if not has_area.all():
+        logging.getLogger(__name__).warning(
+            "%s: left out %d boxes without area (first: %s)",
+            path,
+            np.sum(~has_area),
+            people.boxes[~has_area][0].tolist(),
+        )
+        people = people.select(has_area)
+    return people.select(np.argsort(people.image_index, kind="stable"))
+
+
+def concatenate(parts):
+    """Joins ``PersonBoxes`` of one file, at least one."""
+    image_index, boxes = (np.concatenate([getattr(part, name) for part in parts]) for name in ("image_index", "boxes"))
+    scores = None if parts[0].scores is None else np.concatenate([part.scores for part in parts])
+    labels = None if parts[0].labels is None else np.concatenate([part.labels for part in parts])
+    return PersonBoxes(image_index, boxes, scores, labels)
+
+
+def inside(boxes, size):
+    """Which boxes [N, 4] meet a picture of ``size`` (height, width); bool [N]."""
+    boxes = np.asarray(boxes)
+    return np.all((boxes[:, :2] < size[::-1]) & (boxes[:, :2] + boxes[:, 2:] > 0), axis=1)
+
+
+def _read_annotations(path, image_names, skeleton):
+    """``PersonBoxes`` of an annotation file, without crowd regions."""
+    people = annotations.read("coco", path, "").with_skeleton(skeleton)
+    people = people.select(~people.is_crowd)
+    row_of_image = _match_names(people.image_paths.tolist(), image_names)
+    rows, names = row_of_image[people.image_index], people.image_paths[people.image_index]
+    _warn_about_unknown(path, rows, "file_name", names)
+    found = PersonBoxes(rows, people.boxes, labels=people.keypoints)
+    return found.select(rows >= 0)
+
+
+def _read_results(path, data, image_ids, image_names):
+    """``PersonBoxes`` of a list of detections."""
+    people = records.Records(path, "box", data)
+    people = records.Records(path, "box", [item for item in people.items if item.get("category_id", 1) == 1])
+    field = "file_name" if people.has("file_name").any() else "image_id"
+    if field == "file_name":
+        values = people.texts(field)
+        rows = _match_names(values, image_names)
+    else:
+        values = people.integers(field)
+        row_of_id = {image_id: row for row, image_id in enumerate(np.asarray(image_ids).tolist())}
+        rows = np.array([row_of_id.get(value, -1) for value in values.tolist()])
+    _warn_about_unknown(path, rows, field, values)
+    scores = people.numbers("score") if people.has("score").any() else None
+    return PersonBoxes(rows, people.numbers("bbox", (4,), "x, y, width, height"), scores).select(rows >= 0)
+
+
+def _match_names(names, image_names):
+    """Row of the image that each name stands for, or -1; int64 [len(names)]."""
+    last_parts = [os.path.basename(name) for name in image_names]
+    occurrences = collections.Counter(last_parts)
+    row_of_name = {last: row for row, last in enumerate(last_parts) if occurrences[last] == 1}
+    row_of_name.update({name: row for row, name in enumerate(image_names)})
+    rows = [row_of_name.get(name, row_of_name.get(os.path.basename(name), -1)) for name in names]
+    return np.array(rows, np.int64)
+
+
+def _warn_about_unknown(path, rows, field, values):
+    unknown = rows < 0
+    if unknown.all():
+        raise UserError(
+            f"{path}: no box belongs to any of the images (first '{field}': {values[0]}); "
+            "check that boxes and images belong together"
+        )
+    if unknown.any():
+        logging.getLogger(__name__).warning(
+            "%s: left out %d boxes of other images (first '%s': %s)",
+            path,
+            unknown.sum(),
+            field,
+            values[int(np.argmax(unknown))],
+        )

@@ -1,0 +1,57 @@
+"""Scores a trained model on a data set: a table with a row for each pose, from the base's peaks to the last refinement.
+
+python -m opec_tf.evaluate --flagfile=configs/crowdpose.flags --workdir=runs/crowdpose --output_dir=runs/crowdpose/test
+
+OUTPUT_DIR gets metrics.json, the COCO results of every pose and a contact sheet of drawings.
+"""
+
+from absl import flags as absl_flags
+
+from opec_tf import cli, files, flags, reports
+from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
+from opec_tf.errors import UserError
+from opec_tf.training import workdir
+
+# A flagfile of training is taken as it is; what evaluation has no use for is read and left alone.
+flags.define(ModelConfig, DataConfig, TrainConfig, InferenceConfig)
+absl_flags.DEFINE_string("workdir", None, "folder of the training run", required=True)
+absl_flags.DEFINE_string("stage", None, "stage whose model is scored; by default the last one that is finished")
+absl_flags.DEFINE_enum(
+    "split", "test", ("train", "val", "test"), "what is scored: --train_data, --val_data or --test_data"
+)
+absl_flags.DEFINE_string("boxes", "gt", "gt: annotated boxes; or a detector's results, JSON: [{image_id, bbox, score}]")
+absl_flags.DEFINE_string("output_dir", None, "folder for results and drawings; by default WORKDIR/evaluation_SPLIT")
+absl_flags.DEFINE_string("metrics_out", None, "file for the last pose's metrics, as flat JSON")
+
+
+def main():
+    options = flags.FLAGS
+    _check_model_flags(options.workdir)
+    metrics = reports.evaluate(
+        options.workdir,
+        options.output_dir or f"{options.workdir}/evaluation_{options.split}",
+        split=options.split,
+        data_config=flags.read(DataConfig),
+        inference_config=flags.read(InferenceConfig),
+        stage=options.stage,
+        boxes_file=None if options.boxes == "gt" else options.boxes,
+        box_margin=options.box_margin if "box_margin" in flags.given(DataConfig) else None,
+    )
+    print(reports.table(metrics))
+    if options.metrics_out:
+        files.write_json(options.metrics_out, list(metrics.values())[-1], indent=2)
+
+
+def _check_model_flags(root):
+    """The model is the workdir's; a flag that says otherwise is an error rather than ignored."""
+    trained, asked = workdir.read_model_config(root), flags.read(ModelConfig)
+    for name in flags.given(ModelConfig):
+        if getattr(asked, name) != getattr(trained, name):
+            raise UserError(
+                f"--{name}={getattr(asked, name)} contradicts the model in {root}, which has {getattr(trained, name)}; "
+                "leave the flag out or choose another --workdir"
+            )
+
+
+if __name__ == "__main__":
+    cli.run(main, __doc__)

@@ -1,0 +1,183 @@
+"""Where pictures to predict on come from: image files or a video. Both give upright RGB frames, one after the other.
+
+A source has ``names`` (a file name for each frame's record), ``ids`` (int64, one a frame), ``len()``, and iterates over
+(row, RGB uint8 [h, w, 3]).
+"""
+
+import glob
+import logging
+import os
+
+import cv2
+import numpy as np
+import tensorflow as tf
+
+from opec_tf import files, images
+from opec_tf.data import image_files
+from opec_tf.errors import UserError
+
+_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
+_UNKNOWN_RATE = 25.0  # frames a second, of a video that does not say
+
+
+def open_source(pattern, strict):
+    """The pictures that a file name, a folder (with its subfolders) or a glob stands for.
+
+    A single file whose content is no picture but a video is a video.
+
+    Raises:
+      UserError: nothing matches.
+    """
+    if os.path.isdir(pattern):
+        found = [os.path.join(folder, name) for folder, _, names in os.walk(pattern) for name in names]
+        paths = sorted(path for path in found if path.lower().endswith(_IMAGE_SUFFIXES))
+        if not paths:
+            raise UserError(f"{pattern}: the folder holds no image ({' '.join(_IMAGE_SUFFIXES)}); check --images")
+        return ImageFiles(paths, pattern, strict)
+    # A file's own name may contain the characters of a pattern.
+    paths = [pattern] if os.path.exists(pattern) else sorted(filter(os.path.isfile, glob.glob(pattern, recursive=True)))
+    if not paths:
+        raise UserError(
+            f"{pattern}: no file matches; check --images (quote a pattern, so that the shell leaves it alone)"
+        )
+    if len(paths) == 1 and image_files.find_fault(paths[0]) and Video.is_video(paths[0]):
+        return Video(paths[0])
+    return ImageFiles(paths, os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths]), strict)
+
+
+class ImageFiles:
+    """Image files, decoded ahead in parallel. Unreadable ones are left out, or an error under ``strict``.
+
+    Args:
+      paths: the files.
+      root: folder that they are all in; frames are named by their paths from there.
+      strict: an unreadable file is an error.
+
+    Attributes:
+      ids: the numbers that the files are named by, as COCO and CrowdPose name theirs ("000000000785.jpg"), where all
+        of them are; else 1, 2, ... in order.
+      skipped: paths that could not be read, so far as they have been iterated over.
+    """
+
+    def __init__(self, paths, root, strict):
+        self.paths, self.strict, self.skipped = paths, strict, []
+        self.names = [os.path.relpath(path, root) for path in paths]
+        stems = [os.path.splitext(os.path.basename(path))[0] for path in paths]
+        numbers = {int(stem) for stem in stems if stem.isascii() and stem.isdecimal() and len(stem) < 18}
+        named_by_number = len(numbers) == len(stems)
+        self.ids = np.array([int(stem) for stem in stems] if named_by_number else range(1, len(stems) + 1), np.int64)
+
+    def __len__(self):
+        return len(self.paths)
+
+    def __iter__(self):
+        dataset = tf.data.Dataset.from_tensor_slices(list(self.paths)).enumerate()
+        dataset = dataset.map(
+            lambda row, path: (row, images.decode(tf.io.read_file(path))), num_parallel_calls=tf.data.AUTOTUNE
+        )
+        if not self.strict:
+            dataset = dataset.ignore_errors()
+        expected = 0
+        with image_files.naming_unreadable(self.paths):
+            for row, image in dataset.prefetch(2):
+                self._skip(range(expected, int(row)))
+                expected = int(row) + 1
+                yield int(row), image.numpy()
+        self._skip(range(expected, len(self.paths)))
+
+    def _skip(self, rows):
+        for row in rows:
+            path = self.paths[row]
+            logging.getLogger(__name__).warning("%s: %s; skipped", path, image_files.find_fault(path, quick=False))
+            self.skipped.append(path)
+
+
+class Video:
+    """The frames of a video, which are numbered from 0.
+
+    Args:
+      path: the video file, in any format that OpenCV reads.
+
+    Attributes:
+      ids: 0, 1, ..., the frames' numbers.
+      rate: frames a second.
+    """
+
+    skipped = ()
+
+    def __init__(self, path):
+        self.path = path
+        capture = cv2.VideoCapture(path)
+        self.rate = capture.get(cv2.CAP_PROP_FPS) or _UNKNOWN_RATE
+        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        if count <= 0:  # some containers do not say
+            count = 0
+            while capture.grab():
+                count += 1
+        capture.release()
+        self.names = [os.path.basename(path)] * count
+        self.ids = np.arange(count, dtype=np.int64)
+
+    @staticmethod
+    def is_video(path):
+        """Whether OpenCV gets a frame out of the file."""
+        capture = cv2.VideoCapture(path)
+        readable = capture.isOpened() and capture.grab()
+        capture.release()
+        return readable
+
+    def __len__(self):
+        return len(self.ids)
+
+    def __iter__(self):
+        capture = cv2.VideoCapture(self.path)
+        row = 0
+        while row < len(self):
+            readable, image = capture.read()
+            if not readable:
+                logging.getLogger(__name__).warning(
+                    "%s: ends after %d of the %d frames it announces; is it whole?", self.path, row, len(self)
+                )
+                break
+            yield row, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+            row += 1
+        capture.release()
+
+
+class VideoWriter:
+    """Writes RGB frames of one size as an MP4 file that is whole once the block ends, or absent.
+
+    Args:
+      path: the file, ending in ".mp4".
+      rate: frames a second.
+    """
+
+    def __init__(self, path, rate):
+        self.path, self.rate = path, rate
+        self._writer = None
+
+    def __enter__(self):
+        self._target = files.atomic_path(self.path)
+        self._temporary = self._target.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        if self._writer:
+            self._writer.release()
+        return self._target.__exit__(*error)
+
+    def write(self, image):
+        """Appends a frame, RGB uint8 [h, w, 3].
+
+        Raises:
+          UserError: the video cannot be written.
+        """
+        # MPEG-4 halves the colour channels' resolution, hence sides must be even.
+        height, width = image.shape[:2]
+        image = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+        if self._writer is None:
+            size = image.shape[1], image.shape[0]
+            self._writer = cv2.VideoWriter(self._temporary, cv2.VideoWriter.fourcc(*"mp4v"), self.rate, size)
+            if not self._writer.isOpened():
+                raise UserError(f"{self.path}: cannot be written as a video; choose another folder")
+        self._writer.write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))

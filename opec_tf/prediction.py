@@ -1,0 +1,203 @@
+"""Poses on pictures and videos: frames in chunks of bounded memory, COCO results and drawings out."""
+
+import contextlib
+import dataclasses
+import logging
+import os
+import pathlib
+
+import numpy as np
+
+from opec_tf import config, detection, files, visualize
+from opec_tf.config import DataConfig
+from opec_tf.errors import UserError
+from opec_tf.frames import Video, VideoWriter
+from opec_tf.inference import PEAK, PoseEstimator
+from opec_tf.progress import Progress
+from opec_tf.skeletons import OCCLUDED, UNLABELLED
+from opec_tf.training import workdir
+
+# A chunk ends at this many bytes of decoded frames, or with as many people as two batches.
+_CHUNK_BYTES = 128 * 2**20
+_CHUNK_BATCHES = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class DrawingStyle:
+    """What is drawn.
+
+    Attributes:
+      hidden_score: a joint whose score is below this is drawn as occluded, unless the boxes' labels say what it is. The
+        network has no output for visibility; a low heatmap peak is the nearest to it.
+      compare: the base's pose on the left, the refined one on the right.
+    """
+
+    hidden_score: float = 0.3
+    compare: bool = False
+
+
+def predict(model, source, boxes, output_dir, *, model_config, box_margin, inference_config, style):
+    """Estimates the poses on all frames of a source; writes predictions.json and, under drawings/, images or a video.
+
+    Args:
+      model: from ``models.build_base`` or ``build_opec_net``.
+      source: ``frames.ImageFiles`` or ``frames.Video``.
+      boxes: ``PersonBoxes`` of its frames; None: each frame as a whole is one person's box.
+      output_dir: folder, made where it is missing.
+      model_config, inference_config: the settings.
+      box_margin: side of a crop over side of its person's box.
+      style: ``DrawingStyle``; None: nothing is drawn.
+
+    Returns:
+      Number of people predicted.
+
+    Raises:
+      UserError: a result cannot be written, or not one frame could be read.
+    """
+    output_dir = files.make_folder(output_dir)
+    batch_size = max(1, min(inference_config.inference_batch_size, len(source) if boxes is None else len(boxes.boxes)))
+    inference_config = dataclasses.replace(inference_config, inference_batch_size=batch_size)
+    estimator = PoseEstimator(
+        model, model_config=model_config, box_margin=box_margin, inference_config=inference_config
+    )
+    if style and style.compare and len(estimator.pose_names) < 2:
+        raise UserError(
+            "--compare needs a refined pose beside the base's, but the workdir has stage base alone; train stage opec"
+        )
+    results, frames_read = [], 0
+    with contextlib.ExitStack() as stack:
+        write_drawing = stack.enter_context(_drawing_writer(source, output_dir / "drawings")) if style else None
+        meter = stack.enter_context(Progress("predicting", "frames", len(source)))
+        for rows, images, chunk in _chunks(source, boxes, _CHUNK_BATCHES * batch_size):
+            estimates = estimator.estimate_frames(
+                images, source.ids[rows], chunk.image_index, chunk.boxes, chunk.scores
+            )
+            results += _coco_results(estimates, rows, chunk, source)
+            if write_drawing:
+                for position, (row, image) in enumerate(zip(rows, images)):
+                    write_drawing(row, _draw(image, position, estimates, chunk, estimator.skeleton, style))
+            frames_read += len(images)
+            meter.advance(len(images))
+        if not frames_read:
+            raise UserError(
+                f"{source.skipped[0]}: cannot be read, nor can any other of the {len(source)} images; check --images"
+            )
+    files.write_json(output_dir / "predictions.json", results)
+    return len(results)
+
+
+def trained_box_margin(root, stage):
+    """The ``DataConfig.box_margin`` that a stage of a workdir was trained with."""
+    return config.from_mapping(DataConfig, files.read_json(workdir.stage_folder(root, stage).config)).box_margin
+
+
+def hidden_joints(keypoints, labels, hidden_score):
+    """Which joints are drawn as occluded: those labelled so; where there is no label, those of a low score.
+
+    Args:
+      keypoints: [N, K, 3], (x, y, score).
+      labels: [N, K, 3], (x, y, v), or None.
+      hidden_score: the score below which a joint without a label counts as hidden.
+
+    Returns:
+      bool [N, K].
+    """
+    by_score = keypoints[..., 2] < hidden_score
+    if labels is None:
+        return by_score
+    return np.where(labels[..., 2] == UNLABELLED, by_score, labels[..., 2] == OCCLUDED)
+
+
+def draw_pose(image, row, name, estimates, boxes, skeleton, hidden_score):
+    """Draws one of the network's poses of the people of an image.
+
+    Args:
+      image: RGB uint8 [h, w, 3].
+      row: the image's row, as ``boxes.image_index`` has it.
+      name: which pose, a key of ``estimates.predictions``.
+      estimates: ``inference.Estimates`` of all boxes.
+      boxes: ``PersonBoxes``.
+      skeleton: the model's ``Skeleton``.
+      hidden_score: see ``DrawingStyle``.
+
+    Returns:
+      RGB uint8 [h, w, 3]; a person's colour is its box's place among those of the image.
+    """
+    people = estimates.rows[name]
+    mine = boxes.image_index[people] == row
+    keypoints, people = estimates.predictions[name].keypoints[mine], people[mine]
+    hidden = hidden_joints(keypoints, None if boxes.labels is None else boxes.labels[people], hidden_score)
+    # draw_people leaves out joints whose third number is 0; a joint of the lowest score is drawn too, as hidden.
+    keypoints = np.concatenate([keypoints[..., :2], np.ones_like(keypoints[..., 2:])], axis=-1)
+    return visualize.draw_people(image, keypoints, skeleton, hidden, people - np.searchsorted(boxes.image_index, row))
+
+
+def title(name):
+    """What a pose is called above a drawing."""
+    return "base: heatmap peak" if name == PEAK else f"OPEC-Net: {name.replace('_', ' ')}"
+
+
+def _chunks(source, boxes, max_people):
+    """Yields (rows, frames, ``PersonBoxes`` whose image_index counts within the chunk)."""
+    rows, images, chunk, outside = [], [], [], 0
+    for row, image in source:
+        people = _people_of_frame(boxes, row, image.shape[:2])
+        met = detection.inside(people.boxes, image.shape[:2])
+        outside += np.sum(~met)
+        people = people.select(met)
+        rows.append(row)
+        images.append(image)
+        chunk.append(dataclasses.replace(people, image_index=np.full(len(people.boxes), len(rows) - 1)))
+        if (
+            sum(image.nbytes for image in images) >= _CHUNK_BYTES
+            or sum(len(part.boxes) for part in chunk) >= max_people
+        ):
+            yield np.array(rows), images, detection.concatenate(chunk)
+            rows, images, chunk = [], [], []
+    if rows:
+        yield np.array(rows), images, detection.concatenate(chunk)
+    if outside:
+        logging.getLogger(__name__).warning("left out %d boxes that lie outside their image", outside)
+
+
+def _people_of_frame(boxes, row, size):
+    """The boxes of a frame of ``size`` (height, width); without any boxes the frame itself."""
+    if boxes is None:
+        return detection.PersonBoxes(np.array([row]), np.array([[0.0, 0.0, size[1], size[0]]]))
+    first, last = np.searchsorted(boxes.image_index, [row, row + 1])
+    return boxes.select(slice(first, last))
+
+
+def _coco_results(estimates, rows, chunk, source):
+    """COCO results of the final pose, with the file names."""
+    people = estimates.predictions[estimates.final]
+    frame_rows = rows[chunk.image_index[estimates.rows[estimates.final]]]
+    return [
+        {
+            "file_name": source.names[row], "image_id": image_id, "category_id": 1,
+            "keypoints": np.round(keypoints, 3).ravel().tolist(), "score": round(score, 5), "bbox": box,
+        }
+        for row, image_id, keypoints, score, box in zip(
+            frame_rows, people.image_ids.tolist(), people.keypoints, people.scores.tolist(), people.boxes.tolist()
+        )
+    ]  # fmt: skip
+
+
+def _draw(image, position, estimates, chunk, skeleton, style):
+    """The drawing of the frame at a position of the chunk."""
+    names = (PEAK, estimates.final) if style.compare else (estimates.final,)
+    drawings = [draw_pose(image, position, name, estimates, chunk, skeleton, style.hidden_score) for name in names]
+    return visualize.contact_sheet(drawings, 2, [title(name) for name in names]) if style.compare else drawings[0]
+
+
+@contextlib.contextmanager
+def _drawing_writer(source, folder):
+    """Gives a function (row, drawing) that writes the drawing of a frame, named as the source is."""
+    if isinstance(source, Video):
+        with VideoWriter(folder / f"{pathlib.Path(source.path).stem}.mp4", source.rate) as writer:
+            yield lambda row, drawing: writer.write(drawing)
+    else:
+        stems = [os.path.splitext(name)[0] for name in source.names]
+        # a.png and a.jpg would both become a.jpg.
+        stems = stems if len(set(stems)) == len(stems) else source.names
+        yield lambda row, drawing: visualize.write_image(folder / f"{stems[row]}.jpg", drawing)

@@ -1,0 +1,157 @@
+"""Scores of a trained model on a data set: one table with a row for each of the network's poses, files, drawings."""
+
+import dataclasses
+import logging
+
+import numpy as np
+import tensorflow as tf
+
+from opec_tf import detection, files, images, inference, prediction, skeletons, visualize
+from opec_tf.data.annotations import load_all
+from opec_tf.errors import UserError
+from opec_tf.evaluation import coco_eval
+from opec_tf.evaluation.predictions import PosePredictions
+from opec_tf.skeletons import OCCLUDED
+from opec_tf.training import workdir
+
+_TABLE_KEYS = (
+    "AP", "AP50", "AP75", "AP80", "AP90", "AR", "AP_easy", "AP_medium", "AP_hard",
+    "vis50", "vis75", "vis90", "inv50", "inv75", "inv90",
+)  # fmt: skip
+_SHEET_IMAGES = 12
+_SHEET_CELL = (330, 330)
+
+
+def evaluate(root, output_dir, *, split, data_config, inference_config, stage=None, boxes_file=None, box_margin=None):
+    """Scores the model of a workdir on a split and writes metrics.json, COCO results and contact_sheet.jpg.
+
+    Args:
+      root: the workdir.
+      output_dir: folder for the files, made where it is missing.
+      split: "train", "val" or "test".
+      data_config: ``DataConfig`` that names the split.
+      inference_config: ``InferenceConfig``.
+      stage: "base" or "opec"; None: the last one that is finished.
+      boxes_file: a detector's results; None: the annotated boxes.
+      box_margin: side of a crop over side of its person's box; None: what the model was trained with.
+
+    Returns:
+      pose name -> dict of metrics.
+
+    Raises:
+      UserError: unusable workdir, data, boxes or output folder, or nobody left to score.
+    """
+    # All that can be wrong with settings and data is an error before the model is made and the images are read.
+    skeleton = skeletons.SKELETONS[workdir.read_model_config(root).skeleton]
+    output_dir = files.make_folder(output_dir)
+    sources, protocol = getattr(data_config, f"{split}_data"), inference_config.protocol
+    annotations = load_all(sources, data_config.data_root, coco_eval.PROTOCOLS[protocol].skeleton)
+    no_pose = PosePredictions(annotations.image_ids[:1], np.zeros([1, skeleton.num_joints, 3]), [0.0], np.zeros([1, 4]))
+    coco_eval.evaluate(annotations, no_pose, protocol, f"{root} (skeleton {skeleton.name})")
+    if boxes_file:
+        boxes = detection.read(boxes_file, annotations.image_ids, annotations.image_paths.tolist(), skeleton)
+    else:
+        boxes = annotated_boxes(annotations, skeleton)
+    model, model_config, stage = workdir.load_model(root, stage)
+    box_margin = box_margin or prediction.trained_box_margin(root, stage)
+    estimates = inference.estimate_poses(
+        model, annotations.image_paths, annotations.image_ids, boxes.image_index, boxes.boxes,
+        model_config=model_config, box_margin=box_margin, inference_config=inference_config,
+        strict=data_config.strict, box_scores=boxes.scores,
+    )  # fmt: skip
+    _check_skipped(estimates, annotations.num_images)
+    metrics = score(estimates, annotations, protocol)
+    settings = {
+        "workdir": str(root), "stage": stage, "split": split, "data": list(sources), "boxes": boxes_file or "gt",
+        "people": len(boxes.boxes), "images_skipped": len(estimates.skipped),
+        "box_margin": box_margin, **dataclasses.asdict(inference_config),
+    }  # fmt: skip
+    write(output_dir, estimates, metrics, settings)
+    visualize.write_image(output_dir / "contact_sheet.jpg", contact_sheet(estimates, annotations, boxes, skeleton))
+    return metrics
+
+
+def annotated_boxes(annotations, skeleton):
+    """The annotated people that can be scored as ``PersonBoxes``, with their labels in the joints of ``skeleton``."""
+    people = annotations.select(scoreable_people(annotations)).with_skeleton(skeleton)
+    boxes = detection.PersonBoxes(people.image_index, people.boxes, labels=people.keypoints)
+    return boxes.select(np.argsort(people.image_index, kind="stable"))
+
+
+def scoreable_people(annotations):
+    """Whose annotated boxes are cropped: people with a usable box and a labelled joint, no crowd regions; bool [N]."""
+    return annotations.has_usable_box & ~annotations.is_crowd & (annotations.num_keypoints > 0)
+
+
+def score(estimates, annotations, protocol):
+    """Scores every pose of ``inference.Estimates``: pose name -> dict of ``coco_eval.evaluate``."""
+    return {name: coco_eval.evaluate(annotations, people, protocol) for name, people in estimates.predictions.items()}
+
+
+def table(metrics):
+    """The metrics (pose name -> dict) as text: a row a pose, percentages; "-" where the data has nothing to measure."""
+    keys = [key for key in _TABLE_KEYS if any(key in row for row in metrics.values())]
+    lines = ["pose".ljust(9) + "".join(key.removeprefix("AP_").rjust(8) for key in keys)]
+    for name, row in metrics.items():
+        cells = [f"{100 * row[key]:.1f}" if row.get(key, -1) >= 0 else "-" for key in keys]
+        lines.append(name.ljust(9) + "".join(cell.rjust(8) for cell in cells))
+    return "\n".join(lines)
+
+
+def write(output_dir, estimates, metrics, settings):
+    """Writes metrics.json and, for each pose, predictions_POSE.json (COCO results) into a folder.
+
+    Args:
+      output_dir: folder, made where it is missing.
+      estimates: ``inference.Estimates``.
+      metrics: from ``score``.
+      settings: dict, what the numbers were measured with; kept in metrics.json.
+
+    Raises:
+      UserError: a file cannot be written.
+    """
+    output_dir = files.make_folder(output_dir)
+    for name, people in estimates.predictions.items():
+        people.write(output_dir / f"predictions_{name}.json")
+    final = metrics[estimates.final]
+    files.write_json(output_dir / "metrics.json", {**final, "poses": metrics, "settings": settings}, indent=2)
+
+
+def contact_sheet(estimates, annotations, boxes, skeleton, hidden_score=prediction.DrawingStyle.hidden_score):
+    """Ground truth, the base's peaks and the final poses side by side, for images spread evenly over the data set.
+
+    Args:
+      estimates: ``inference.Estimates`` of at least one person.
+      annotations: ``PoseAnnotations`` of the images.
+      boxes: ``PersonBoxes`` that the poses were estimated in; its labels, if any, say which joints are hidden.
+      skeleton: the model's ``Skeleton``.
+      hidden_score: see ``prediction.DrawingStyle``.
+
+    Returns:
+      RGB uint8 [h, w, 3].
+    """
+    names = list(dict.fromkeys([inference.PEAK, estimates.final]))
+    annotations = annotations.select(scoreable_people(annotations))
+    shown = np.unique(boxes.image_index[estimates.rows[estimates.final]])
+    shown = shown[np.linspace(0, len(shown) - 1, min(_SHEET_IMAGES, len(shown))).round().astype(int)]
+    drawings, titles = [], []
+    for row in shown:
+        image = images.decode(tf.io.read_file(str(annotations.image_paths[row]))).numpy()
+        truth = annotations.keypoints[annotations.image_index == row]
+        drawings.append(visualize.draw_people(image, truth, annotations.skeleton, truth[..., 2] == OCCLUDED))
+        drawings += [prediction.draw_pose(image, row, name, estimates, boxes, skeleton, hidden_score) for name in names]
+        titles += ["ground truth", *map(prediction.title, names)]
+    return visualize.contact_sheet(drawings, 2 * (1 + len(names)), titles, _SHEET_CELL)
+
+
+def _check_skipped(estimates, num_images):
+    skipped = estimates.skipped
+    if not estimates.predictions[estimates.final].num_people:
+        raise UserError(f"{skipped[0]}: cannot be read, nor can any other image that shows people; check --data_root")
+    if skipped:
+        logging.getLogger(__name__).warning(
+            "%d of %d images cannot be read (first: %s); their people count as missed",
+            len(skipped),
+            num_images,
+            skipped[0],
+        )

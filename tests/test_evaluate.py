@@ -1,0 +1,71 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+import tiny_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A workdir with both stages finished."""
+    root = tmp_path_factory.mktemp("run")
+    tiny_run.make(root)
+    return root
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Two pictures with a labelled person each, and a flagfile that names them."""
+    random = np.random.default_rng(0)
+    images, people = [], []
+    for i in range(2):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), random.integers(0, 256, [60, 80, 3], dtype=np.uint8))
+        images.append({"id": i, "file_name": f"{i}.png", "height": 60, "width": 80})
+        keypoints = np.concatenate([random.uniform(10, 50, [12, 2]), np.full([12, 1], 2)], axis=1)
+        people.append({"id": i, "image_id": i, "bbox": [9, 9, 45, 45], "keypoints": keypoints.ravel().tolist()})
+    (tmp_path / "annotations.json").write_text(json.dumps({"images": images, "annotations": people}))
+    flags = f"--data_root={tmp_path}\n--test_data=coco:annotations.json:.\n--trunk=resnet18\n--base_epochs=3\n"
+    (tmp_path / "all.flags").write_text(flags)
+    return tmp_path
+
+
+def test_table_and_files(run, data):
+    result = tiny_run.call(
+        "evaluate", f"--flagfile={data}/all.flags", f"--workdir={run}", f"--output_dir={data}/out",
+        f"--metrics_out={data}/flat.json", "--peak_refinement=quarter",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert [row[0] for row in rows[-6:]] == ["pose", "peak", "initial", "pose_1", "pose_2", "pose_3"]
+    assert rows[-6][1:7] == ["AP", "AP50", "AP75", "AP80", "AP90", "AR"]
+    flat = json.loads((data / "flat.json").read_text())
+    assert {"AP", "AP50", "AP75", "AP80", "AP90", "AR", "vis50", "vis75", "vis90"} <= set(flat)
+    assert all(isinstance(value, float) for value in flat.values())
+    metrics = json.loads((data / "out" / "metrics.json").read_text())
+    assert metrics["poses"]["pose_3"] == flat and metrics["settings"]["peak_refinement"] == "quarter"
+    assert sorted(path.name for path in (data / "out").iterdir()) == [
+        "contact_sheet.jpg", "metrics.json", "predictions_initial.json", "predictions_peak.json",
+        "predictions_pose_1.json", "predictions_pose_2.json", "predictions_pose_3.json",
+    ]  # fmt: skip
+
+
+def test_bad_input(run, data):
+    (data / "file").write_text("")
+    cases = [
+        (["--trunk=resnet50"], "--trunk=resnet50 contradicts the model in"),
+        ([f"--workdir={data}/none"], "none/config.json: does not exist"),
+        (["--split=val"], "no data set is given"),
+        (["--protocol=coco"], "needs"),
+        ([f"--boxes={data}/none.json"], "none.json: cannot be read"),
+        ([f"--output_dir={data}/file/out"], "file/out: cannot be written"),
+    ]
+    good = [f"--flagfile={data}/all.flags", f"--workdir={run}", f"--output_dir={data}/out"]
+    annotations = json.loads((data / "annotations.json").read_text())
+    for person in annotations["annotations"]:
+        person["keypoints"] = [20, 20, 2] * 5 + person["keypoints"]
+    (data / "annotations.json").write_text(json.dumps(annotations))
+    messages = tiny_run.messages("evaluate", *(good + changes for changes, _ in cases))
+    for (changes, expected), message in zip(cases, messages):
+        assert message and expected in message and "\n" not in message, (changes, message)
+    assert not (data / "out" / "metrics.json").exists()

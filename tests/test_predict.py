@@ -1,0 +1,82 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+import tiny_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A workdir with both stages finished."""
+    root = tmp_path_factory.mktemp("run")
+    tiny_run.make(root)
+    return root
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three pictures, a truncated one, and boxes for all."""
+    for i in range(3):
+        cv2.imwrite(str(tmp_path / f"{i}.jpg"), np.full([60, 80, 3], 90 * i, np.uint8))
+    (tmp_path / "3.jpg").write_bytes((tmp_path / "2.jpg").read_bytes()[:200])
+    boxes = [{"file_name": f"{i}.jpg", "bbox": [9, 9, 40, 40], "score": 1} for i in range(4)]
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    return tmp_path
+
+
+def test_a_pattern_with_a_bad_image(run, folder):
+    result = tiny_run.call(
+        "predict", f"--workdir={run}", f"--images={folder}/?.jpg", f"--boxes={folder}/boxes.json",
+        f"--output_dir={folder}/out", "--compare", "--flip_test",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == f"3 people written to {folder}/out; 1 of 4 images skipped"
+    assert [line for line in result.stderr.splitlines() if line.endswith("3.jpg: is truncated or damaged; skipped")]
+    assert len(json.loads((folder / "out" / "predictions.json").read_text())) == 3
+    assert len(list((folder / "out" / "drawings").iterdir())) == 3
+
+
+def test_errors_are_one_line_and_status_1(folder):
+    result = tiny_run.call("predict", f"--workdir={folder}/none", f"--images={folder}", f"--output_dir={folder}/out")
+    assert result.returncode == 1
+    lines = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1 and "none/config.json: does not exist" in lines[0]
+    assert "Traceback" not in result.stderr
+
+
+def test_bad_input(run, folder, tmp_path_factory):
+    unfinished = tmp_path_factory.mktemp("unfinished")
+    tiny_run.make(unfinished, stages=())
+    base_only = tmp_path_factory.mktemp("base_only")
+    tiny_run.make(base_only, stages=("base",))
+    files = {
+        "unknown.json": '[{"file_name": "other.jpg", "bbox": [1, 2, 3, 4]}]',
+        "nan.json": '[{"file_name": "0.jpg", "bbox": [1, NaN, 3, 4]}]',
+        "short.json": '[{"file_name": "0.jpg", "bbox": [1, 2, 3]}]',
+        "empty.json": "",
+    }
+    for name, content in files.items():
+        (folder / name).write_text(content)
+    good = {"workdir": run, "images": folder, "output_dir": folder / "out"}
+    cases = [
+        ({"workdir": unfinished}, "no stage is finished"),
+        ({"workdir": base_only, "compare": True}, "--compare needs a refined pose"),
+        ({"stage": "couple"}, "couple"),
+        ({"images": folder / "*.tif"}, "*.tif: no file matches"),
+        ({"images": folder / "3.jpg"}, "3.jpg: cannot be read, nor can any other"),
+        ({"strict": True}, "3.jpg: is truncated or damaged; replace the file"),
+        (
+            {"boxes": folder / "unknown.json"},
+            "unknown.json: no box belongs to any of the images (first 'file_name': other.jpg)",
+        ),
+        ({"boxes": folder / "nan.json"}, "nan.json: box number 1: 'bbox' holds NaN or infinity"),
+        ({"boxes": folder / "short.json"}, "short.json: box number 1: 'bbox' has 3 values"),
+        ({"boxes": folder / "empty.json"}, "empty.json: is not valid JSON"),
+        ({"boxes": folder / "missing.json"}, "missing.json: cannot be read"),
+        ({"output_dir": folder / "0.jpg"}, "0.jpg: cannot be written"),
+    ]
+    arguments = [[f"--{name}={value}" for name, value in {**good, **changes}.items()] for changes, _ in cases]
+    for (changes, expected), message in zip(cases, tiny_run.messages("predict", *arguments)):
+        assert message and expected in message and "\n" not in message, (changes, message)
+    assert not (folder / "out" / "predictions.json").exists()

@@ -1,0 +1,151 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+from painted_people import COLOR_OF_JOINT, CONFIG, color_model, paint
+
+from opec_tf import detection, frames, prediction
+from opec_tf.config import InferenceConfig
+from opec_tf.errors import UserError
+
+BOX = np.array([40.0, 20.0, 120.0, 150.0])
+SPOTS = np.array([[80.0, 60.0], [120.0, 100.0], [95.0, 140.0]])
+SIZE = (220, 260)
+
+
+def predict(source, boxes, output_dir, model=None, batch_size=4, **style):
+    return prediction.predict(
+        model or color_model(), source, boxes, output_dir, model_config=CONFIG, box_margin=1.25,
+        inference_config=InferenceConfig(inference_batch_size=batch_size), style=prediction.DrawingStyle(**style),
+    )  # fmt: skip
+
+
+def results(output_dir):
+    return json.loads((output_dir / "predictions.json").read_text())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Five pictures of one person, shifted by 10 pixels from one to the next."""
+    (tmp_path / "images").mkdir()
+    for i in range(5):
+        cv2.imwrite(str(tmp_path / "images" / f"{i}.png"), paint(*SIZE, [SPOTS + [10 * i, 0]])[..., ::-1])
+    return tmp_path / "images"
+
+
+def shifted_boxes(rows, scores=None, labels=None):
+    rows = np.array(rows)
+    return detection.PersonBoxes(rows, BOX + 10.0 * rows[:, None] * [1, 0, 0, 0], scores, labels)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 32])
+def test_images_in_chunks_give_each_its_own_people(folder, tmp_path, batch_size):
+    source = frames.open_source(str(folder), strict=False)
+    rows = [0, 1, 1, 3, 4]
+    count = predict(source, shifted_boxes(rows), tmp_path / "out", batch_size=batch_size)
+    found = results(tmp_path / "out")
+    assert count == len(found) == 5
+    assert [(item["file_name"], item["image_id"]) for item in found] == [(f"{row}.png", row) for row in rows]
+    for row, item in zip(rows, found):
+        keypoints = np.array(item["keypoints"]).reshape(12, 3)
+        np.testing.assert_allclose(keypoints[:, :2], (SPOTS + [10 * row, 0])[COLOR_OF_JOINT], atol=0.1)
+        assert item["category_id"] == 1 and 0.8 < item["score"] < 1.0
+        np.testing.assert_allclose(item["bbox"], BOX + [10 * row, 0, 0, 0])
+    drawings = sorted((tmp_path / "out" / "drawings").iterdir())
+    assert [path.name for path in drawings] == [f"{i}.jpg" for i in range(5)]
+    changes = [
+        np.abs(cv2.imread(str(d)).astype(int) - cv2.imread(str(folder / f"{i}.png"))).max()
+        for i, d in enumerate(drawings)
+    ]
+    assert changes[2] < 30 and min(changes[i] for i in (0, 1, 3, 4)) > 100
+
+
+def test_whole_frame_without_boxes(folder, tmp_path):
+    predict(frames.open_source(f"{folder}/0.png", strict=False), None, tmp_path / "out")
+    (item,) = results(tmp_path / "out")
+    assert item["bbox"] == [0, 0, SIZE[1], SIZE[0]]
+    np.testing.assert_allclose(np.array(item["keypoints"]).reshape(12, 3)[:, :2], SPOTS[COLOR_OF_JOINT], atol=0.2)
+
+
+def test_exif_rotation_applies_to_keypoints_and_drawings_alike(folder, tmp_path):
+    """The picture is stored lying on its side with the note that it must be turned; all else is as if it stood."""
+    upright = paint(*SIZE, [SPOTS])[..., ::-1]
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 100, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    _, encoded = cv2.imencode(".jpg", np.ascontiguousarray(np.rot90(upright)), quality)
+    # One Exif entry, big-endian: tag 0x0112 (orientation), type SHORT, one value, 6: turn clockwise to stand.
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    data = encoded.tobytes()
+    path = folder.parent / "turned.jpg"
+    path.write_bytes(data[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data[2:])
+    predict(frames.open_source(str(path), strict=False), shifted_boxes([0]), tmp_path / "out")
+    (item,) = results(tmp_path / "out")
+    np.testing.assert_allclose(np.array(item["keypoints"]).reshape(12, 3)[:, :2], SPOTS[COLOR_OF_JOINT], atol=0.2)
+    drawing = cv2.imread(str(tmp_path / "out" / "drawings" / "turned.jpg"))
+    assert drawing.shape == upright.shape
+    assert np.abs(drawing[150:].astype(int) - upright[150:]).mean() < 3
+
+
+def test_compare_puts_two_drawings_side_by_side(folder, tmp_path):
+    source = frames.open_source(f"{folder}/0.png", strict=False)
+    predict(source, shifted_boxes([0]), tmp_path / "out", compare=True)
+    assert cv2.imread(str(tmp_path / "out" / "drawings" / "0.jpg")).shape[1] > 2 * SIZE[1]
+    with pytest.raises(UserError, match="--compare needs a refined pose"):
+        predict(source, shifted_boxes([0]), tmp_path / "out", model=color_model(base_only=True), compare=True)
+
+
+def test_video_in_gives_video_and_frame_numbers_out(tmp_path):
+    path = tmp_path / "walk.mp4"
+    with frames.VideoWriter(path, 20) as writer:
+        for i in range(9):
+            writer.write(paint(*SIZE, [SPOTS + [10 * i, 0]]))
+    rows = [0, 2, 3, 4, 5, 6, 7, 8]
+    source = frames.open_source(str(path), strict=False)
+    predict(source, shifted_boxes(rows, scores=np.full(8, 0.5)), tmp_path / "out", batch_size=2, compare=True)
+    found = results(tmp_path / "out")
+    assert [item["image_id"] for item in found] == rows and found[0]["file_name"] == "walk.mp4"
+    for row, item in zip(rows, found):
+        keypoints = np.array(item["keypoints"]).reshape(12, 3)
+        np.testing.assert_allclose(keypoints[:, :2], (SPOTS + [10 * row, 0])[COLOR_OF_JOINT], atol=0.5)
+        assert 0.35 < item["score"] < 0.5
+    drawn = frames.Video(str(tmp_path / "out" / "drawings" / "walk.mp4"))
+    assert len(drawn) == 9 and drawn.rate == 20
+    assert all(image.shape[1] > 2 * SIZE[1] for _, image in drawn)
+
+
+def test_boxes_outside_their_image_are_left_out(folder, tmp_path, caplog):
+    boxes = shifted_boxes([0, 0, 1])
+    boxes.boxes[1] = [300, 20, 50, 50]
+    assert predict(frames.open_source(str(folder), strict=False), boxes, tmp_path / "out") == 2
+    assert [record.getMessage() for record in caplog.records] == ["left out 1 boxes that lie outside their image"]
+
+
+def test_images_of_one_name_and_two_suffixes_keep_both_drawings(folder, tmp_path):
+    (folder / "0.jpg").write_bytes((folder / "0.png").read_bytes())
+    predict(frames.open_source(f"{folder}/0.*", strict=False), None, tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out" / "drawings").iterdir()) == ["0.jpg.jpg", "0.png.jpg"]
+
+
+def test_bad_images_are_skipped_and_only_bad_ones_are_an_error(folder, tmp_path):
+    (folder / "1.png").write_bytes(b"")
+    source = frames.open_source(str(folder), strict=False)
+    assert predict(source, shifted_boxes(range(5)), tmp_path / "out") == 4
+    assert source.skipped == [str(folder / "1.png")]
+    with pytest.raises(UserError, match=r"1\.png: cannot be read, nor can any other of the 1 images"):
+        predict(frames.open_source(f"{folder}/1.png", strict=False), None, tmp_path / "again")
+    assert not (tmp_path / "again" / "predictions.json").exists()
+
+
+def test_unwritable_output_folder(folder, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file/out: cannot be written"):
+        predict(frames.open_source(str(folder), strict=False), None, tmp_path / "file" / "out")
+
+
+def test_hidden_joints_follow_labels_then_scores():
+    keypoints = np.zeros([1, 4, 3])
+    keypoints[0, :, 2] = [0.1, 0.9, 0.1, 0.9]
+    labels = np.zeros([1, 4, 3])
+    labels[0, :, 2] = [2, 1, 0, 0]
+    np.testing.assert_array_equal(prediction.hidden_joints(keypoints, None, 0.3), [[True, False, True, False]])
+    np.testing.assert_array_equal(prediction.hidden_joints(keypoints, labels, 0.3), [[False, True, True, False]])

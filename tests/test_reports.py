@@ -1,0 +1,123 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+from painted_people import COLOR_OF_JOINT, CONFIG, color_model, paint
+
+from opec_tf import reports
+from opec_tf.config import DataConfig, InferenceConfig
+from opec_tf.errors import UserError
+from opec_tf.training import workdir
+
+BOXES = np.array([[20.0, 20.0, 110.0, 150.0], [150.0, 30.0, 110.0, 150.0]])
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """A data set of three images with two painted people each, and a workdir whose model finds them exactly."""
+    random = np.random.default_rng(0)
+    images, people, detections = [], [], []
+    for i in range(3):
+        spots = BOXES[:, None, :2] + BOXES[:, None, 2:] * random.uniform(0.25, 0.75, [2, 3, 2])
+        cv2.imwrite(str(tmp_path / f"{i}.png"), paint(200, 280, spots)[..., ::-1])
+        images.append({"id": 10 + i, "file_name": f"{i}.png", "height": 200, "width": 280, "crowdIndex": 0.5 * i})
+        for box, centers in zip(BOXES.tolist(), spots):
+            visibility = 1 + np.arange(12)[:, None] % 2
+            head_and_neck = np.zeros([2, 3])
+            keypoints = np.concatenate([np.concatenate([centers[COLOR_OF_JOINT], visibility], axis=1), head_and_neck])
+            people.append(
+                {
+                    "id": len(people) + 1,
+                    "image_id": 10 + i,
+                    "bbox": box,
+                    "iscrowd": 0,
+                    "keypoints": keypoints.ravel().tolist(),
+                }
+            )
+            detections.append({"image_id": 10 + i, "bbox": box, "score": 0.8})
+    (tmp_path / "annotations.json").write_text(json.dumps({"images": images, "annotations": people}))
+    # The detector sees the first person twice, and one person in an image of some other data set.
+    again = [{**detections[0], "score": 0.6}, {"image_id": 99, "bbox": [0, 0, 9, 9], "score": 1.0}]
+    (tmp_path / "boxes.json").write_text(json.dumps(detections + again))
+    monkeypatch.setattr(workdir, "read_model_config", lambda root: CONFIG)
+    monkeypatch.setattr(workdir, "load_model", lambda root, stage: (color_model(), CONFIG, "opec"))
+    stage = tmp_path / "run" / "opec"
+    stage.mkdir(parents=True)
+    (stage / "config.json").write_text(json.dumps({"box_margin": 1.3}))
+    return tmp_path
+
+
+def evaluate(data, **settings):
+    config = {"data_root": str(data), "test_data": ("crowdpose:annotations.json:.",), **settings.pop("data_config", {})}
+    inference_config = InferenceConfig(inference_batch_size=4, **settings.pop("inference_config", {}))
+    return reports.evaluate(
+        data / "run",
+        data / "out",
+        split="test",
+        data_config=DataConfig(**config),
+        inference_config=inference_config,
+        **settings,
+    )
+
+
+@pytest.mark.parametrize("boxes_file", [None, "boxes.json"])
+def test_exact_poses_score_one_in_every_row(data, boxes_file):
+    metrics = evaluate(data, boxes_file=boxes_file and str(data / boxes_file))
+    assert list(metrics) == ["peak", "initial", "pose_1", "pose_2", "pose_3"]
+    for row in metrics.values():
+        for key in ("AP", "AP50", "AP90", "AR", "AP_easy", "AP_medium", "AP_hard", "vis90", "inv90"):
+            assert row[key] == 1.0, key
+    written = json.loads((data / "out" / "metrics.json").read_text())
+    assert written["AP"] == 1.0 and written["poses"] == metrics
+    settings = written["settings"]
+    assert settings["boxes"] == (str(data / "boxes.json") if boxes_file else "gt") and settings["box_margin"] == 1.3
+    for name in metrics:
+        poses = json.loads((data / "out" / f"predictions_{name}.json").read_text())
+        assert len(poses) == 6 and len(poses[0]["keypoints"]) == 36
+    sheet = cv2.imread(str(data / "out" / "contact_sheet.jpg"))
+    assert sheet.shape[1] > 6 * 330 and sheet.shape[0] > 2 * 330
+
+
+def test_unreadable_images_count_as_missed(data, caplog):
+    (data / "2.png").write_bytes(b"")
+    metrics = evaluate(data)
+    assert metrics["pose_3"]["vis50"] == pytest.approx(2 / 3) and metrics["pose_3"]["AR"] == pytest.approx(2 / 3)
+    assert "1 of 3 images cannot be read" in caplog.text and "2.png" in caplog.text
+    for i in range(2):
+        (data / f"{i}.png").write_bytes(b"")
+    with pytest.raises(UserError, match=r"0\.png: cannot be read, nor can any other image"):
+        evaluate(data)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"data_config": {"test_data": ()}}, "no data set is given"),
+        ({"data_config": {"test_data": ("crowdpose:none.json:.",)}}, r"none\.json: cannot be read"),
+        ({"data_config": {"data_root": "/nowhere"}}, r"/nowhere/annotations\.json: cannot be read"),
+        ({"data_config": {"strict": True}}, r"2\.png: is empty"),
+        ({"boxes_file": "nowhere.json"}, r"nowhere\.json: cannot be read"),
+    ],
+)
+def test_bad_input(data, settings, message):
+    (data / "2.png").write_bytes(b"")
+    with pytest.raises(UserError, match=message):
+        evaluate(data, **settings)
+
+
+def test_protocol_with_joints_that_the_model_lacks(data):
+    text = (data / "annotations.json").read_text()
+    (data / "annotations.json").write_text(text.replace("0.0, 0.0, 0.0, 0.0, 0.0, 0.0]", "5.0, 5.0, 1, 6.0, 6.0, 1]"))
+    with pytest.raises(UserError, match="poses have 12 joints, but protocol crowdpose also needs head, neck"):
+        evaluate(data, inference_config={"protocol": "crowdpose"})
+
+
+def test_table_has_a_row_a_pose_and_dashes_for_what_is_not_measured():
+    lines = reports.table({"peak": {"AP": 0.5, "inv75": 0.25}, "pose_3": {"AP": 0.625, "AP_easy": -1.0}}).splitlines()
+    assert [line.split() for line in lines] == [
+        ["pose", "AP", "easy", "inv75"],
+        ["peak", "50.0", "-", "25.0"],
+        ["pose_3", "62.5", "-", "-"],
+    ]
+    assert len(set(map(len, lines))) == 1
