@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from opec_tf import decoding, geometry, images, models, skeletons
 from opec_tf.data import image_files, pipeline
+from opec_tf.errors import UserError
 from opec_tf.evaluation import oks
 from opec_tf.evaluation.predictions import PosePredictions
 from opec_tf.progress import Progress
@@ -177,6 +178,8 @@ class PoseEstimator:
             done[rows] = True
             if meter:
                 meter.advance(len(rows))
+        if not np.isfinite(points).all():
+            raise UserError("the model's poses are not finite numbers: its training has diverged; use other weights")
         return points, scores, done
 
     def _assemble(self, points, joint_scores, done, image_ids, boxes, box_scores, skipped):
@@ -185,18 +188,13 @@ class PoseEstimator:
         person_scores = joint_scores.mean(axis=1)
         if box_scores is not None:
             person_scores = person_scores * np.asarray(box_scores, np.float32)
+        threshold = self.inference_config.nms_oks
         predictions, rows = {}, {}
         for p, name in enumerate(self.pose_names):
             keep = np.flatnonzero(done)
             if box_scores is not None:
                 keep = suppress_duplicates(
-                    points[:, p],
-                    person_scores,
-                    boxes,
-                    image_ids,
-                    keep,
-                    self.skeleton.sigmas,
-                    self.inference_config.nms_oks,
+                    points[:, p], person_scores, boxes, image_ids, keep, self.skeleton.sigmas, threshold
                 )
             keypoints = np.concatenate([points[keep, p], joint_scores[keep, :, None]], axis=-1)
             predictions[name] = PosePredictions(image_ids[keep], keypoints, person_scores[keep], boxes[keep])

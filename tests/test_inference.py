@@ -150,6 +150,16 @@ def test_frames_in_memory_give_what_files_give(scene):
         )
 
 
+def test_weights_of_a_diverged_training_are_named(scene):
+    crops = tf.keras.Input((*CONFIG.crop_size, 3))
+    maps = tf.zeros_like(tf.repeat(crops[:, ::4, ::4, :1], 12, axis=3))
+    model = tf.keras.Model(
+        crops, {"base_heatmaps": maps, "initial_pose": tf.transpose(maps[:, 0, :2], [0, 2, 1]) / 0.0}
+    )
+    with pytest.raises(UserError, match="not finite numbers"):
+        estimate(scene, model=model)
+
+
 def test_nobody_gives_nobody(scene):
     estimates = estimate(scene, image_index=np.zeros(0, int), boxes=np.zeros([0, 4]))
     assert [people.keypoints.shape for people in estimates.predictions.values()] == [(0, 12, 3)] * 5
