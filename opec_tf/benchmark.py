@@ -1,0 +1,109 @@
+"""Measures input pipeline, training step and inference on this machine; needs no data set.
+
+python -m opec_tf.benchmark --flagfile=configs/crowdpose.flags --output=bench.json
+
+Prints a table and writes JSON. "pipeline / step" above 1 means that input is made faster than training takes it. Model,
+crop size, augmentation and batch size follow the flags; a small model measures in a minute:
+--trunk=resnet18 --trunk_width=16 --crop_height=128 --crop_width=96 --sections=pipeline,training --repeats=5
+"""
+
+import concurrent.futures
+import dataclasses
+import multiprocessing
+
+from absl import flags as absl_flags
+
+from opec_tf import cli, files, flags, speed
+from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
+from opec_tf.errors import UserError
+
+_SECTIONS = ("pipeline", "training", "inference")
+_PIPELINE_THREADS = (1, 2)
+_INFERENCE_BATCHES = (1, 8, 32)
+_PRECISIONS = ("float32", "mixed_bfloat16")
+
+flags.define(ModelConfig, DataConfig, TrainConfig, InferenceConfig)
+absl_flags.DEFINE_string("output", "benchmark.json", "JSON file for the results")
+absl_flags.DEFINE_list("sections", list(_SECTIONS), f"what is measured, of {', '.join(_SECTIONS)}")
+absl_flags.DEFINE_integer("repeats", 30, "timed batches, steps or calls of each measurement", lower_bound=1)
+absl_flags.DEFINE_float("seconds", 60.0, "a measurement stops repeating after this time", lower_bound=0.0)
+
+
+def main():
+    options = flags.FLAGS
+    for section in options.sections:
+        if section not in _SECTIONS:
+            raise UserError(f"--sections={section} is not known; choose from {', '.join(_SECTIONS)}")
+    measurements = [m for m in _measurements() if m[0] in options.sections]
+    results = {"machine": speed.machine(), "flags": _settings()}
+    for section, name, function, arguments in measurements:
+        print(f"measuring {section} {name} ...", flush=True)
+        results.setdefault(section, {})[name] = _in_own_process(
+            f"{section} {name}", function, *arguments, options.repeats, options.seconds
+        )
+    results["ratios"] = _ratios(results)
+    print(_table(results))
+    files.write_json(options.output, results, indent=2)
+    print(f"written: {options.output}")
+
+
+def _measurements():
+    """(section, name, function, its arguments but for repeats and seconds) of everything that can be measured."""
+    model, data, train, infer = map(flags.read, (ModelConfig, DataConfig, TrainConfig, InferenceConfig))
+    for threads in _PIPELINE_THREADS:
+        name = f"{threads} threads" if threads > 1 else "1 thread"
+        yield "pipeline", name, speed.measure_pipeline, (model.crop_size, data, train.batch_size, threads)
+    for precision in _PRECISIONS:
+        for jit_compile in (False, True):
+            name = f"{precision} {'XLA' if jit_compile else 'no XLA'}"
+            config = dataclasses.replace(train, precision=precision)
+            yield "training", name, speed.measure_training, (model, config, jit_compile)
+    for batch in _INFERENCE_BATCHES:
+        config = dataclasses.replace(infer, inference_batch_size=batch)
+        yield "inference", f"batch {batch}", speed.measure_inference, (model, config, data.box_margin)
+
+
+def _settings():
+    """The flags that the numbers depend on."""
+    configs = [flags.read(config) for config in (ModelConfig, DataConfig, TrainConfig, InferenceConfig)]
+    names = [name for config in configs for name in flags.given(type(config))]
+    values = {key: value for config in configs for key, value in dataclasses.asdict(config).items()}
+    always = ("crop_height", "crop_width", "trunk", "trunk_width", "decoder", "batch_size")
+    return {name: values[name] for name in dict.fromkeys((*always, *names))}
+
+
+def _in_own_process(name, function, *arguments):
+    """Runs a measurement in a fresh process, so that neither its peak memory nor its threads meet another's."""
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
+        try:
+            return pool.submit(function, *arguments).result()
+        except concurrent.futures.process.BrokenProcessPool as error:
+            raise UserError(
+                f"{name}: its process was killed, most likely for lack of memory; lower --batch_size or leave the "
+                "section out of --sections"
+            ) from error
+
+
+def _ratios(results):
+    """Crops a second of each input pipeline over those of the fastest training step."""
+    steps = [result["crops_per_second"] for result in results.get("training", {}).values()]
+    inputs = results.get("pipeline", {}) if steps else {}
+    return {f"pipeline {name} / step": result["crops_per_second"] / max(steps) for name, result in inputs.items()}
+
+
+def _table(results):
+    machine = results["machine"]
+    lines = [f"{machine['cpus']} CPUs {machine['cpu_name']}; GPUs: {', '.join(machine['gpus']) or 'none'}", ""]
+    lines.append(f"{'':34}{'per second':>12}{'median ms':>12}{'p90 ms':>12}{'first s':>10}{'peak MB':>10}")
+    for section in _SECTIONS:
+        for name, result in results.get(section, {}).items():
+            rate = result.get("crops_per_second", result.get("people_per_second"))
+            times = f"{1e3 * result['median_s']:12.1f}{1e3 * result['p90_s']:12.1f}{result['first_s']:10.1f}"
+            lines.append(f"{section + ', ' + name:34}{rate:12.1f}{times}{result['peak_memory_mb']:10.0f}")
+    lines += [f"{name:34}{ratio:12.1f}" for name, ratio in results["ratios"].items()]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    cli.run(main, __doc__)

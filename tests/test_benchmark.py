@@ -1,0 +1,88 @@
+"""The benchmark at a tiny size: what it reports and that the numbers hang together, never how fast anything is."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from opec_tf import config, speed
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+TINY = config.ModelConfig(
+    crop_height=64, crop_width=64, trunk="resnet18", trunk_width=8, adaption_channels=(8, 8, 8),
+    graph_channels=8, block_channels=8,
+)  # fmt: skip
+
+
+def check_times(result, repeats):
+    assert result["repeats"] == repeats
+    assert 0 < result["median_s"] <= result["p90_s"] and result["mean_s"] > 0 and result["first_s"] > 0
+    assert 100 < result["peak_memory_mb"] < 100_000
+
+
+def test_training_step_is_measured():
+    train_config = config.TrainConfig(batch_size=2)
+    result = speed.measure_training(TINY, train_config, jit_compile=False, repeats=3, seconds=60.0)
+    check_times(result, 3)
+    assert result["crops_per_second"] == pytest.approx(2 / result["median_s"])
+    # Tracing and building the step take longer than a step.
+    assert result["first_s"] > result["median_s"]
+
+
+def test_inference_is_measured():
+    inference_config = config.InferenceConfig(inference_batch_size=3)
+    result = speed.measure_inference(TINY, inference_config, box_margin=1.25, repeats=4, seconds=60.0)
+    check_times(result, 4)
+    assert result["people_per_second"] == pytest.approx(3 / result["median_s"])
+
+
+def test_time_limit_leaves_at_least_three_repeats():
+    inference_config = config.InferenceConfig(inference_batch_size=1)
+    check_times(speed.measure_inference(TINY, inference_config, box_margin=1.25, repeats=99, seconds=0.0), 3)
+
+
+def test_made_up_pictures_are_like_photographs():
+    picture = speed.made_up_picture(3)
+    assert picture.shape == (480, 640, 3) and picture.dtype == tf.uint8
+    assert 100_000 < len(tf.io.encode_jpeg(picture, quality=95).numpy()) < 180_000
+    assert 30 < np.std(picture) < 90
+    boxes = speed.made_up_boxes(50, seed=0)
+    assert (boxes[:, :2] >= 0).all() and (boxes[:, :2] + boxes[:, 2:] <= [640, 480]).all()
+
+
+def run_tool(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "opec_tf.benchmark", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+
+
+def test_tool_writes_a_table_and_json(tmp_path):
+    output = tmp_path / "new" / "bench.json"
+    done = run_tool(
+        "--sections=pipeline", "--crop_height=64", "--crop_width=64", "--batch_size=4", "--repeats=3",
+        "--rotation_degrees=20", f"--output={output}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    results = json.loads(output.read_text())
+    assert set(results) == {"machine", "flags", "pipeline", "ratios"}
+    assert results["machine"]["cpus"] >= 1 and results["machine"]["tensorflow"] == tf.__version__
+    assert results["flags"]["rotation_degrees"] == 20 and results["flags"]["batch_size"] == 4
+    assert list(results["pipeline"]) == ["1 thread", "2 threads"]
+    for result in results["pipeline"].values():
+        check_times(result, 3)
+        assert result["crops_per_second"] == pytest.approx(4 / result["mean_s"])
+        assert result["images_per_second"] == pytest.approx(result["crops_per_second"] / 4)
+    assert "pipeline, 1 thread" in done.stdout and "pipeline, 2 threads" in done.stdout
+
+
+def test_unknown_section_is_one_line(tmp_path):
+    done = run_tool("--sections=pipeline,speed", f"--output={tmp_path}/bench.json")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "error: --sections=speed is not known; choose from pipeline, training, inference"
+    )
+    assert not list(tmp_path.iterdir())
