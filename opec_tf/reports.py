@@ -9,8 +9,7 @@ import tensorflow as tf
 from opec_tf import detection, files, images, inference, prediction, skeletons, visualize
 from opec_tf.data.annotations import load_all
 from opec_tf.errors import UserError
-from opec_tf.evaluation import coco_eval
-from opec_tf.evaluation.predictions import PosePredictions
+from opec_tf.evaluation import coco_eval, predictions
 from opec_tf.skeletons import OCCLUDED
 from opec_tf.training import workdir
 
@@ -46,8 +45,9 @@ def evaluate(root, output_dir, *, split, data_config, inference_config, stage=No
     output_dir = files.make_folder(output_dir)
     sources, protocol = getattr(data_config, f"{split}_data"), inference_config.protocol
     annotations = load_all(sources, data_config.data_root, coco_eval.PROTOCOLS[protocol].skeleton)
-    no_pose = PosePredictions(annotations.image_ids[:1], np.zeros([1, skeleton.num_joints, 3]), [0.0], np.zeros([1, 4]))
-    coco_eval.evaluate(annotations, no_pose, protocol, f"{root} (skeleton {skeleton.name})")
+    coco_eval.evaluate(
+        annotations, predictions.empty(skeleton.num_joints), protocol, f"{root} (skeleton {skeleton.name})"
+    )
     if boxes_file:
         boxes = detection.read(boxes_file, annotations.image_ids, annotations.image_paths.tolist(), skeleton)
     else:
