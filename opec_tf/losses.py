@@ -1,11 +1,11 @@
 """The two losses: heatmaps of the base module, and poses (eq. 3).
 
-Both take ``y_true`` = joints float32 [B, K, 3], normalised crop (x, y) and weight (0: not labelled, not learnt), whatever
-the output they belong to. A value with weight 0 is never looked at: NaN there does no harm.
+Both take ``y_true`` = joints float32 [B, K, 3], normalised crop (x, y) and weight (0: not labelled, not learnt),
+whatever the output they belong to. A value with weight 0 is never looked at: NaN there does no harm.
 
-Both are averages over the labelled joints of the GLOBAL batch. Under a tf.distribute strategy every replica divides its sum
-by the number of labelled joints on all replicas, and Keras adds the gradients; dividing by the replica's own number would
-count a joint more where it has fewer labelled neighbours. That is Keras's reduction SUM, for which Keras also logs
+Both are averages over the labelled joints of the GLOBAL batch. Under a tf.distribute strategy every replica divides its
+sum by the number of labelled joints on all replicas, and Keras adds the gradients; dividing by the replica's own number
+would count a joint more where it has fewer labelled neighbours. To Keras that is reduction SUM, for which it also logs
 the right value.
 """
 
@@ -38,9 +38,9 @@ class PoseLoss(tf.keras.losses.Loss):
 class HeatmapLoss(tf.keras.losses.Loss):
     """Masked squared error to a Gaussian of height 1 at each joint, averaged over the labelled joints.
 
-    The squared error is summed over a joint's cells and divided by pi sigma^2, the sum of the squares of the Gaussian: the
-    share of the target that is unexplained. All-zero heatmaps cost 1 (less for joints at the crop's border, nothing for
-    joints far outside, whose target is empty), perfect ones 0, at every resolution and sigma.
+    The squared error is summed over a joint's cells and divided by pi sigma^2, the sum of the squares of the Gaussian:
+    the share of the target that is unexplained. All-zero heatmaps cost 1 (less for joints at the crop's border, nothing
+    for joints far outside, whose target is empty), perfect ones 0, at every resolution and sigma.
 
     The Gaussian is rendered where the loss is computed, at the joint's exact position between the cells' centres.
 

@@ -12,8 +12,8 @@ __all__ = ["POSE_OUTPUTS", "build_base", "build_opec_net"]
 def build_base(config):
     """The base module alone: crops [B, H, W, 3] -> {"base_heatmaps": float32 [B, H / 4, W / 4, K]}.
 
-    The model holds ``pose_backbone`` as its layer "base", as does ``build_opec_net``'s, so that weights pass from one to
-    the other by ``get_layer("base")``.
+    The model holds ``pose_backbone`` as its layer "base", as does ``build_opec_net``'s, so that weights pass from one
+    to the other by ``get_layer("base")``.
     """
     base = _backbone(config)
     crops = tf.keras.Input((*config.crop_size, 3), name="crops")

@@ -1,4 +1,4 @@
-"""OPEC-Net (Qiu et al., ECCV 2020). ``opec_net`` reads from top to bottom as the paper's Figure 2 from left to right."""
+"""OPEC-Net (Qiu et al., ECCV 2020): the builder reads from top to bottom as the paper's Figure 2 from left to right."""
 
 import math
 
@@ -77,7 +77,7 @@ def opec_net(
     initial_pose = _output("initial_pose")(initial_pose)
     initial_score = _output("initial_score")(initial_score)
 
-    # Image-Guided Progressive GCN: (x, y, c) through two graph convolutions, then three blocks that each refine the pose.
+    # Image-Guided Progressive GCN: (x, y, c) through two graph convolutions, then three blocks, each with its pose.
     features = _node_features(initial_pose, initial_score, base_heatmaps)
     for name in ("graph_conv_1", "graph_conv_2"):
         features = GraphConv(graph_channels, adjacency, graph_convolution, name=name)(features)
@@ -114,10 +114,10 @@ def opec_net(
 
 
 def initial_beta(heatmap_size):
-    """Inverse temperature at which a base's heatmaps can be read: 2 ln(cells) + 4, about 17 for 32 x 24, 21 for 80 x 64.
+    """Inverse temperature at which a base's heatmaps can be read: 2 ln(cells) + 4; 17 for 32 x 24, 21 for 80 x 64.
 
-    A peak of half height (an unsure, often hidden joint) then has e^(beta / 2) = e^2 cells times the weight of one
-    background cell at its top alone, so that the background does not pull it to the centre of the crop.
+    At a peak of half height (an unsure, often hidden joint) the top cell alone then weighs e^(beta / 2) = e^2 cells,
+    seven times as much as all the background, which would otherwise pull the joint to the centre of the crop.
     """
     height, width = heatmap_size
     return 2.0 * math.log(height * width) + 4.0
@@ -137,11 +137,10 @@ def _feature_adaption(maps, channels, adaption):
         if adaption == "fusion" and adapted:
             adapted.append(FusionBlock(width, name=f"fusion_{index}")([adapted[-1], feature_map]))
         else:
-            adapted.append(
-                tf.keras.layers.Conv2D(
-                    width, 3, padding="same", activation="relu", kernel_initializer="he_normal", name=f"adaption_{index}"
-                )(feature_map)
+            conv = tf.keras.layers.Conv2D(
+                width, 3, padding="same", activation="relu", kernel_initializer="he_normal", name=f"adaption_{index}"
             )
+            adapted.append(conv(feature_map))
     return adapted
 
 

@@ -8,7 +8,9 @@ from opec_tf.layers.pixel_shuffle import PixelShuffle
 from opec_tf.models.resnet import resnet
 
 
-def pose_backbone(*, crop_size, num_joints, trunk, trunk_width=64, squeeze_excite=True, decoder="duc", deconv_channels=256):
+def pose_backbone(
+    *, crop_size, num_joints, trunk, trunk_width=64, squeeze_excite=True, decoder="duc", deconv_channels=256
+):
     """Builds AlphaPose+ (SE-ResNet, "duc") or SimplePose (ResNet, "deconv"), the paper's two base modules.
 
     Args:

@@ -1,7 +1,7 @@
 """ResNet trunks, plain and with squeeze-and-excitation.
 
 The layout is torchvision's ("v1.5": a bottleneck's stride lies in its 3x3 convolution), which AlphaPose and SimplePose
-use as well, and so is the padding: symmetric, where Keras's "same" would pad strided convolutions on one side only. Weights
+use as well, and so is the padding: symmetric, where Keras's "same" pads strided convolutions more on one side. Weights
 trained in PyTorch therefore agree after conversion.
 """
 

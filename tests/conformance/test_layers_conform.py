@@ -139,11 +139,15 @@ def test_two_replicas_add_up_to_one(case):
         half = slice(2 * context.replica_id_in_sync_group, 2 * context.replica_id_in_sync_group + 2)
         return [tf.constant(array[half] if len(array) == BATCH else array) for array in arrays]
 
-    shards = [strategy.experimental_distribute_values_from_function(lambda c, i=i: of_replica(c)[i]) for i in range(len(arrays))]
+    shards = [
+        strategy.experimental_distribute_values_from_function(lambda context, i=i: of_replica(context)[i])
+        for i in range(len(arrays))
+    ]
     outputs, gradients = strategy.run(outputs_and_gradients, args=tuple(shards))
     expected_outputs, expected_gradients = outputs_and_gradients(*map(tf.constant, arrays))
     for expected, output in zip(expected_outputs, outputs):
-        np.testing.assert_allclose(tf.concat(strategy.experimental_local_results(output), 0), expected, rtol=1e-4, atol=1e-5)
+        joined = tf.concat(strategy.experimental_local_results(output), axis=0)
+        np.testing.assert_allclose(joined, expected, rtol=1e-4, atol=1e-5)
     for expected, gradient in zip(expected_gradients, gradients):
         np.testing.assert_allclose(sum(strategy.experimental_local_results(gradient)), expected, rtol=1e-3, atol=1e-5)
 

@@ -14,7 +14,7 @@ def test_gates_weigh_both_sides():
     coarse, fine = tf.ones((1, 3, 2, 2)), tf.ones((1, 6, 4, 3))
     block = FusionBlock(4)
     block([coarse, fine])
-    kernel, bias = block.attention.excite.get_weights()
+    kernel, _ = block.attention.excite.get_weights()
     for side, gate_bias in ((coarse, [-100, -100, 100, 100, 100]), (fine, [100, 100, -100, -100, -100])):
         block.attention.excite.set_weights([0 * kernel, np.array(gate_bias, np.float32)])
         before = block([coarse, fine])

@@ -4,7 +4,11 @@ import numpy as np
 import tensorflow as tf
 
 from opec_tf.layers.duc import DUC
-from opec_tf.layers.image_normalization import IMAGENET_MEAN, IMAGENET_STD, ImageNormalization
+from opec_tf.layers.image_normalization import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    ImageNormalization,
+)
 from opec_tf.layers.pixel_shuffle import PixelShuffle
 from opec_tf.layers.squeeze_excite import SqueezeExcite
 
@@ -18,7 +22,8 @@ def test_bytes_are_normalised_too():
     white = ImageNormalization()(np.full((1, 2, 2, 3), 255, np.uint8))
     assert white.dtype == tf.float32
     # torchvision's (1 - mean) / std in its units of 1/255.
-    np.testing.assert_allclose(white[0, 0, 0], [(1 - 0.485) / 0.229, (1 - 0.456) / 0.224, (1 - 0.406) / 0.225], rtol=1e-4)
+    expected = [(1 - 0.485) / 0.229, (1 - 0.456) / 0.224, (1 - 0.406) / 0.225]
+    np.testing.assert_allclose(white[0, 0, 0], expected, rtol=1e-4)
 
 
 def test_pixel_shuffle_order():
@@ -33,7 +38,8 @@ def test_duc_convolves_normalises_clips_and_shuffles():
     duc(features)
     kernel = np.zeros((3, 3, 2, 4), np.float32)
     kernel[1, 1] = [[1, 2, 3, 4], [0, 0, 1, 3]]  # the middle of the 3x3 kernel: channels 1, 2, 1, -2
-    mean, variance, gamma, beta = np.array([0, 0, 0.5, 0]), np.full(4, 0.25 - 1e-5), np.full(4, 0.5), np.array([0, 1, 0, 0])
+    gamma, beta = np.full(4, 0.5), np.array([0, 1, 0, 0])
+    mean, variance = np.array([0, 0, 0.5, 0]), np.full(4, 0.25 - 1e-5)  # with epsilon, a deviation of 1/2
     duc.set_weights([kernel, gamma, beta, mean, variance])
     np.testing.assert_allclose(duc(features)[0, :, :, 0], [[1.0, 3.0], [0.5, 0.0]], rtol=1e-4)
 

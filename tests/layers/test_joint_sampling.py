@@ -48,7 +48,7 @@ def test_gradients_agree_with_finite_differences():
 
 
 def test_positions_keep_float32_beside_half_precision_features():
-    """bfloat16 would round x = 0.30 of a map 64 wide by a tenth of a cell; only the interpolation's weights are rounded."""
+    """bfloat16 would round x = 0.30 in a map 64 wide by a tenth of a cell; only the interpolation's weights are."""
     poses = tf.constant([[[0.301, -0.203]]])
     sampled = JointSampling(dtype="mixed_bfloat16")([tf.cast(coordinate_map((80, 64)), tf.bfloat16), poses])
     assert sampled.dtype == tf.bfloat16

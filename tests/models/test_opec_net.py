@@ -36,8 +36,8 @@ def sampled_channels(model):
 def random_batch(size=4, seed=0):
     generator = np.random.default_rng(seed)
     crops = generator.uniform(0, 255, (size, 64, 64, 3)).astype(np.float32)
-    joints = np.concatenate([generator.uniform(-0.7, 0.7, (size, 12, 2)), np.ones((size, 12, 1))], -1).astype(np.float32)
-    return tf.constant(crops), tf.constant(joints)
+    joints = np.concatenate([generator.uniform(-0.7, 0.7, (size, 12, 2)), np.ones((size, 12, 1))], axis=-1)
+    return tf.constant(crops), tf.constant(joints, tf.float32)
 
 
 def train_step(model, optimizer, crops, joints):
@@ -146,12 +146,13 @@ def test_losses_fall():
 
 
 def test_blocks_learn_displacements_from_image_features():
-    """With everything up to the initial pose frozen; each crop asks for another displacement and shows another colour."""
+    """All frozen up to the initial pose; each crop asks for another displacement and shows another colour."""
     tf.keras.utils.set_random_seed(1)
     model = build()
     for name in ("base", "heatmap_conv", "soft_argmax"):
         model.get_layer(name).trainable = False
-    crops = tf.constant([[255.0, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]])[:, None, None] * tf.ones((4, 64, 64, 3))
+    colors = tf.constant([[255.0, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]])
+    crops = colors[:, None, None] * tf.ones((4, 64, 64, 3))
     points = tf.constant([[0.5, 0.5], [-0.5, 0.5], [0.5, -0.5], [-0.5, -0.5]])[:, None] * tf.ones((4, 12, 2))
     joints = tf.concat([points, tf.ones((4, 12, 1))], axis=-1)
     model.compile(tf.keras.optimizers.Adam(1e-2), loss={name: losses.PoseLoss() for name in models.POSE_OUTPUTS})

@@ -14,7 +14,8 @@ def test_simplepose_parameter_counts(trunk, parameters):
     """pose_resnet of microsoft/human-pose-estimation.pytorch with 17 joints."""
     model = pose_backbone(crop_size=(256, 192), num_joints=17, trunk=trunk, squeeze_excite=False, decoder="deconv")
     assert trainable_count(model) == parameters
-    assert [model.output[name].shape[1:] for name in ("F1", "F2", "F3")] == [(16, 12, 256), (32, 24, 256), (64, 48, 256)]
+    shapes = [model.output[name].shape[1:] for name in ("F1", "F2", "F3")]
+    assert shapes == [(16, 12, 256), (32, 24, 256), (64, 48, 256)]
 
 
 def test_alphapose_at_full_size():

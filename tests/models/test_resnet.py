@@ -7,7 +7,7 @@ import tensorflow as tf
 from opec_tf.models.resnet import resnet
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def build(trunk, **keywords):
     """One model for each set of arguments: the tests only look at it, or at weights they set themselves."""
     images = tf.keras.Input((64, 64, 3))
@@ -47,7 +47,7 @@ def test_width_scales_every_stage():
 
 
 def test_strided_convolutions_pad_both_sides_as_pytorch_does():
-    """A 7x7 window of ones over ones: the first output sees 4 x 4 pixels of the picture; Keras's "same" would give 5 x 5."""
+    """A 7x7 window of ones over ones: the first output sees 4 x 4 pixels of the picture, 5 x 5 with Keras's "same"."""
     model = build("resnet18", width=8)
     stem = tf.keras.Model(model.input, model.get_layer("stem").output)
     model.get_layer("stem").set_weights([np.ones((7, 7, 3, 8))])
