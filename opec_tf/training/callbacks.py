@@ -20,11 +20,10 @@ _LOSS_CHECK_INTERVAL = 50
 
 
 class StopOnNaN(tf.keras.callbacks.Callback):
-    """Stops with a ``UserError`` once the loss is not finite, before the epoch is saved anywhere.
+    """Stops with a ``UserError`` once the loss or a weight is not finite, before the epoch is saved anywhere.
 
-    Keras' TerminateOnNaN lets the epoch end as usual, so that the backup would keep the spoilt weights.
-    The loss in the logs is the epoch's running mean, which a single NaN spoils for good, so that a look now and then
-    is enough.
+    Keras' TerminateOnNaN lets the epoch end as usual, so that the backup would keep the spoilt weights, and looks at
+    the loss alone, which a NaN need not reach: TensorFlow's ReLU turns it into 0 on some devices.
     """
 
     def __init__(self, stage):
@@ -38,16 +37,18 @@ class StopOnNaN(tf.keras.callbacks.Callback):
         self._epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
+        # The loss in the logs is the epoch's running mean, which one NaN spoils for good: a look now and then will do.
         if (batch + 1) % _LOSS_CHECK_INTERVAL == 0:
-            self._check(logs)
+            self._stop_unless(math.isfinite(float(logs["loss"])))
 
     def on_epoch_end(self, epoch, logs=None):
-        self._check(logs)
+        finite = [tf.reduce_all(tf.math.is_finite(weight)) for weight in self.model.weights]
+        self._stop_unless(math.isfinite(float(logs["loss"])) and bool(tf.reduce_all(finite)))
 
-    def _check(self, logs):
-        if not math.isfinite(float(logs["loss"])):
+    def _stop_unless(self, finite):
+        if not finite:
             raise UserError(
-                f"stage {self.stage}: the loss became {float(logs['loss'])} in epoch {self._epoch + 1}; lower "
+                f"stage {self.stage}: the loss or a weight became infinite or NaN in epoch {self._epoch + 1}; lower "
                 "--learning_rate, set --gradient_clip_norm or --warmup_steps, or check the data; the weights of the "
                 "epochs before are kept and the same command resumes from them"
             )

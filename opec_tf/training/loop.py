@@ -138,7 +138,7 @@ def _train_stage(run, stage):
     )
     print(
         f"stage {stage}: {model.count_params():,} parameters, {run.train_data.num_people} people, "
-        f"{epochs} epochs of {steps} steps",
+        f"epochs {epochs}, each of {steps} steps",
         flush=True,
     )
     model.fit(
@@ -149,7 +149,7 @@ def _train_stage(run, stage):
         verbose=int(run.is_chief and sys.stdout.isatty()),
     )
     if run.is_chief:
-        _finish(run, stage, plain, folder, steps=int(model.optimizer.iterations))
+        _finish(run, stage, plain, folder, steps=int(model.optimizer.iterations.numpy()))
 
 
 def _prepare_folder(run, folder, model):

@@ -1,0 +1,72 @@
+"""The train command: killed at random moments it still finishes, and its errors are one line."""
+
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import stick_couples
+
+from opec_tf.config import ModelConfig
+from opec_tf.training import workdir
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def _command(root, data_root, *more):
+    data = stick_couples.SOURCE
+    return [
+        sys.executable, "-W", "ignore", "-m", "opec_tf.train", f"--flagfile={ROOT / 'configs' / 'smoke.flags'}", f"--workdir={root}",
+        f"--data_root={data_root}", f"--train_data={data}", f"--val_data={data}", *more,
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data_root(tmp_path_factory):
+    return stick_couples.write(tmp_path_factory.mktemp("data") / "couples", num_images=4)
+
+
+def test_killed_twice_it_ends_with_as_many_steps(tmp_path, data_root):
+    root = tmp_path / "run"
+    command = _command(root, data_root, "--base_epochs=3", "--opec_epochs=2", "--steps_per_epoch=4")
+    moments = random.Random(1)
+    for milestone in ("base/log.csv", "opec/config.json"):
+        with open(tmp_path / "output.txt", "w") as output:
+            process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
+        deadline = time.monotonic() + 120
+        while not (root / milestone).exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(moments.uniform(0.0, 1.0))
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL, (tmp_path / "output.txt").read_text()
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200)
+    assert result.returncode == 0, result.stderr
+    for stage, epochs in (("base", 3), ("opec", 2)):
+        folder = workdir.stage_folder(root, stage)
+        assert json.loads(folder.metrics.read_text())["steps"] == 4 * epochs
+        assert [line.split(",")[0] for line in folder.log.read_text().splitlines()[1:]] == list(map(str, range(epochs)))
+        assert not folder.backup.exists()
+    model, model_config, stage = workdir.load_model(root)
+    assert stage == "opec" and model_config.trunk_width == 8
+
+    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    assert again.returncode == 0
+    assert "stage base: finished before" in again.stdout and "stage opec: finished before" in again.stdout
+
+
+def test_bad_usage_is_one_line(tmp_path, data_root):
+    """One process each would take minutes: a run that fails early for each reason, in two processes."""
+    begun = tmp_path / "begun"
+    workdir.start(begun, ModelConfig())
+    for command, status, message in (
+        (_command(begun, data_root), 1, f"error: {begun}/config.json: begun with another model: crop_height=320 (now 64)"),
+        (_command(tmp_path / "new", data_root, "--learning_rate=-1"), 1, "error: --learning_rate=-1.0"),
+    ):
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+        assert result.returncode == status
+        assert result.stderr.startswith(message) and result.stderr.count("\n") == 1

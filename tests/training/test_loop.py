@@ -1,0 +1,188 @@
+"""The training loop on the real network and data: it can learn, says what it does, and stops where it must."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import stick_couples
+import tensorflow as tf
+import toy_training
+
+from opec_tf import reports
+from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
+from opec_tf.data import synthetic
+from opec_tf.errors import UserError
+from opec_tf.evaluation.predictions import PosePredictions
+from opec_tf.training import callbacks, loop, workdir
+
+TOY_TRAIN = TrainConfig(batch_size=4, base_epochs=3, opec_epochs=2, steps_per_epoch=2)
+
+
+@pytest.fixture(scope="module")
+def sticks(tmp_path_factory):
+    folder = stick_couples.write(tmp_path_factory.mktemp("data") / "couples", num_images=3)
+    return DataConfig(data_root=str(folder), train_data=(stick_couples.SOURCE,), val_data=(stick_couples.SOURCE,))
+
+
+def _train_toy(root, data_config, patch, **changes):
+    toy_training.install(patch.setattr)
+    config = dataclasses.replace(TOY_TRAIN, **changes)
+    loop.train(root, toy_training.MODEL, data_config, config, toy_training.INFERENCE)
+
+
+def test_eight_images_are_learnt_by_heart(tmp_path):
+    """The proof that every part passes gradients to where they belong: what is trained on is known, hidden joints too."""
+    synthetic.write_dataset(tmp_path / "data", couples=11, seed=0, workers=1, progress=False)
+    source = ("crowdpose:train/annotations.json:train/images",)
+    data_config = DataConfig(
+        data_root=str(tmp_path / "data"), train_data=source, val_data=source, flip_probability=0.0, box_jitter=0.0
+    )
+    model_config = ModelConfig(
+        crop_height=96, crop_width=96, trunk="resnet18", trunk_width=16, decoder="deconv", deconv_channels=32,
+        adaption_channels=(32, 32, 32), graph_channels=32, block_channels=32,
+    )  # fmt: skip
+    train_config = TrainConfig(
+        batch_size=16, base_epochs=1, opec_epochs=1, steps_per_epoch=100, learning_rate=3e-3, warmup_steps=20
+    )
+    inference_config = InferenceConfig(inference_batch_size=16)
+    loop.train(tmp_path / "run", model_config, data_config, train_config, inference_config)
+
+    metrics = reports.evaluate(
+        tmp_path / "run", tmp_path / "scores", split="train", data_config=data_config, inference_config=inference_config
+    )
+    assert metrics["pose_3"]["inv90"] > 0.95
+    assert metrics["pose_3"]["vis90"] > 0.95
+    assert metrics["pose_3"]["AP"] > 0.95
+
+
+def test_the_best_epoch_is_kept_and_a_tie_goes_to_the_later(tmp_path, sticks, monkeypatch):
+    scores = iter([0.25, 0.75, 0.5, 0.1, 0.1])
+    monkeypatch.setattr(toy_training.Validator, "scores", lambda self: dict.fromkeys(("val_peak_AP", "val_pose_3_AP"), next(scores)))
+    _train_toy(tmp_path, sticks, monkeypatch)
+    base, opec = (workdir.stage_folder(tmp_path, stage) for stage in ("base", "opec"))
+    assert workdir.read_attributes(base.best_weights) == {"epoch": 1, "val_peak_AP": 0.75, "val_pose_3_AP": 0.75}
+    assert json.loads(base.metrics.read_text()) == {
+        "stage": "base", "steps": 6, "epoch": 1, "val_peak_AP": 0.75, "val_pose_3_AP": 0.75
+    }  # fmt: skip
+    assert workdir.read_attributes(opec.best_weights)["epoch"] == 1
+    rows = callbacks.read_log(base.log)
+    assert [float(row["val_peak_AP"]) for row in rows] == [0.25, 0.75, 0.5]
+    # The rate of each epoch's last step: cosine over 6 steps, at steps 1, 3 and 5.
+    rates = [1e-3 * 0.5 * (1 + np.cos(np.pi * step / 6)) for step in (1, 3, 5)]
+    np.testing.assert_allclose([float(row["learning_rate"]) for row in rows], rates, rtol=1e-4)
+
+
+def test_without_validation_data_the_last_epoch_is_the_best(tmp_path, sticks, monkeypatch, capsys):
+    _train_toy(tmp_path, dataclasses.replace(sticks, val_data=()), monkeypatch, stages=("base",))
+    folder = workdir.stage_folder(tmp_path, "base")
+    assert "stage base: without --val_data the last epoch counts as the best" in capsys.readouterr().out
+    assert workdir.read_attributes(folder.best_weights) == {"epoch": 2}
+    best, final = (workdir.BUILDERS["base"](toy_training.MODEL) for _ in range(2))
+    workdir.load_weights(best, folder.best_weights)
+    workdir.load_weights(final, folder.final_weights)
+    for first, second in zip(best.get_weights(), final.get_weights()):
+        np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("spoil", [lambda crops, joints: (crops * np.nan, joints), lambda crops, joints: (crops, joints * np.nan)])
+def test_a_nan_stops_before_anything_is_spoilt(tmp_path, sticks, monkeypatch, spoil):
+    healthy = toy_training.training_dataset
+
+    def spoilt(*args, **kwargs):
+        batches = healthy(*args, **kwargs)
+        return batches.take(3).concatenate(batches.map(spoil))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(toy_training, "training_dataset", spoilt)
+        with pytest.raises(UserError, match="stage base: the loss or a weight became infinite or NaN in epoch 2; lower") as error:
+            _train_toy(tmp_path, sticks, patch)
+    assert "\n" not in str(error.value)
+    folder = workdir.stage_folder(tmp_path, "base")
+    model = toy_training.build_base(toy_training.MODEL)
+    workdir.load_weights(model, folder.best_weights)
+    assert all(np.isfinite(weights).all() for weights in model.get_weights())
+    assert [row["epoch"] for row in callbacks.read_log(folder.log)] == ["0"]
+    # Mended, the same command goes on from the epoch before.
+    _train_toy(tmp_path, sticks, monkeypatch)
+    assert json.loads(folder.metrics.read_text())["steps"] == 6
+
+
+def test_other_settings_are_named_when_a_stage_resumes(tmp_path, sticks, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.EpochLine, "on_epoch_begin", _interrupt_second_epoch)
+        with pytest.raises(KeyboardInterrupt):
+            _train_toy(tmp_path, sticks, patch)
+    capsys.readouterr()
+    _train_toy(tmp_path, sticks, monkeypatch, learning_rate=0.5)
+    assert "resuming with other settings: learning_rate: 0.001 -> 0.5" in capsys.readouterr().out
+
+
+def _interrupt_second_epoch(self, epoch, logs=None):
+    if epoch == 1:
+        raise KeyboardInterrupt
+
+
+def test_a_full_disk_is_told_before_training(tmp_path, sticks, monkeypatch):
+    usage = type("usage", (), {"free": 1000})
+    monkeypatch.setattr(loop.shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(UserError, match="0 MB free, 0 MB needed; free some space"):
+        _train_toy(tmp_path, sticks, monkeypatch)
+
+
+def test_out_of_memory_is_one_line(tmp_path, sticks, monkeypatch):
+    def exhausted(*args, **kwargs):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor\nmore")
+
+    monkeypatch.setattr(tf.keras.Model, "fit", exhausted)
+    with pytest.raises(UserError, match="stage base: out of memory or disk space .OOM when allocating tensor.; lower --batch_size") as error:
+        _train_toy(tmp_path, sticks, monkeypatch)
+    assert "\n" not in str(error.value)
+    assert tf.keras.mixed_precision.global_policy().name == "float32"
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"train_data": ()}, "no data set is given"),
+        ({"min_labelled_joints": 15}, "--train_data: nobody in it can be trained on; check its labels and --min_labelled_joints"),
+        ({"train_data": (stick_couples.SOURCE,) * 2, "train_boxes": "p.json"}, "--train_boxes=p.json knows the images of one data set"),
+        ({"train_boxes": "p.json"}, "p.json: cannot be read"),
+    ],
+)
+def test_unusable_data(tmp_path, sticks, monkeypatch, changes, message):
+    with pytest.raises(UserError, match=message):
+        _train_toy(tmp_path, dataclasses.replace(sticks, **changes), monkeypatch)
+
+
+def test_training_proposals_take_the_place_of_annotated_boxes(sticks, tmp_path):
+    annotated, _ = loop.load_data(toy_training.MODEL, sticks, "crowdpose")
+    scores = np.ones(annotated.num_people)
+    # Everybody is detected with the box moved by 3 pixels, except for the first, whose pose is far off.
+    boxes = annotated.boxes + [3.0, 0.0, 0.0, 0.0]
+    poses = annotated.keypoints.copy()
+    poses[0, :, :2] += 500.0
+    detected = PosePredictions(annotated.image_ids[annotated.image_index], poses, scores, boxes)
+    detected.write(tmp_path / "proposals.json")
+    config = dataclasses.replace(sticks, train_boxes=str(tmp_path / "proposals.json"))
+    proposed, _ = loop.load_data(toy_training.MODEL, config, "crowdpose")
+    np.testing.assert_allclose(proposed.boxes, boxes[1:])
+    np.testing.assert_allclose(proposed.keypoints, annotated.keypoints[1:])
+
+
+def test_a_protocol_that_does_not_fit_is_told_before_training(tmp_path, sticks):
+    model_config = ModelConfig(crop_height=64, crop_width=64, trunk="resnet18", trunk_width=8)
+    train_config = TrainConfig(batch_size=2, stages=("base",))
+    with pytest.raises(UserError, match="--val_data with --skeleton=body12"):
+        loop.train(tmp_path, model_config, sticks, train_config, InferenceConfig(protocol="crowdpose"))
+    assert not workdir.stage_folder(tmp_path, "base").log.exists()
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_and_xla(tmp_path, sticks, monkeypatch, precision):
+    _train_toy(tmp_path, sticks, monkeypatch, precision=precision, jit_compile="on", stages=("base",))
+    losses = [float(row["loss"]) for row in callbacks.read_log(workdir.stage_folder(tmp_path, "base").log)]
+    assert losses[2] < losses[1] < losses[0]
+    model = toy_training.build_base(toy_training.MODEL)
+    workdir.load_weights(model, workdir.stage_folder(tmp_path, "base").final_weights)
+    assert all(weights.dtype == np.float32 for weights in model.get_weights())
