@@ -16,6 +16,8 @@ class GraphConv(tf.keras.layers.Layer):
     Spektral's layers take the graph as an input. The joints' graph never changes, so this layer holds it as a constant,
     preprocessed as its convolution wants it: ``gcn`` (Kipf & Welling, ICLR 2017) computes
     D^-1/2 A D^-1/2 X W + b with A as in the paper's section 3.2, a_ii = 1; ``semantic`` learns the edges' weights.
+    Kernels start from He's initialization, made for the ReLU that follows: with Spektral's default the features shrink
+    from layer to layer and the first poses learn half as fast.
 
     Args:
       channels: of the output.
@@ -33,7 +35,9 @@ class GraphConv(tf.keras.layers.Layer):
         self.adjacency = np.array(adjacency, np.float32)
         self.kind = kind
         self.activation = tf.keras.activations.get(activation)
-        self.conv = KINDS[kind](channels, activation=self.activation, dtype=self.dtype_policy, name="conv")
+        self.conv = KINDS[kind](
+            channels, activation=self.activation, kernel_initializer="he_normal", dtype=self.dtype_policy, name="conv"
+        )
         # Both preprocessings add the self-loops.
         without_loops = (self.adjacency != 0).astype(np.float32) * (1.0 - np.eye(len(self.adjacency), dtype=np.float32))
         self.graph = np.asarray(self.conv.preprocess(without_loops), np.float32)

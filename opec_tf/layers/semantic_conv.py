@@ -16,20 +16,24 @@ class SemanticConv(Conv):
     Args:
       channels: of the output.
       activation: Keras activation or its name.
+      kernel_initializer: of both matrices, each drawn for itself.
       **kwargs: Spektral's and Keras's layer arguments.
 
     Input: [X [B, K, C], A [K, K]]; A holds 1 for an edge or self-loop and 0 elsewhere (``preprocess`` makes it).
     Output: [B, K, channels].
     """
 
-    def __init__(self, channels, activation=None, **kwargs):
-        super().__init__(activation=activation, **kwargs)
+    def __init__(self, channels, activation=None, kernel_initializer="glorot_uniform", **kwargs):
+        super().__init__(activation=activation, kernel_initializer=kernel_initializer, **kwargs)
         self.channels = channels
 
     def build(self, input_shape):
         (*_, features), (num_joints, _) = input_shape
-        self.own_kernel = self.add_weight("own_kernel", (features, self.channels))
-        self.neighbour_kernel = self.add_weight("neighbour_kernel", (features, self.channels))
+        shape = (features, self.channels)
+        self.own_kernel = self.add_weight("own_kernel", shape, initializer=self.kernel_initializer)
+        # An initializer without a seed draws the same values at every call; a copy of it draws others.
+        other = type(self.kernel_initializer).from_config(self.kernel_initializer.get_config())
+        self.neighbour_kernel = self.add_weight("neighbour_kernel", shape, initializer=other)
         self.edge_logits = self.add_weight(
             "edge_logits", (num_joints, num_joints), initializer="ones", experimental_autocast=False
         )

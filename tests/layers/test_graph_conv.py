@@ -37,6 +37,13 @@ def test_semantic_learns_weights_of_edges_and_ignores_the_rest():
     np.testing.assert_allclose(layer(FEATURES)[0, 0], 0.25 * FEATURES[0, 0] + 0.75 * FEATURES[0, 1], rtol=1e-5)
 
 
+def test_semantic_kernels_start_different_from_each_other():
+    layer = GraphConv(2, PATH, kind="semantic")
+    layer(FEATURES)
+    own, neighbour, *_ = layer.get_weights()
+    assert np.abs(own - neighbour).min() > 1e-6
+
+
 @pytest.mark.parametrize("kind", ["gcn", "semantic"])
 def test_the_diagonal_of_the_adjacency_does_not_matter(kind):
     """The paper's A has ones there, Spektral adds them itself: a self-loop must not count twice."""
