@@ -59,12 +59,14 @@ def training_dataset(annotations, *, crop_size, data_config, batch_size, seed):
     boxes = tf.constant(annotations.boxes, tf.float32)
     keypoints = tf.constant(annotations.keypoints, tf.float32)
     flip_order = tf.constant(annotations.skeleton.flip_order)
+    # 31 bits: what tf.data takes for a seed.
+    order, mixing, placing, looks = (np.random.SeedSequence(seed).generate_state(4) >> 1).tolist()
 
     def load(index):
         epoch, position = index // people.num_images, index % people.num_images
-        image = tf.random.experimental.index_shuffle(position, [seed, epoch], people.num_images - 1)
+        image = tf.random.experimental.index_shuffle(position, [order, epoch], people.num_images - 1)
         rows = people.rows(image)
-        affines, mirrored = augment.random_affines(tf.gather(boxes, rows), crop_size, data_config, [seed, index])
+        affines, mirrored = augment.random_affines(tf.gather(boxes, rows), crop_size, data_config, [placing, index])
         crops = images.crop(images.decode(tf.io.read_file(people.path(image))), affines, crop_size)
         labels = tf.gather(keypoints, rows)
         labels = tf.where(mirrored[:, None, None], tf.gather(labels, flip_order, axis=1), labels)
@@ -74,13 +76,13 @@ def training_dataset(annotations, *, crop_size, data_config, batch_size, seed):
 
     def finish(index, batch):
         crops, joints = batch
-        return augment.appearance(tf.cast(crops, tf.float32), data_config, [seed, index]), joints
+        return augment.appearance(tf.cast(crops, tf.float32), data_config, [looks, index]), joints
 
     dataset = tf.data.Dataset.range(np.iinfo(np.int64).max).map(load, num_parallel_calls=tf.data.AUTOTUNE)
     if not data_config.strict:
         dataset = dataset.ignore_errors()
     buffer = min(_SHUFFLED_CROPS, 1 + np.count_nonzero(used) // _SHUFFLED_SHARE)
-    dataset = dataset.unbatch().shuffle(buffer, seed=seed).batch(batch_size, drop_remainder=True)
+    dataset = dataset.unbatch().shuffle(buffer, seed=mixing).batch(batch_size, drop_remainder=True)
     return dataset.enumerate().map(finish, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
 
 
