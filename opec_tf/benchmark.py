@@ -3,7 +3,7 @@
 python -m opec_tf.benchmark --flagfile=configs/crowdpose.flags --output=bench.json
 
 Prints a table and writes JSON. "pipeline / step" above 1 means that input is made faster than training takes it. Model,
-crop size, augmentation and batch size follow the flags; a small model measures in a minute:
+crop size, augmentation and batch size follow the flags; a small model takes a minute or two:
 --trunk=resnet18 --trunk_width=16 --crop_height=128 --crop_width=96 --sections=pipeline,training --repeats=5
 """
 
@@ -31,19 +31,23 @@ absl_flags.DEFINE_float("seconds", 60.0, "a measurement stops repeating after th
 
 def main():
     options = flags.FLAGS
-    for section in options.sections:
-        if section not in _SECTIONS:
-            raise UserError(f"--sections={section} is not known; choose from {', '.join(_SECTIONS)}")
-    measurements = [m for m in _measurements() if m[0] in options.sections]
+    unknown = [section for section in options.sections if section not in _SECTIONS]
+    if unknown or not options.sections:
+        raise UserError(f"--sections={','.join(unknown)} is not known; choose from {', '.join(_SECTIONS)}")
     results = {"machine": speed.machine(), "flags": _settings()}
-    for section, name, function, arguments in measurements:
-        print(f"measuring {section} {name} ...", flush=True)
-        results.setdefault(section, {})[name] = _in_own_process(
-            f"{section} {name}", function, *arguments, options.repeats, options.seconds
-        )
-    results["ratios"] = _ratios(results)
-    print(_table(results))
-    files.write_json(options.output, results, indent=2)
+    print(", ".join(f"{key}: {value}" for key, value in results["machine"].items()))
+    print(f"{'':34}{'per second':>12}{'median ms':>12}{'p90 ms':>12}{'first s':>10}{'peak MB':>10}", flush=True)
+    for section, name, function, arguments in _measurements():
+        if section in options.sections:
+            label = f"{section}, {name}"
+            result = _in_own_process(label, function, *arguments, options.repeats, options.seconds)
+            results.setdefault(section, {})[name] = result
+            results["ratios"] = _ratios(results)
+            print(_row(label, result), flush=True)
+            # Whole after every measurement: a long run that is broken off has not been for nothing.
+            files.write_json(options.output, results, indent=2)
+    for name, ratio in results["ratios"].items():
+        print(f"{name:34}{ratio:12.1f}")
     print(f"written: {options.output}")
 
 
@@ -92,17 +96,10 @@ def _ratios(results):
     return {f"pipeline {name} / step": result["crops_per_second"] / max(steps) for name, result in inputs.items()}
 
 
-def _table(results):
-    machine = results["machine"]
-    lines = [f"{machine['cpus']} CPUs {machine['cpu_name']}; GPUs: {', '.join(machine['gpus']) or 'none'}", ""]
-    lines.append(f"{'':34}{'per second':>12}{'median ms':>12}{'p90 ms':>12}{'first s':>10}{'peak MB':>10}")
-    for section in _SECTIONS:
-        for name, result in results.get(section, {}).items():
-            rate = result.get("crops_per_second", result.get("people_per_second"))
-            times = f"{1e3 * result['median_s']:12.1f}{1e3 * result['p90_s']:12.1f}{result['first_s']:10.1f}"
-            lines.append(f"{section + ', ' + name:34}{rate:12.1f}{times}{result['peak_memory_mb']:10.0f}")
-    lines += [f"{name:34}{ratio:12.1f}" for name, ratio in results["ratios"].items()]
-    return "\n".join(lines)
+def _row(label, result):
+    rate = result.get("crops_per_second", result.get("people_per_second"))
+    times = f"{1e3 * result['median_s']:12.1f}{1e3 * result['p90_s']:12.1f}{result['first_s']:10.1f}"
+    return f"{label:34}{rate:12.1f}{times}{result['peak_memory_mb']:10.0f}"
 
 
 if __name__ == "__main__":

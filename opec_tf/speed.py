@@ -19,7 +19,7 @@ from opec_tf.data import annotations, pipeline
 from opec_tf.training import stages
 
 IMAGE_SIZE = (480, 640)  # (height, width), COCO's usual size
-_IMAGES, _PEOPLE = 48, 4
+_IMAGES, _PEOPLE = 24, 4
 _MIN_REPEATS = 3
 
 
