@@ -1,9 +1,15 @@
 """Image features at the joints."""
 
+import warnings
+
 import tensorflow as tf
-import tensorflow_addons as tfa
 
 from opec_tf import geometry
+
+with warnings.catch_warnings():
+    # TFA's last release announces its end in eight lines on every import.
+    warnings.simplefilter("ignore", UserWarning)
+    import tensorflow_addons as tfa
 
 
 @tf.keras.utils.register_keras_serializable("opec_tf")
