@@ -6,6 +6,7 @@ import numpy as np
 from opec_tf.data.synthetic import clothing, textures
 
 _CANVAS = 256  # side of the painted floor and wall, texels
+_WEAR = cv2.resize(textures.FOLDS, (_CANVAS, _CANVAS))[:, :, None]
 _FLOORS = ("planks", "tiles", "checks", "mottled", "grass", "speckle", "bricks", "plain")
 _WALLS = ("plain", "plain", "mottled", "bricks", "uprights", "planks", "tiles")
 
@@ -41,20 +42,29 @@ def paint(rng, camera, target, light, shadows):
         nearer = depth < wall_depth
         wall_depth, u, v = np.minimum(depth, wall_depth), np.where(nearer, u_side + 3.1, u), np.where(nearer, v_side, v)
     canvas = _skyline(rng) if outdoors else _wall_canvas(rng)
-    picture = cv2.remap(canvas, u * texels + _CANVAS / 2, (_CANVAS - 1) - v * texels, cv2.INTER_LINEAR,
-                        borderMode=cv2.BORDER_REFLECT_101)  # fmt: skip
     floor = floor_depth < wall_depth
-    texels = _CANVAS / rng.uniform(1.5, 5.0)
-    ground = cv2.remap(_tiled(rng, _FLOORS), (camera.position[0] + ray[0] * floor_depth) * texels,
-                       (camera.position[2] + ray[2] * floor_depth) * texels, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)  # fmt: skip
-    ground *= 1.0 - rng.uniform(0.35, 0.7) * _shadow(camera, light, shadows)[:, :, None]
-    picture = np.where(floor[:, :, None], ground, picture)
+    picture = np.empty((*camera.size, 3), np.float32)
+    rows = _rows(~floor)
+    picture[rows] = cv2.remap(canvas, u[rows] * np.float32(texels) + _CANVAS // 2, (_CANVAS - 1) - v[rows] * np.float32(texels),
+                              cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)  # fmt: skip
+    rows = _rows(floor)
+    texels, (start_x, _, start_z) = np.float32(_CANVAS / rng.uniform(1.5, 5.0)), camera.position.astype(np.float32)
+    ground = cv2.remap(_tiled(rng, _FLOORS), (start_x + ray[0][rows] * floor_depth[rows]) * texels,
+                       (start_z + ray[2][rows] * floor_depth[rows]) * texels, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)  # fmt: skip
+    ground *= 1.0 - np.float32(rng.uniform(0.35, 0.7)) * _shadow(camera, light, shadows)[rows, :, None]
+    np.copyto(picture[rows], ground, where=floor[rows, :, None])
     # The light falls off to one side of the picture.
     fall = rng.uniform(-0.25, 0.25, 2)
     height, width = camera.size
     picture *= (1.0 + np.linspace(-fall[0], fall[0], width)[None, :, None] + np.linspace(-fall[1], fall[1], height)[:, None, None]).astype(np.float32)
     blur = rng.choice([0.0, rng.uniform(0.4, 1.0), rng.uniform(1.0, 3.0)], p=(0.35, 0.4, 0.25)) * camera.size[0] / 256
     return cv2.GaussianBlur(picture, (0, 0), blur) if blur > 0 else picture
+
+
+def _rows(mask):
+    """Slice of the rows that hold a True; one row where there is none."""
+    rows = np.flatnonzero(mask.any(1))
+    return slice(rows[0], rows[-1] + 1) if len(rows) else slice(0, 1)
 
 
 def _wall(ray, camera, target, normal, distance):
@@ -70,12 +80,12 @@ def _wall(ray, camera, target, normal, distance):
 def _tiled(rng, names):
     """A canvas of one tile in two colours, float32 [_CANVAS, _CANVAS, 3]."""
     tile = textures.TILES[textures.INDEX[names[rng.choice(len(names))]]]
-    first = np.array(clothing.color(rng)) * 0.8 + 0.1
-    second = first * rng.uniform(0.55, 0.9) if rng.random() < 0.75 else np.array(clothing.color(rng)) * 0.8 + 0.1
-    repeat = _CANVAS // textures.SIDE
-    mix = np.tile(tile, (repeat, repeat))[:, :, None]
-    folds = cv2.resize(textures.FOLDS, (_CANVAS, _CANVAS))[:, :, None]
-    return ((first + (second - first) * mix) * folds).astype(np.float32)
+    first = np.array(clothing.muted_color(rng))
+    second = first * rng.uniform(0.55, 0.9) if rng.random() < 0.75 else np.array(clothing.muted_color(rng))
+    colored = (first + (second - first) * tile[:, :, None]).astype(np.float32)
+    canvas = np.tile(colored, (_CANVAS // textures.SIDE, _CANVAS // textures.SIDE, 1))
+    canvas *= _WEAR
+    return canvas
 
 
 def _wall_canvas(rng):
@@ -85,10 +95,10 @@ def _wall_canvas(rng):
         left, width = rng.integers(0, _CANVAS), rng.integers(10, 70)
         bottom = _CANVAS if rng.random() < 0.5 else rng.integers(100, 220)
         top = bottom - rng.integers(15, 130)
-        color = clothing.color(rng)
+        color = clothing.muted_color(rng)
         cv2.rectangle(canvas, (left, top), (left + width, bottom), color, -1)
         if rng.random() < 0.5:
-            cv2.rectangle(canvas, (left, top), (left + width, bottom), clothing.color(rng), int(rng.integers(1, 5)))
+            cv2.rectangle(canvas, (left, top), (left + width, bottom), clothing.muted_color(rng), int(rng.integers(1, 5)))
         if rng.random() < 0.4:
             for step in np.linspace(0, 1, rng.integers(3, 7)):
                 level = int(top + step * (bottom - top))
@@ -96,8 +106,8 @@ def _wall_canvas(rng):
         elif rng.random() < 0.4:
             for _ in range(4):
                 center = (int(left + rng.uniform(0, width)), int(top + rng.uniform(0, 1) * (bottom - top)))
-                cv2.circle(canvas, center, int(rng.integers(3, 14)), clothing.color(rng), -1, cv2.LINE_AA)
-    cv2.rectangle(canvas, (0, _CANVAS - 6), (_CANVAS, _CANVAS), clothing.color(rng), -1)  # the skirting board
+                cv2.circle(canvas, center, int(rng.integers(3, 14)), clothing.muted_color(rng), -1, cv2.LINE_AA)
+    cv2.rectangle(canvas, (0, _CANVAS - 6), (_CANVAS, _CANVAS), clothing.muted_color(rng), -1)  # the skirting board
     return canvas
 
 
@@ -118,7 +128,7 @@ def _skyline(rng):
             cv2.circle(canvas, (left, int(level)), int(size // 2), green, -1, cv2.LINE_AA)
         else:
             top = _CANVAS - rng.integers(20, 120)
-            cv2.rectangle(canvas, (left, top), (left + size, _CANVAS), clothing.color(rng), -1)
+            cv2.rectangle(canvas, (left, top), (left + size, _CANVAS), clothing.muted_color(rng), -1)
             for row in range(top + 4, _CANVAS - 4, 8):
                 for column in range(left + 3, left + size - 3, 7):
                     cv2.rectangle(canvas, (column, row), (column + 2, row + 3), (0.25, 0.28, 0.33), -1)

@@ -9,7 +9,7 @@ from opec_tf.data.synthetic import textures
 from opec_tf.data.synthetic.solids import Material
 
 # Hues (0..1) and tiles that only the held-out split wears.
-_HUES, _HELD_OUT_HUES = ((0.0, 0.22), (0.36, 0.72), (0.92, 1.0)), ((0.24, 0.33), (0.75, 0.88))
+_HUES, _HELD_OUT_HUES = ((0.0, 0.2), (0.38, 0.5), (0.5, 0.7), (0.96, 1.0)), ((0.24, 0.33), (0.75, 0.88))
 _TILES = ("plain", "stripes", "thin_stripes", "uprights", "checks", "plaid", "dots", "camouflage", "mottled", "denim")
 _HELD_OUT_TILES = ("zigzag", "diamonds", "rings")
 
@@ -90,12 +90,19 @@ def color(rng, held_out=False):
     """A colour as clothes have it: often black, white, grey or muted, sometimes loud; RGB, 0..1."""
     draw = rng.random()
     if draw < 0.3 and not held_out:
-        value = rng.choice([rng.uniform(0.06, 0.2), rng.uniform(0.3, 0.6), rng.uniform(0.8, 0.97)])
-        return tuple(float(c) for c in np.clip(value + rng.normal(0, 0.015, 3), 0, 1))
+        value = (rng.uniform(0.06, 0.2), rng.uniform(0.3, 0.6), rng.uniform(0.8, 0.97))[rng.integers(3)]
+        return tuple(np.clip(value + rng.normal(0, 0.015, 3), 0, 1).tolist())
     ranges = _HELD_OUT_HUES if held_out else _HUES
-    low, high = ranges[rng.choice(len(ranges))]
-    saturation = rng.uniform(0.3, 0.65) if draw < 0.75 else rng.uniform(0.65, 0.95)
+    low, high = ranges[rng.integers(len(ranges))]
+    saturation = rng.uniform(0.25, 0.6) if draw < 0.75 else rng.uniform(0.6, 0.92)
     return colorsys.hsv_to_rgb(rng.uniform(low, high), saturation, rng.uniform(0.25, 0.95))
+
+
+def muted_color(rng):
+    """A colour as walls, floors and furniture have it: mostly pale or earthy, now and then loud; RGB, 0..1."""
+    loud = rng.random() < 0.15
+    hue = rng.random() if loud or rng.random() < 0.4 else rng.uniform(0.04, 0.16)
+    return colorsys.hsv_to_rgb(hue, rng.uniform(0.4, 0.8) if loud else rng.uniform(0.0, 0.4), rng.uniform(0.3, 0.95))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 
 from opec_tf import skeletons
 from opec_tf.boxes import iou
-from opec_tf.data.synthetic import background, camera as cameras, clothing, contact, figure, interactions, objects, render
+from opec_tf.data.synthetic import background, camera as cameras, clothing, contact, figure, interactions, objects, render, textures
 from opec_tf.data.synthetic.body import sample_shape
 from opec_tf.data.synthetic.solids import Material, Solids
 
@@ -17,6 +17,10 @@ SUPERSAMPLE = 1.5  # figures are drawn at this multiple of the picture's resolut
 # (and a little for clothes) in front of a joint is the joint's own part. Order of crowdpose14.
 _DEPTHS = np.array([0.045, 0.045, 0.028, 0.028, 0.022, 0.022, 0.075, 0.075, 0.040, 0.040, 0.032, 0.032, 0.030, 0.045])
 _TOLERANCE = 0.02  # metres
+_ATTACHED_DEPTH = 0.08  # how far a part that ends in a joint may lie in front of it, share of the height
+
+# Chance of keeping a view by the IoU of the two boxes (first row: IoU).
+_VIEW_CHANCE = ((0.0, 0.2, 0.32, 0.45, 0.6, 0.75, 1.0), (0.1, 0.4, 1.0, 1.0, 0.3, 0.06, 0.03))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,8 +42,7 @@ class Couple:
 
 def make_couple(rng, image_size, held_out=False):
     """Draws everything of one picture from ``rng``; ``held_out`` uses the reserved interactions and clothes."""
-    kinds = tuple(interactions.HELD_OUT_KINDS if held_out else interactions.KINDS)
-    kind = kinds[rng.choice(len(kinds))]
+    kind = interactions.draw_kind(rng, held_out)
     poses = interactions.pose_pair(rng, kind, (sample_shape(rng), sample_shape(rng)))
     solids, faces = Solids(), []
     for owner, pose in enumerate(poses):
@@ -53,10 +56,10 @@ def make_couple(rng, image_size, held_out=False):
     fine = camera.scaled(SUPERSAMPLE)
     local = everything.in_camera(fine)
     buffers = render.rasterize(local, fine, solids.polygons)
-    keypoints = np.stack([annotate(pose, camera, fine, buffers.depth) for pose in poses])
+    keypoints = np.stack([annotate(pose, i, camera, fine, buffers, local) for i, pose in enumerate(poses)])
 
     light = _light(rng, camera)
-    lighting = render.Lighting(camera.rotation @ light, rng.uniform(0.55, 1.0), rng.uniform(0.3, 0.6),
+    lighting = render.Lighting(camera.rotation @ light, rng.uniform(0.6, 1.05), rng.uniform(0.4, 0.7),
                                tuple(1.0 + rng.normal(0, 0.05, 3)))  # fmt: skip
     color, mask = render.shade(buffers, local, solids.polygons, solids.materials, fine, lighting, faces)
     shadows = [np.concatenate(parts) for parts in zip(*(contact.capsules(pose) for pose in poses))]
@@ -66,42 +69,52 @@ def make_couple(rng, image_size, held_out=False):
     return Couple(image, keypoints, boxes, kind)
 
 
-def annotate(pose, camera, fine, depth):
+def annotate(pose, owner, camera, fine, buffers, solids):
     """Keypoints [14, 3] (x, y, v) of a pose.
 
+    A joint inside the picture is visible where nothing lies in front of the body part around it, or where what lies in
+    front ends in this very joint and lies near (an upper arm that points at the camera does not hide its shoulder).
+
     Args:
-      pose: ``Pose``.
+      pose: ``Pose`` of person number ``owner``.
       camera: ``Camera`` of the picture: the frame of x and y.
-      fine: the camera ``depth`` [H, W] was drawn with.
+      fine: the camera that ``buffers`` were drawn with.
+      buffers: ``render.Buffers`` of the whole scene.
+      solids: its ``SolidArrays``.
     """
     points, distance = camera.project(pose.joints)
     height, width = camera.size
     inside = ((points > -0.5) & (points < [width - 0.5, height - 0.5])).all(1)
     pixels = np.round(fine.project(pose.joints)[0]).astype(int)
-    rows, columns = pixels[:, 1].clip(0, depth.shape[0] - 1), pixels[:, 0].clip(0, depth.shape[1] - 1)
+    rows, columns = (pixels[:, axis].clip(0, buffers.depth.shape[1 - axis] - 1) for axis in (1, 0))
+    # The last entry, -1, stands for polygons and for nothing at all: they end in no joint.
+    front = buffers.solid[buffers.surface[rows, columns]]
+    front = np.where((buffers.surface[rows, columns] >= 0) & (front < len(solids.joints)), front, -1)
+    ends_here = (solids.joints[front] >> np.arange(len(front))) & 1
+    attached = (front >= 0) & (solids.owner[front] == owner) & (ends_here == 1)
     shape = pose.posing.shape
-    own = distance - _DEPTHS * shape.height * max(shape.girth, 1.0) - _TOLERANCE
-    visible = depth[rows, columns] > own
+    allowance = _DEPTHS * shape.height * max(shape.girth, 1.0) + _TOLERANCE + _ATTACHED_DEPTH * shape.height * attached
+    visible = buffers.depth[rows, columns] > distance - allowance
     flag = np.where(visible, skeletons.VISIBLE, skeletons.OCCLUDED) * inside
     return np.concatenate([points * inside[:, None], flag[:, None]], 1)
 
 
-def _choose_view(rng, poses, people, size, attempts=8):
+def _choose_view(rng, poses, people, size, attempts=12):
     """A camera that has the couple in the picture, and the people's boxes [2, 4] in it.
 
-    Views in which the two hardly overlap are mostly drawn again, as pictures of couples are taken where the
-    interaction is seen; a tenth of them stays.
+    Views along the line of the two, where one covers the other, and views in which they hardly overlap are mostly
+    drawn again: pictures of couples are taken where the interaction is seen.
     """
     points = np.concatenate([pose.joints for pose in poses])
     target = (points.min(0) + points.max(0)) / 2.0
-    for attempt in range(attempts):
+    for _ in range(attempts):
         elevation = rng.uniform(-3, 12) if rng.random() < 0.6 else rng.uniform(8, 38)
         distance = np.exp(rng.uniform(np.log(2.6), np.log(8.0)))
-        fill = rng.uniform(0.62, 0.9) if rng.random() < 0.85 else rng.uniform(0.9, 1.25)
+        fill = rng.uniform(0.7, 0.93) if rng.random() < 0.87 else rng.uniform(0.93, 1.25)
         camera = cameras.frame(target, points, rng.uniform(0, 360), elevation, distance, rng.normal(0, 4.0), size,
-                               fill, rng.uniform(-0.05, 0.05, 2))  # fmt: skip
+                               fill, rng.uniform(-0.04, 0.04, 2))  # fmt: skip
         boxes = person_boxes(people, camera)
-        if iou(boxes[:1], boxes[1:]) > 0.3 or (attempt > 0 and rng.random() < 0.15):
+        if rng.random() < np.interp(iou(boxes[:1], boxes[1:])[0, 0], *_VIEW_CHANCE):
             break
     return camera, boxes
 
@@ -127,9 +140,9 @@ def _add_objects(rng, solids, camera, poses):
     towards /= distance
     aside = np.array([towards[2], 0.0, -towards[0]])
     front = ((joints - middle) @ towards).max()
-    for _ in range(rng.choice(3, p=(0.5, 0.35, 0.15))):
-        near = front + rng.uniform(0.3, 0.3 + 0.35 * distance)
-        if near < distance - 0.8:
+    for _ in range(rng.choice(3, p=(0.6, 0.3, 0.1))):
+        near = front + rng.uniform(0.25, 0.25 + 0.3 * distance)
+        if near < 0.6 * distance:
             place = middle + towards * near + aside * rng.normal(0.0, 0.5) * (1.0 - near / distance)
             objects.FOREGROUND[rng.choice(len(objects.FOREGROUND))](rng, solids, place)
     back = ((joints - middle) @ towards).min()
@@ -159,5 +172,7 @@ def _develop(rng, color, mask, behind):
     levels = (np.clip(np.arange(1024) / 800.0 * gain, 0, 1) ** gamma * 255.0).astype(np.float32)
     picture = levels[np.clip(picture * 800.0, 0, 1023).astype(np.int32)]
     if noise:
-        picture += rng.standard_normal(picture.shape[:2], np.float32)[:, :, None] * np.float32(noise)
+        rows, columns = ((start + np.arange(side)) % len(textures.GRAIN)
+                         for start, side in zip(rng.integers(0, len(textures.GRAIN), 2), picture.shape))  # fmt: skip
+        picture += textures.GRAIN[rows[:, None], columns, None] * np.float32(noise)
     return np.clip(picture, 0, 255).astype(np.uint8)

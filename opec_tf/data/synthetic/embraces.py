@@ -9,7 +9,7 @@ from opec_tf.data.synthetic.limbs import SIGN, chest_gap, ready, rest_arm, send,
 def hug(rng, a, b):
     """Chest to chest, arms round each other."""
     u = rng.uniform
-    gap, aside, lean = chest_gap(a, b, u(0.02, 0.06)), u(0.07, 0.11), u(2, 9)
+    gap, aside, lean = chest_gap(a, b, u(0.02, 0.07)), u(0.07, 0.12), u(3, 16)
     hips = gap + 0.30 * np.radians(2 * lean) + 0.02
     a.stand((0, 0), 0, stance(rng, 0.11, u(0, 0.2)), u(0, 0.05), lean / 2,
             spine=(lean / 2, u(0, 6), u(-8, 8)), head=(u(-12, 15), u(0, 16), u(-35, 10)))  # fmt: skip
@@ -20,17 +20,17 @@ def hug(rng, a, b):
     for side, s in enumerate(SIGN):  # a's arms go over b's shoulders or upper arms
         high = u(-0.12, -0.01)
         target = b.at_chest(-s * u(0.0, 0.10), high, behind)
-        send(a, side, target, (1.0, u(-0.2, 0.5), 0.0), b.chest_rotation[:, 0] * s * -1.0 + [0, u(-0.5, 0.3), 0])
+        send(a, side, target, (1.0, u(-0.2, 0.5), 0.0), s * b.chest_rotation[:, 0] + [0, u(-0.5, 0.3), 0])
     behind = -a.shape.depth / a.scale - 0.05
     for side, s in enumerate(SIGN):  # b's arms go round a's waist
-        target = a.at_chest(-s * u(0.0, 0.10), u(-0.42, -0.2), behind)
-        send(b, side, target, (1.0, u(-0.9, -0.4), 0.0), a.chest_rotation[:, 0] * s * -1.0)
+        target = a.at_chest(-s * u(0.04, 0.12), u(-0.36, -0.16), behind)
+        send(b, side, target, (1.0, u(-0.9, -0.4), 0.0), s * a.chest_rotation[:, 0])
 
 
 def waltz(rng, a, b):
     """A closed ballroom hold, mid-step."""
     u = rng.uniform
-    gap, aside, stride = chest_gap(a, b, u(0.06, 0.16)), u(0.06, 0.14), u(0.1, 0.55)
+    gap, aside, stride = chest_gap(a, b, u(0.08, 0.30)), u(0.06, 0.16), u(0.1, 0.5)
     feet = stance(rng, 0.09, stride)
     a.stand((0, 0), 0, feet, u(0, 0.06), u(-2, 5), lift=(0, u(0, 0.06)), roll=u(-6, 6),
             spine=(u(-8, 4), u(-8, 8), u(-12, 12)), head=(u(-12, 6), u(-8, 8), u(0, 50)))  # fmt: skip
@@ -42,7 +42,7 @@ def waltz(rng, a, b):
     send(a, LEFT, clasp, (0.3, -1.0, -0.5), [0, 1, 0])
     send(b, RIGHT, clasp + [0.0, 0.03, 0.04], (0.3, -1.0, -0.5), [0, 1, 0])
     send(a, RIGHT, b.at_chest(0.12, u(-0.3, -0.12), -b.shape.depth / b.scale - 0.05), (1.0, -0.1, 0.0),
-         b.chest_rotation[:, 0] * -1.0)  # fmt: skip
+         -b.chest_rotation[:, 0])  # fmt: skip
     send(b, LEFT, a.at_chest(-0.23, u(-0.02, 0.06), u(-0.04, 0.05)), (1.0, -0.3, 0.1))
 
 
@@ -121,7 +121,7 @@ def piggyback(rng, a, b):
 def side_by_side(rng, a, b):
     """Shoulder to shoulder, an arm over the other's shoulders or round the waist. b stands on a's left."""
     u = rng.uniform
-    gap = a.shape.length("shoulder_half") + b.shape.length("shoulder_half") + u(-0.05, 0.06)
+    gap = a.shape.length("shoulder_half") + b.shape.length("shoulder_half") + u(-0.01, 0.13)
     for posing, ground, s in ((a, (0, 0), 1.0), (b, (gap, u(-0.08, 0.08)), -1.0)):
         posing.stand(ground, u(-4, 22) * s, stance(rng, u(0.08, 0.16), u(0, 0.3)), u(0, 0.06), u(-2, 5), roll=u(-2, 6) * s,
                      spine=(u(-3, 8), u(-2, 6) * s, u(-8, 8)), head=(u(-12, 18), u(-4, 14) * s, u(-25, 45) * s))  # fmt: skip

@@ -12,8 +12,8 @@ _SURFACES = ("plain", "mottled", "planks", "checks", "stripes", "bricks", "speck
 
 def material(rng, tiles=_SURFACES):
     """A random painted, wooden or patterned surface."""
-    first = np.array(clothing.color(rng))
-    second = first * rng.uniform(0.5, 0.85) if rng.random() < 0.6 else np.array(clothing.color(rng))
+    first = np.array(clothing.muted_color(rng))
+    second = first * rng.uniform(0.5, 0.85) if rng.random() < 0.6 else np.array(clothing.muted_color(rng))
     tile = tiles[rng.choice(len(tiles))]
     return Material(tuple(first), tuple(second), textures.INDEX[tile], rng.uniform(0.2, 0.8))
 
@@ -61,7 +61,7 @@ def plant(rng, solids, place):
     """A potted plant or a shrub: a fan of long leaves."""
     green = np.array([rng.uniform(0.1, 0.3), rng.uniform(0.3, 0.55), rng.uniform(0.08, 0.22)])
     leaf = solids.material(Material(tuple(green), tuple(green * 0.6), textures.INDEX["mottled"], 0.2))
-    pot, size = rng.uniform(0.15, 0.4), rng.uniform(0.25, 0.5)
+    pot, size = rng.uniform(0.12, 0.35), rng.uniform(0.2, 0.42)
     solids.cone(place, place + _UP * pot, (0.11, 0.16), np.array([1.0, 0, 0]), solids.material(material(rng)))
     for angle in np.arange(12) * 2.4 + rng.uniform(0, 6):
         tilt = rng.uniform(0.1, 1.1)
@@ -72,7 +72,7 @@ def plant(rng, solids, place):
 
 def ball(rng, solids, place):
     """A ball on the ground or a balloon in the air."""
-    radius = rng.uniform(0.1, 0.3)
+    radius = rng.uniform(0.1, 0.22)
     height = radius if rng.random() < 0.5 else rng.uniform(0.5, 1.6)
     solids.ellipsoid(place + _UP * height, _UP, np.array([0.3, 0, 1.0]), (radius,) * 3, solids.material(material(rng)))
 
@@ -91,7 +91,7 @@ def fence(rng, solids, place):
 def board(rng, solids, place):
     """A sign on a stand."""
     turn, paint = rotation(yaw=rng.uniform(0, 360)), solids.material(material(rng))
-    level, w, h = rng.uniform(0.3, 1.1), rng.uniform(0.15, 0.4), rng.uniform(0.12, 0.3)
+    level, w, h = rng.uniform(0.3, 1.1), rng.uniform(0.12, 0.3), rng.uniform(0.1, 0.2)
     solids.cone(place, place + _UP * level, (0.03, 0.025), np.array([1.0, 0, 0]), solids.material(material(rng)))
     solids.box((-w, level, -0.015), (w, level + 2 * h, 0.015), turn, place, paint)
 

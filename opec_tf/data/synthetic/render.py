@@ -10,13 +10,14 @@ import cv2
 import numpy as np
 
 from opec_tf.data.synthetic import textures
+from opec_tf.data.synthetic.solids import cross
 
 NEAR = 0.15  # solids nearer to the camera than this are left out, metres
 
 
 @dataclasses.dataclass(frozen=True)
 class Buffers:
-    """What is in front at each pixel: depth float32 [H, W] in metres (inf: nothing), surface int32 [H, W] (-1: nothing).
+    """What is in front at each pixel: depth float32 [H, W] in metres (inf: nothing), surface int16 [H, W] (-1: nothing).
 
     ``normal_map`` and ``local_map`` [Q, 3, 4] take a point (x, y, z, 1) of surface q in the camera's frame to its
     outward normal (not of unit length) and to its solid's local coordinates in metres; ``solid`` [Q] is the row of the
@@ -35,7 +36,7 @@ def rasterize(solids, camera, polygons=()):
     quadrics = solids.quadrics()
     height, width = camera.size
     depth = np.full((height, width), np.inf, np.float32)
-    surface = np.full((height, width), -1, np.int32)
+    surface = np.full((height, width), -1, np.int16)
     x, y = camera.rays()
     with np.errstate(invalid="ignore", divide="ignore"):
         _cast(quadrics, _windows(solids, quadrics, camera), x, y, depth, surface)
@@ -69,63 +70,72 @@ def _windows(solids, quadrics, camera):
 def _cast(quadrics, windows, x, y, depth, surface):
     """Solves A z^2 + 2 B z + C = 0 along every ray (x, y, 1) z of each quadric's window; the nearer root is the entry.
 
-    The discriminant B^2 - A C is a quadratic form in the ray. It is expanded about the window's middle in float64,
-    since in float32 it would drown in cancellation; A and B are safe as they are.
+    The discriminant B^2 - A C, -B, A and the coordinate along the clipping axis are polynomials in the ray of degree
+    at most two. They are expanded about the window's middle in float64, since the discriminant would drown in
+    cancellation in float32, and evaluated in float32 as (1, dy, dy^2) coefficients (1, dx, dx^2)^T.
+    """
+    middle = np.stack([
+        x[(windows[:, :2].sum(1) // 2).clip(0, len(x) - 1)], y[(windows[:, 2:].sum(1) // 2).clip(0, len(y) - 1)]
+    ], 1)  # fmt: skip
+    coefficients = _ray_polynomials(quadrics, middle).astype(np.float32)
+    offset = -(quadrics.axis * quadrics.center).sum(1)
+    low, high = (np.where(np.isfinite(limit), limit - offset, limit) for limit in quadrics.clip.T)
+    clipped = np.isfinite(quadrics.clip[:, 0])
+    for q in np.flatnonzero((windows[:, 1] > windows[:, 0]) & (windows[:, 3] > windows[:, 2])):
+        left, right, top, bottom = windows[q]
+        x_powers = np.ones((3, right - left), np.float32)
+        np.subtract(x[left:right], middle[q, 0], out=x_powers[1], casting="same_kind")
+        np.multiply(x_powers[1], x_powers[1], out=x_powers[2])
+        y_powers = np.ones((3, bottom - top), np.float32)
+        np.subtract(y[top:bottom], middle[q, 1], out=y_powers[1], casting="same_kind")
+        np.multiply(y_powers[1], y_powers[1], out=y_powers[2])
+        values = np.matmul(y_powers.T @ coefficients[q, : 4 if clipped[q] else 3], x_powers)
+        z = np.sqrt(values[0], out=values[0])  # NaN where the ray misses, and NaN is never nearer
+        np.subtract(values[1], z, out=z)
+        z /= values[2]
+        window = depth[top:bottom, left:right]
+        closer = z < window
+        if clipped[q]:
+            along = np.multiply(values[3], z, out=values[3])
+            closer &= along > low[q]
+            closer &= along < high[q]
+        np.copyto(window, z, where=closer)
+        np.copyto(surface[top:bottom, left:right], np.int16(q), where=closer)
+
+
+def _ray_polynomials(quadrics, middle):
+    """Coefficients [Q, 4, 3, 3] of B^2 - A C, -B, A and the axial coordinate per depth; [i, j] goes with dy^i dx^j.
+
+    dx and dy are a ray's x / z and y / z less ``middle`` [Q, 2].
     """
     matrix, center = quadrics.matrix, quadrics.center
     half_b = quadrics.linear - np.einsum("qij,qj->qi", matrix, center)
     rest = np.einsum("qi,qij,qj->q", center, matrix, center) - 2.0 * (quadrics.linear * center).sum(1) + quadrics.constant
-    form = half_b[:, :, None] * half_b[:, None, :] - rest[:, None, None] * matrix
-    offset = -(quadrics.axis * center).sum(1)
-    middle_x = x[(windows[:, :2].sum(1) // 2).clip(0, len(x) - 1)]
-    middle_y = y[(windows[:, 2:].sum(1) // 2).clip(0, len(y) - 1)]
-    ray = np.stack([middle_x, middle_y, np.ones_like(middle_x)], 1)
-    slope = 2.0 * np.einsum("qij,qj->qi", form, ray)
-    level = np.einsum("qi,qij,qj->q", ray, form, ray)
-    clipped = np.isfinite(quadrics.clip[:, 0])
-    for q in np.flatnonzero((windows[:, 1] > windows[:, 0]) & (windows[:, 3] > windows[:, 2])):
-        left, right, top, bottom = windows[q]
-        xs, ys = x[left:right], y[top:bottom, None]
-        dx, dy, m, f, b = xs - middle_x[q], ys - middle_y[q], matrix[q], form[q], half_b[q]
-        root = _outer_sum((f[0, 0] * dx + slope[q, 0]) * dx + level[q], (f[1, 1] * dy + slope[q, 1]) * dy)
-        root += _outer_product(dx, 2.0 * f[0, 1] * dy)
-        np.sqrt(root, out=root)  # NaN where the ray misses, and NaN is never nearer
-        root += _outer_sum(b[0] * xs + b[2], b[1] * ys)
-        square = _outer_sum((m[0, 0] * xs + 2.0 * m[0, 2]) * xs + m[2, 2], (m[1, 1] * ys + 2.0 * m[1, 2]) * ys)
-        square += _outer_product(xs, 2.0 * m[0, 1] * ys)
-        np.divide(root, square, out=root)
-        z = np.negative(root, out=root)
-        window = depth[top:bottom, left:right]
-        closer = z < window
-        if clipped[q]:
-            axis = quadrics.axis[q]
-            along = _outer_sum(axis[0] * xs + axis[2], axis[1] * ys)
-            along *= z
-            along += np.float32(offset[q])
-            closer &= along > quadrics.clip[q, 0]
-            closer &= along < quadrics.clip[q, 1]
-        np.copyto(window, z, where=closer)
-        np.copyto(surface[top:bottom, left:right], np.int32(q), where=closer)
-
-
-def _outer_sum(row, column):
-    return row.astype(np.float32) + column.astype(np.float32)
-
-
-def _outer_product(row, column):
-    return row.astype(np.float32) * column.astype(np.float32)
+    discriminant = half_b[:, :, None] * half_b[:, None, :] - rest[:, None, None] * matrix
+    ray = np.concatenate([middle, np.ones((len(middle), 1))], 1)
+    result = np.zeros((len(middle), 4, 3, 3))
+    for row, form in ((0, discriminant), (2, matrix)):
+        slope = np.einsum("qij,qj->qi", form, ray)
+        result[:, row, 0, 0] = (slope * ray).sum(1)
+        result[:, row, 0, 1], result[:, row, 1, 0] = 2.0 * slope[:, 0], 2.0 * slope[:, 1]
+        result[:, row, 0, 2], result[:, row, 2, 0] = form[:, 0, 0], form[:, 1, 1]
+        result[:, row, 1, 1] = 2.0 * form[:, 0, 1]
+    for row, vector in ((1, -half_b), (3, quadrics.axis)):
+        result[:, row, 0, 0] = (vector * ray).sum(1)
+        result[:, row, 0, 1], result[:, row, 1, 0] = vector[:, 0], vector[:, 1]
+    return result
 
 
 def _fill(corners, camera, x, y, depth, surface, index):
     """Draws one flat polygon; returns its normal map and local map (x, y in the plane, z = 0 on it)."""
     points = camera.to_camera(corners)
     edge, other = points[1] - points[0], points[-1] - points[0]
-    normal = np.cross(edge, other)
-    normal /= np.linalg.norm(normal) + 1e-12
+    normal = cross(edge, other)
+    normal /= np.sqrt(normal @ normal) + 1e-12
     if normal @ points[0] > 0:
         normal = -normal
-    along = edge / (np.linalg.norm(edge) + 1e-12)
-    frame = np.stack([along, np.cross(normal, along), normal])
+    along = edge / (np.sqrt(edge @ edge) + 1e-12)
+    frame = np.stack([along, cross(normal, along), normal])
     maps = np.concatenate([np.zeros((3, 3)), normal[:, None]], 1), np.concatenate([frame, -(frame @ points[0])[:, None]], 1)
     if points[:, 2].min() < NEAR:
         return maps
@@ -137,11 +147,12 @@ def _fill(corners, camera, x, y, depth, surface, index):
         return maps
     mask = np.zeros((bottom - top, right - left), np.uint8)
     cv2.fillConvexPoly(mask, np.round((pixels - [left, top]) * 16).astype(np.int32), 1, shift=4)
-    z = np.float32(normal @ points[0]) / _outer_sum(normal[0] * x[left:right] + normal[2], normal[1] * y[top:bottom, None])
+    across = (normal[0] * x[left:right] + normal[2]).astype(np.float32)
+    z = np.float32(normal @ points[0]) / (across + (normal[1] * y[top:bottom, None]).astype(np.float32))
     window = depth[top:bottom, left:right]
     closer = (mask > 0) & (z < window) & (z > NEAR)
     np.copyto(window, z, where=closer)
-    np.copyto(surface[top:bottom, left:right], np.int32(index), where=closer)
+    np.copyto(surface[top:bottom, left:right], np.int16(index), where=closer)
     return maps
 
 
@@ -171,17 +182,25 @@ def shade(buffers, solids, polygons, materials, camera, lighting, faces):
     x, y = camera.rays()
     pixel = np.flatnonzero(buffers.surface.ravel() >= 0)
     surface = buffers.surface.ravel()[pixel]
+    # In the order of the surfaces each surface's pixels are one slice, and its maps one small matrix product.
+    order = np.argsort(surface, kind="stable")
+    pixel, surface = pixel[order], surface[order]
     z = buffers.depth.ravel()[pixel]
-    points = np.ones((len(pixel), 4), np.float32)
-    points[:, 0], points[:, 1], points[:, 2] = x.astype(np.float32)[pixel % width] * z, y.astype(np.float32)[pixel // width] * z, z
-    normal = np.einsum("nij,nj->ni", buffers.normal_map[surface], points)
+    points = np.empty((len(pixel), 4), np.float32)
+    points[:, 0], points[:, 1] = x.astype(np.float32)[pixel % width] * z, y.astype(np.float32)[pixel // width] * z
+    points[:, 2], points[:, 3] = z, 1.0
+    normal, local = np.empty((2, len(pixel), 3), np.float32)
+    present, starts = np.unique(surface, return_index=True)
+    for q, start, stop in zip(present.tolist(), starts.tolist(), [*starts[1:].tolist(), len(pixel)]):
+        np.matmul(points[start:stop], buffers.normal_map[q].T, out=normal[start:stop])
+        np.matmul(points[start:stop], buffers.local_map[q].T, out=local[start:stop])
     normal /= np.sqrt(np.einsum("ni,ni->n", normal, normal))[:, None] + 1e-12
-    local = np.einsum("nij,nj->ni", buffers.local_map[surface], points)
     color = _albedo(buffers.solid[surface], local, solids, polygons, materials, faces)
     light = np.asarray(lighting.direction, np.float32)
     # Half Lambert: skin and cloth scatter light past the terminator, and limbs stay readable in their shade.
     wrapped = np.clip(0.6 * (normal @ light) + 0.4, 0.0, None)
-    facing = np.clip(-np.einsum("ni,ni->n", normal, points[:, :3]) / np.linalg.norm(points[:, :3], axis=1), 0.0, 1.0)
+    distance = np.sqrt(np.einsum("ni,ni->n", points[:, :3], points[:, :3]))
+    facing = np.clip(-np.einsum("ni,ni->n", normal, points[:, :3]) / distance, 0.0, 1.0)
     brightness = lighting.key * wrapped + lighting.ambient * (0.8 - 0.2 * normal[:, 1])
     brightness *= 0.62 + 0.38 * facing  # edges darken a little, which parts limb from limb
     brightness *= _crevices(buffers.depth).ravel()[pixel]

@@ -51,3 +51,5 @@ NAMES, TILES = _make_tiles()
 INDEX = {name: i for i, name in enumerate(NAMES)}
 # Brightness of folds and wear that lies over every material.
 FOLDS = (0.88 + 0.24 * (0.5 * _noise(11, 5.0, 1.6) + 0.5 * _noise(12, 2.0))).astype(np.float32)
+# Sensor noise of unit variance; pictures take random windows of it, which costs less than drawing it anew.
+GRAIN = np.random.default_rng(13).standard_normal((1024, 1024)).astype(np.float32)
