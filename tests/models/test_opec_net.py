@@ -150,8 +150,8 @@ def test_blocks_learn_displacements_from_image_features():
     tf.keras.utils.set_random_seed(1)
     model = build()
     base = model.get_layer("base")
-    # What comes after the base, as a model of its own: its second output is the call inside OPEC-Net.
-    correction = tf.keras.Model(base.get_output_at(1), {name: model.output[name] for name in models.POSE_OUTPUTS})
+    # What comes after the base, as a model of its own.
+    correction = tf.keras.Model(base.get_output_at(0), {name: model.output[name] for name in models.POSE_OUTPUTS})
     for name in ("heatmap_conv", "soft_argmax"):
         correction.get_layer(name).trainable = False
     colors = tf.constant([[255.0, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]])
