@@ -30,11 +30,13 @@ def write(folder, num_images, seed=0):
         couple = [center + 90 * (_STANDING + rng.normal(0, 0.04, _STANDING.shape)) for center in centers]
         for points, shade in zip(couple, (np.array([255, 160, 60]), np.array([60, 160, 255]))):
             for first, second in SKELETON.edges:
-                cv2.line(picture, *(tuple(map(int, points[i])) for i in (first, second)), (0.6 * shade).tolist(), 5)
+                start, end = (tuple(map(int, points[i])) for i in (first, second))
+                cv2.line(picture, start, end, (0.6 * shade).tolist(), 5)
             for joint, point in enumerate(points):
                 cv2.circle(picture, tuple(map(int, point)), 3, (shade * (0.5 + joint / 28)).tolist(), -1)
         cv2.imwrite(str(folder / "images" / f"{image_id}.png"), picture)
-        images.append({"id": image_id, "file_name": f"{image_id}.png", "height": _SIDE, "width": _SIDE, "crowdIndex": 0.5})
+        size = {"height": _SIDE, "width": _SIDE}
+        images.append({"id": image_id, "file_name": f"{image_id}.png", **size, "crowdIndex": 0.5})
         # The second figure is drawn over the first, whose nearby joints are hidden.
         hidden = np.linalg.norm(couple[0][:, None] - couple[1][None], axis=-1).min(axis=1) < 10
         people += [_person(2 * image_id, image_id, couple[0], hidden), _person(2 * image_id + 1, image_id, couple[1])]

@@ -88,8 +88,9 @@ class Validation(tf.keras.callbacks.Callback):
         self._writer = tf.summary.create_file_writer(str(tensorboard / "validation"))
 
     def on_epoch_end(self, epoch, logs=None):
-        logs.update(self.validator.scores())
-        drawings = self.validator.drawings()
+        scores, estimates = self.validator.scores()
+        logs.update(scores)
+        drawings = self.validator.drawings(estimates)
         if drawings is not None:
             with self._writer.as_default():
                 tf.summary.image("validation examples", drawings[None], step=epoch)
@@ -163,7 +164,8 @@ class EpochLine(tf.keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         shown = [f"loss {logs['loss']:.4g}"]
-        shown += [f"{name[len('val_') :]} {value:.3f}" for name, value in logs.items() if name.endswith(("_AP", "_inv75"))]
+        scores = {name[len("val_") :]: value for name, value in logs.items() if name.endswith(("_AP", "_inv75"))}
+        shown += [f"{name} {value:.3f}" for name, value in scores.items()]
         seconds = time.monotonic() - self._start
         print(f"stage {self.stage}, epoch {epoch + 1}/{self.epochs}, {seconds:.0f} s: {', '.join(shown)}", flush=True)
 

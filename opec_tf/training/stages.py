@@ -4,7 +4,6 @@ import numpy as np
 import tensorflow as tf
 
 from opec_tf import losses, models
-from opec_tf.errors import UserError
 from opec_tf.training import optimizer, strategy as strategies, workdir
 
 # The pose that chooses a stage's best epoch: the decoded peak of the base, the last pose of OPEC-Net (paper 3.3: "the

@@ -23,7 +23,7 @@ def make(name):
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         return tf.distribute.MirroredStrategy([device.name for device in devices])
     if "TF_CONFIG" not in os.environ:
-        raise UserError("--strategy=multi_worker needs the environment variable TF_CONFIG to name the cluster and this task")
+        raise UserError("--strategy=multi_worker needs the environment variable TF_CONFIG: the cluster and this task")
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except (KeyError, TypeError, ValueError, AttributeError) as error:

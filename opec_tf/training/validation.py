@@ -47,23 +47,26 @@ class Validator:
         self._estimator = PoseEstimator(
             model, model_config=model_config, box_margin=data_config.box_margin, inference_config=inference_config
         )
-        self._estimates = None
 
     def scores(self):
-        """Estimates every pose anew; returns log name -> score, without those that the protocol leaves undefined."""
+        """Estimates every pose.
+
+        Returns:
+          (log name -> score, without those that the protocol leaves undefined; ``Estimates``)
+        """
         split = self.annotations
-        self._estimates = self._estimator.estimate_files(
+        estimates = self._estimator.estimate_files(
             split.image_paths, split.image_ids, split.image_index[self._people], split.boxes[self._people],
             strict=self._data_config.strict, progress=False,
         )  # fmt: skip
         scores = {}
-        for pose, result in reports.score(self._estimates, split, self._protocol).items():
+        for pose, result in reports.score(estimates, split, self._protocol).items():
             scores.update({score_name(pose, name): result[name] for name in SCORES if name in result})
-        return scores
+        return scores, estimates
 
-    def drawings(self):
-        """The last estimates drawn over the first images that show people, in a row; RGB uint8 [h, w, 3], or None."""
-        people = self._estimates.predictions[self._estimates.final]
+    def drawings(self, estimates):
+        """The final poses drawn over the first images that show people, in a row; RGB uint8 [h, w, 3], or None."""
+        people = estimates.predictions[estimates.final]
         drawn = []
         for image_id in list(dict.fromkeys(people.image_ids.tolist()))[:_DRAWN_IMAGES]:
             path = self.annotations.image_paths[self.annotations.image_ids == image_id][0]

@@ -96,7 +96,9 @@ def start(workdir, model_config, write=True):
     begun_with, now = dataclasses.asdict(read_model_config(workdir)), dataclasses.asdict(model_config)
     differing = [f"{name}={begun_with[name]} (now {now[name]})" for name in now if now[name] != begun_with[name]]
     if differing:
-        raise UserError(f"{path}: begun with another model: {', '.join(differing)}; choose another --workdir or these settings")
+        raise UserError(
+            f"{path}: begun with another model: {', '.join(differing)}; choose another --workdir or these settings"
+        )
 
 
 def read_model_config(workdir):
@@ -174,7 +176,9 @@ def load_weights(model, path):
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error}); check that the file is whole") from error
     except (KeyError, ValueError) as error:
-        raise UserError(f"{path}: does not fit model {model.name!r}: {error}; use weights of the same stage and settings") from error
+        raise UserError(
+            f"{path}: does not fit model {model.name!r}: {error}; use weights of the same stage and settings"
+        ) from error
 
 
 def load_model(workdir, stage=None):
@@ -206,9 +210,12 @@ def load_model(workdir, stage=None):
 def _git_revision():
     """Commit of the source tree, with "+changes" where files differ from it; None outside a git checkout."""
     git = ["git", "-C", str(pathlib.Path(__file__).parent)]
+
+    def output(*arguments):
+        return subprocess.run([*git, *arguments], capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        commit = subprocess.run(git + ["rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        changes = subprocess.run(git + ["status", "--porcelain", "-uno"], capture_output=True, text=True, check=True).stdout
+        commit, changes = output("rev-parse", "HEAD"), output("status", "--porcelain", "-uno")
     except (OSError, subprocess.CalledProcessError):
         return None
-    return commit + ("+changes" if changes.strip() else "")
+    return commit + ("+changes" if changes else "")

@@ -8,6 +8,7 @@ import pytest
 import stick_couples
 import tensorflow as tf
 import toy_training
+from tensorflow.core.util import event_pb2
 
 from opec_tf import reports
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
@@ -32,7 +33,7 @@ def _train_toy(root, data_config, patch, **changes):
 
 
 def test_eight_images_are_learnt_by_heart(tmp_path):
-    """The proof that every part passes gradients to where they belong: what is trained on is known, hidden joints too."""
+    """The proof that every part passes its gradients on: what is trained on is known, hidden joints too."""
     synthetic.write_dataset(tmp_path / "data", couples=11, seed=0, workers=1, progress=False)
     source = ("crowdpose:train/annotations.json:train/images",)
     data_config = DataConfig(
@@ -43,7 +44,7 @@ def test_eight_images_are_learnt_by_heart(tmp_path):
         adaption_channels=(32, 32, 32), graph_channels=32, block_channels=32,
     )  # fmt: skip
     train_config = TrainConfig(
-        batch_size=16, base_epochs=1, opec_epochs=1, steps_per_epoch=100, learning_rate=3e-3, warmup_steps=20
+        batch_size=16, base_epochs=2, opec_epochs=2, steps_per_epoch=45, learning_rate=3e-3, warmup_steps=20
     )
     inference_config = InferenceConfig(inference_batch_size=16)
     loop.train(tmp_path / "run", model_config, data_config, train_config, inference_config)
@@ -54,11 +55,31 @@ def test_eight_images_are_learnt_by_heart(tmp_path):
     assert metrics["pose_3"]["inv90"] > 0.95
     assert metrics["pose_3"]["vis90"] > 0.95
     assert metrics["pose_3"]["AP"] > 0.95
+    folder = workdir.stage_folder(tmp_path / "run", "opec")
+    last_epoch = callbacks.read_log(folder.log)[-1]
+    # L1 in normalised units: the mean error of a joint is below half a pixel in x and in y.
+    assert float(last_epoch["pose_3_loss"]) < 2 * 0.5 / 48
+    # Training scores as evaluation does, and TensorBoard is told the same.
+    for score in ("AP", "inv75"):
+        assert float(last_epoch[f"val_pose_3_{score}"]) == pytest.approx(metrics["pose_3"][score], abs=1e-5)
+    assert _summaries(folder.tensorboard / "train") >= {"epoch_loss", "epoch_pose_3_loss", "epoch_learning_rate"}
+    validation = {"epoch_pose_3_AP", "epoch_peak_inv75", "validation examples"}
+    assert _summaries(folder.tensorboard / "validation") >= validation
+
+
+def _summaries(folder):
+    """Names of what was written for TensorBoard."""
+    names = set()
+    for path in folder.iterdir():
+        for record in tf.data.TFRecordDataset(str(path)):
+            names.update(value.tag for value in event_pb2.Event.FromString(record.numpy()).summary.value)
+    return names
 
 
 def test_the_best_epoch_is_kept_and_a_tie_goes_to_the_later(tmp_path, sticks, monkeypatch):
     scores = iter([0.25, 0.75, 0.5, 0.1, 0.1])
-    monkeypatch.setattr(toy_training.Validator, "scores", lambda self: dict.fromkeys(("val_peak_AP", "val_pose_3_AP"), next(scores)))
+    names = ("val_peak_AP", "val_pose_3_AP")
+    monkeypatch.setattr(toy_training.Validator, "scores", lambda self: (dict.fromkeys(names, next(scores)), None))
     _train_toy(tmp_path, sticks, monkeypatch)
     base, opec = (workdir.stage_folder(tmp_path, stage) for stage in ("base", "opec"))
     assert workdir.read_attributes(base.best_weights) == {"epoch": 1, "val_peak_AP": 0.75, "val_pose_3_AP": 0.75}
@@ -73,6 +94,17 @@ def test_the_best_epoch_is_kept_and_a_tie_goes_to_the_later(tmp_path, sticks, mo
     np.testing.assert_allclose([float(row["learning_rate"]) for row in rows], rates, rtol=1e-4)
 
 
+def test_a_finished_run_is_left_alone(tmp_path, sticks, monkeypatch, capsys):
+    _train_toy(tmp_path, sticks, monkeypatch)
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    capsys.readouterr()
+    _train_toy(tmp_path, sticks, monkeypatch, base_epochs=5)
+    assert [line.split(";")[0] for line in capsys.readouterr().out.splitlines()] == [
+        "stage base: finished before", "stage opec: finished before"
+    ]  # fmt: skip
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == written
+
+
 def test_without_validation_data_the_last_epoch_is_the_best(tmp_path, sticks, monkeypatch, capsys):
     _train_toy(tmp_path, dataclasses.replace(sticks, val_data=()), monkeypatch, stages=("base",))
     folder = workdir.stage_folder(tmp_path, "base")
@@ -85,7 +117,9 @@ def test_without_validation_data_the_last_epoch_is_the_best(tmp_path, sticks, mo
         np.testing.assert_array_equal(first, second)
 
 
-@pytest.mark.parametrize("spoil", [lambda crops, joints: (crops * np.nan, joints), lambda crops, joints: (crops, joints * np.nan)])
+@pytest.mark.parametrize(
+    "spoil", [lambda crops, joints: (crops * np.nan, joints), lambda crops, joints: (crops, joints * np.nan)]
+)
 def test_a_nan_stops_before_anything_is_spoilt(tmp_path, sticks, monkeypatch, spoil):
     healthy = toy_training.training_dataset
 
@@ -95,7 +129,7 @@ def test_a_nan_stops_before_anything_is_spoilt(tmp_path, sticks, monkeypatch, sp
 
     with monkeypatch.context() as patch:
         patch.setattr(toy_training, "training_dataset", spoilt)
-        with pytest.raises(UserError, match="stage base: the loss or a weight became infinite or NaN in epoch 2; lower") as error:
+        with pytest.raises(UserError, match="base: the loss or a weight became infinite or NaN in epoch 2") as error:
             _train_toy(tmp_path, sticks, patch)
     assert "\n" not in str(error.value)
     folder = workdir.stage_folder(tmp_path, "base")
@@ -135,7 +169,8 @@ def test_out_of_memory_is_one_line(tmp_path, sticks, monkeypatch):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor\nmore")
 
     monkeypatch.setattr(tf.keras.Model, "fit", exhausted)
-    with pytest.raises(UserError, match="stage base: out of memory or disk space .OOM when allocating tensor.; lower --batch_size") as error:
+    message = "stage base: out of memory or disk space .OOM when allocating tensor.; lower --batch_size"
+    with pytest.raises(UserError, match=message) as error:
         _train_toy(tmp_path, sticks, monkeypatch)
     assert "\n" not in str(error.value)
     assert tf.keras.mixed_precision.global_policy().name == "float32"
@@ -145,8 +180,8 @@ def test_out_of_memory_is_one_line(tmp_path, sticks, monkeypatch):
     "changes, message",
     [
         ({"train_data": ()}, "no data set is given"),
-        ({"min_labelled_joints": 15}, "--train_data: nobody in it can be trained on; check its labels and --min_labelled_joints"),
-        ({"train_data": (stick_couples.SOURCE,) * 2, "train_boxes": "p.json"}, "--train_boxes=p.json knows the images of one data set"),
+        ({"min_labelled_joints": 15}, "--train_data: nobody in it can be trained on; check its labels and --min_"),
+        ({"train_data": (stick_couples.SOURCE,) * 2, "train_boxes": "p.json"}, "--train_boxes=p.json knows the images"),
         ({"train_boxes": "p.json"}, "p.json: cannot be read"),
     ],
 )

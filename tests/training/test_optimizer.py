@@ -75,7 +75,8 @@ def test_gradients_are_clipped_to_their_global_norm():
     variables = _variables()
     adam = optimizer.make(TrainConfig(gradient_clip_norm=1.0), total_steps=10)
     adam.build(variables)
-    adam.apply_gradients([(tf.constant([[3.0, 0.0], [0.0, 0.0]]), variables[0]), (tf.constant([0.0, 4.0]), variables[1])])
+    gradients = [tf.constant([[3.0, 0.0], [0.0, 0.0]]), tf.constant([0.0, 4.0])]
+    adam.apply_gradients(zip(gradients, variables))
     # Adam's first moments after one step are a tenth of the gradients, here of norm 5 before and 1 after clipping.
     moments = {tuple(v.shape): v.numpy() for v in adam.variables if v.name.startswith("m/") or "/m/" in v.name}
     np.testing.assert_allclose(moments[2, 2], [[0.06, 0.0], [0.0, 0.0]], atol=1e-6)

@@ -120,8 +120,9 @@ def test_the_base_trains_at_its_own_rate(trained_base):
 def test_base_weights_of_another_run_are_taken_where_there_is_no_stage_base(trained_base, tmp_path):
     root, best = trained_base
     path = str(workdir.stage_folder(root, "base").best_weights)
+    config = dataclasses.replace(TRAIN, base_weights=path)
     for stage in ("base", "opec"):
-        model = stages.build(stage, tmp_path, MODEL, dataclasses.replace(TRAIN, base_weights=path), 10, jit_compile=False)
+        model = stages.build(stage, tmp_path, MODEL, config, 10, jit_compile=False)
         assert _all_equal(_base_weights(model), best)
     with pytest.raises(UserError, match="gone.weights.h5: does not exist"):
         config = dataclasses.replace(TRAIN, base_weights=str(tmp_path / "gone.weights.h5"))

@@ -51,7 +51,8 @@ def test_a_workdir_begun_with_another_model_is_refused(tmp_path):
     workdir.start(tmp_path, MODEL)
     workdir.start(tmp_path, MODEL)
     other = dataclasses.replace(MODEL, crop_height=96, trunk="resnet18")
-    with pytest.raises(UserError, match=r"config.json: begun with another model: crop_height=64 \(now 96\), trunk=resnet101 \(now resnet18\)"):
+    message = r"config.json: begun with another model: crop_height=64 \(now 96\), trunk=resnet101 \(now resnet18\);"
+    with pytest.raises(UserError, match=message):
         workdir.start(tmp_path, other)
     assert workdir.read_model_config(tmp_path) == MODEL
 
@@ -77,7 +78,7 @@ def _write(path, content):
         (lambda root: _write(root / "config.json", b"[1]"), None, "config.json: is not a JSON object"),
         (lambda root: _write(root / "config.json", b'{"trunk": "vgg"}'), None, "config.json: --trunk=vgg"),
         (lambda root: workdir.start(root, MODEL), None, "no stage is finished; run opec_tf.train"),
-        (lambda root: workdir.start(root, MODEL), "opec", "best.weights.h5: does not exist; stage opec has not been trained"),
+        (lambda root: workdir.start(root, MODEL), "opec", "best.weights.h5: does not exist; stage opec has not"),
     ],
 )
 def test_folders_without_a_trained_model(tmp_path, prepare, stage, message):
@@ -94,7 +95,8 @@ def test_unusable_weights(tmp_path):
     with pytest.raises(UserError, match="opec_net.*use weights of the same stage and settings"):
         workdir.load_weights(workdir.BUILDERS["opec"](MODEL), path)
     with pytest.raises(UserError, match="does not fit model 'base_net'"):
-        workdir.load_weights(workdir.BUILDERS["base"](ModelConfig(skeleton="coco17", crop_height=64, crop_width=64)), path)
+        other = ModelConfig(skeleton="coco17", crop_height=64, crop_width=64)
+        workdir.load_weights(workdir.BUILDERS["base"](other), path)
     path.write_bytes(whole[:3000])
     with pytest.raises(UserError, match="best.weights.h5: cannot be read .*check that the file is whole"):
         workdir.load_weights(base, path)

@@ -47,9 +47,9 @@ class Validator:
 
     def scores(self):
         self.calls += 1
-        return {"val_peak_AP": 0.1 * self.calls, "val_pose_3_AP": 0.2 * self.calls}
+        return {"val_peak_AP": 0.1 * self.calls, "val_pose_3_AP": 0.2 * self.calls}, None
 
-    def drawings(self):
+    def drawings(self, estimates):
         return None
 
 
