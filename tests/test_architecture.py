@@ -124,7 +124,8 @@ def _faults(tree, layer, part):
         if isinstance(node, ast.ExceptHandler) and (node.type is None or ast.dump(node.type) in _BROAD):
             yield "catches every exception"
     for node in tree.body:
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and layer != "tool":
+        # The package itself ("") may set what TensorFlow reads from the environment when it is first imported.
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and layer != "tool" and part != "":
             yield "does something when imported"
 
 

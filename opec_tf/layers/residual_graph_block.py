@@ -39,7 +39,7 @@ class ResidualGraphBlock(tf.keras.layers.Layer):
 
     def call(self, features):
         features = self.shortcut(features) + self.second(self.first(features))
-        return self.joint_attention(features) if self.attention else features
+        return features if self.joint_attention is None else self.joint_attention(features)
 
     def get_config(self):
         return {
