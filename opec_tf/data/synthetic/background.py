@@ -45,18 +45,32 @@ def paint(rng, camera, target, light, shadows):
     floor = floor_depth < wall_depth
     picture = np.empty((*camera.size, 3), np.float32)
     rows = _rows(~floor)
-    picture[rows] = cv2.remap(canvas, u[rows] * np.float32(texels) + _CANVAS // 2, (_CANVAS - 1) - v[rows] * np.float32(texels),
-                              cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)  # fmt: skip
+    picture[rows] = cv2.remap(
+        canvas,
+        u[rows] * np.float32(texels) + _CANVAS // 2,
+        (_CANVAS - 1) - v[rows] * np.float32(texels),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT_101,
+    )
     rows = _rows(floor)
     texels, (start_x, _, start_z) = np.float32(_CANVAS / rng.uniform(1.5, 5.0)), camera.position.astype(np.float32)
-    ground = cv2.remap(_tiled(rng, _FLOORS), (start_x + ray[0][rows] * floor_depth[rows]) * texels,
-                       (start_z + ray[2][rows] * floor_depth[rows]) * texels, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)  # fmt: skip
+    ground = cv2.remap(
+        _tiled(rng, _FLOORS),
+        (start_x + ray[0][rows] * floor_depth[rows]) * texels,
+        (start_z + ray[2][rows] * floor_depth[rows]) * texels,
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_WRAP,
+    )
     ground *= 1.0 - np.float32(rng.uniform(0.35, 0.7)) * _shadow(camera, light, shadows)[rows, :, None]
     np.copyto(picture[rows], ground, where=floor[rows, :, None])
     # The light falls off to one side of the picture.
     fall = rng.uniform(-0.25, 0.25, 2)
     height, width = camera.size
-    picture *= (1.0 + np.linspace(-fall[0], fall[0], width)[None, :, None] + np.linspace(-fall[1], fall[1], height)[:, None, None]).astype(np.float32)
+    picture *= (
+        1.0
+        + np.linspace(-fall[0], fall[0], width)[None, :, None]
+        + np.linspace(-fall[1], fall[1], height)[:, None, None]
+    ).astype(np.float32)
     blur = rng.choice([0.0, rng.uniform(0.4, 1.0), rng.uniform(1.0, 3.0)], p=(0.35, 0.4, 0.25)) * camera.size[0] / 256
     return cv2.GaussianBlur(picture, (0, 0), blur) if blur > 0 else picture
 
@@ -71,7 +85,9 @@ def _wall(ray, camera, target, normal, distance):
     """Depth along each ray to a vertical wall, and (u, v) metres along it and up it, [H, W] each."""
     offset = (target[[0, 2]] - camera.position[[0, 2]]) @ normal + distance
     towards = normal[0] * ray[0] + normal[1] * ray[2]
-    depth = np.where(towards > 1e-3, np.float32(offset) / np.maximum(towards, np.float32(1e-3)), np.float32(1e5)).astype(np.float32)
+    depth = np.where(
+        towards > 1e-3, np.float32(offset) / np.maximum(towards, np.float32(1e-3)), np.float32(1e5)
+    ).astype(np.float32)
     start = (camera.position[[0, 2]] - target[[0, 2]]) @ [-normal[1], normal[0]]
     u = np.float32(start) + depth * (ray[2] * np.float32(normal[0]) - ray[0] * np.float32(normal[1]))
     return depth, u, np.float32(camera.position[1]) + depth * ray[1]
@@ -98,7 +114,9 @@ def _wall_canvas(rng):
         color = clothing.muted_color(rng)
         cv2.rectangle(canvas, (left, top), (left + width, bottom), color, -1)
         if rng.random() < 0.5:
-            cv2.rectangle(canvas, (left, top), (left + width, bottom), clothing.muted_color(rng), int(rng.integers(1, 5)))
+            cv2.rectangle(
+                canvas, (left, top), (left + width, bottom), clothing.muted_color(rng), int(rng.integers(1, 5))
+            )
         if rng.random() < 0.4:
             for step in np.linspace(0, 1, rng.integers(3, 7)):
                 level = int(top + step * (bottom - top))

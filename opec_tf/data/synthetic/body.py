@@ -118,7 +118,7 @@ class Posing:
 
     Attributes set by ``place`` (rotations [3, 3], points [3], world frame): pelvis_rotation, chest_rotation,
     head_rotation, pelvis (midpoint of the hips), chest (midpoint of the shoulders).
-    Attributes the interaction sets: wrists, ankles [2, 3] targets in world; elbow_poles, knee_poles [2, 3] in the chest's
+    Attributes the interaction sets: wrists, ankles [2, 3] targets, world; elbow_poles, knee_poles [2, 3] in the chest's
     and the pelvis's frame; hand_hints [2, 3] direction the fingers point to, world, NaN = along the forearm;
     foot_pitch [2] heel-up angle, degrees; foot_yaw [2] outward turn of the feet, degrees; grounded [2] the foot
     stands on the ground; gloves: boxing gloves.

@@ -7,11 +7,12 @@ import numpy as np
 
 from opec_tf import skeletons
 from opec_tf.boxes import iou
-from opec_tf.data.synthetic import background, camera as cameras, clothing, contact, figure, interactions, objects, render, textures
+from opec_tf.data.synthetic import background, clothing, contact, figure, interactions, objects, render, textures
+from opec_tf.data.synthetic import camera as cameras
 from opec_tf.data.synthetic.body import sample_shape
-from opec_tf.data.synthetic.solids import Material, Solids
+from opec_tf.data.synthetic.solids import Solids
 
-SUPERSAMPLE = 1.5  # figures are drawn at this multiple of the picture's resolution and averaged down
+SUPERSAMPLE = 1.25  # figures are drawn at this multiple of the picture's resolution and averaged down
 
 # Depth of each joint below the surface of its own body part, as a share of the height: what lies no more than this
 # (and a little for clothes) in front of a joint is the joint's own part. Order of crowdpose14.
@@ -169,8 +170,8 @@ def _develop(rng, color, mask, behind):
         picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 1.1))
     gain, gamma = rng.uniform(0.8, 1.2), rng.uniform(0.8, 1.2)
     noise = rng.choice([0.0, rng.uniform(1, 5), rng.uniform(5, 11)], p=(0.3, 0.5, 0.2))
-    levels = (np.clip(np.arange(1024) / 800.0 * gain, 0, 1) ** gamma * 255.0).astype(np.float32)
-    picture = levels[np.clip(picture * 800.0, 0, 1023).astype(np.int32)]
+    levels = (np.clip(np.arange(256) / 200.0 * gain, 0, 1) ** gamma * 255.0).astype(np.float32)
+    picture = cv2.LUT(cv2.convertScaleAbs(picture, alpha=200.0), levels)
     if noise:
         rows, columns = ((start + np.arange(side)) % len(textures.GRAIN)
                          for start, side in zip(rng.integers(0, len(textures.GRAIN), 2), picture.shape))  # fmt: skip

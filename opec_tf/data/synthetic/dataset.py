@@ -21,7 +21,7 @@ from opec_tf.progress import Progress
 SPLITS = {"train": 0.7, "val": 0.1, "test": 0.2}
 HELD_OUT = "heldout"
 # Raised whenever the same seed gives other pictures, so that a folder of an older generator is not taken for finished.
-VERSION = 1
+VERSION = 2
 _IDS_PER_SPLIT = 10_000_000
 
 
@@ -60,8 +60,11 @@ def write_dataset(output_dir, couples, seed, image_size=256, workers=None, progr
         (output_dir / split / "annotations.json").unlink(missing_ok=True)
         folder = files.make_folder(output_dir / split / "images")
         number = list(sizes).index(split)
-        pictures[split] = [(str(folder / _file_name(number, i)), number, i, split == HELD_OUT) for i in range(sizes[split])]
-    records = _render([p for split in pending for p in pictures[split]], seed, image_size, workers, progress)
+        pictures[split] = [
+            (str(folder / _file_name(number, i)), number, i, split == HELD_OUT) for i in range(sizes[split])
+        ]
+    jobs = [picture for split in pending for picture in pictures[split]]
+    records = _render(jobs, seed, image_size, workers, progress) if jobs else {}
     for split in pending:
         annotations = _crowdpose([records[path] for path, *_ in pictures[split]], image_size, pictures[split])
         files.write_json(output_dir / split / "annotations.json", {"info": settings, **annotations})
@@ -114,7 +117,7 @@ def _finished(folder, settings, size):
 
 def _render(pictures, seed, image_size, workers, progress):
     """Renders pictures with worker processes; returns path -> record."""
-    workers = max(1, min(workers or os.cpu_count(), len(pictures)))
+    workers = max(1, min(workers or os.cpu_count() or 1, len(pictures)))
     records, processes, counting = {}, [], threading.Lock()
     with Progress("rendering couples", "couples", len(pictures), enabled=progress) as meter:
 

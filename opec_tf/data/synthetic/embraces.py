@@ -123,14 +123,25 @@ def side_by_side(rng, a, b):
     u = rng.uniform
     gap = a.shape.length("shoulder_half") + b.shape.length("shoulder_half") + u(-0.01, 0.13)
     for posing, ground, s in ((a, (0, 0), 1.0), (b, (gap, u(-0.08, 0.08)), -1.0)):
-        posing.stand(ground, u(-4, 22) * s, stance(rng, u(0.08, 0.16), u(0, 0.3)), u(0, 0.06), u(-2, 5), roll=u(-2, 6) * s,
-                     spine=(u(-3, 8), u(-2, 6) * s, u(-8, 8)), head=(u(-12, 18), u(-4, 14) * s, u(-25, 45) * s))  # fmt: skip
+        posing.stand(
+            ground,
+            u(-4, 22) * s,
+            stance(rng, u(0.08, 0.16), u(0, 0.3)),
+            u(0, 0.06),
+            u(-2, 5),
+            roll=u(-2, 6) * s,
+            spine=(u(-3, 8), u(-2, 6) * s, u(-8, 8)),
+            head=(u(-12, 18), u(-4, 14) * s, u(-25, 45) * s),
+        )
     ready(a, b)
     style = rng.choice(3, p=(0.5, 0.25, 0.25))
-    over = lambda p, q, s: send(p, LEFT if s > 0 else RIGHT, q.at_chest(s * 0.20, 0.04, -0.03), (0.3, -0.3, -1.0), [0, -1, 0.2])
-    waist = lambda p, q, s: send(p, LEFT if s > 0 else RIGHT, q.at_chest(s * 0.17, -0.38, -0.04), (0.4, -0.5, -1.0), q.chest_rotation[:, 2])
-    (over if style != 1 else waist)(a, b, 1.0)
-    (over if style == 1 else waist)(b, a, -1.0)
+    for posing, other, side, over in ((a, b, LEFT, style != 1), (b, a, RIGHT, style == 1)):
+        s = SIGN[side]
+        if over:  # the far shoulder
+            send(posing, side, other.at_chest(s * 0.20, 0.04, -0.03), (0.3, -0.3, -1.0), [0, -1, 0.2])
+        else:  # the waist
+            waist = other.at_chest(s * 0.17, -0.38, -0.04)
+            send(posing, side, waist, (0.4, -0.5, -1.0), other.chest_rotation[:, 2])
     for posing, side in ((a, RIGHT), (b, LEFT)):
         rest_arm(rng, posing, side)
 

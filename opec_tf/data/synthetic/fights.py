@@ -3,7 +3,7 @@
 import numpy as np
 
 from opec_tf.data.synthetic.body import LEFT, RIGHT
-from opec_tf.data.synthetic.limbs import SIGN, chest_gap, ready, rest_arm, send, stance
+from opec_tf.data.synthetic.limbs import SIGN, ready, rest_arm, send, stance
 
 
 def wrestle(rng, a, b):
@@ -56,8 +56,16 @@ def push(rng, a, b):
     """a pushes b, or both push, hands on chest, shoulders or arms."""
     u = rng.uniform
     gap = u(0.46, 0.62)
-    a.stand((0, 0), u(-10, 10), ((0.12, u(0.1, 0.35)), (-0.12, -u(0.2, 0.45))), u(0.04, 0.15), u(10, 26),
-            lift=(0, u(0, 0.08)), spine=(u(0, 14), u(-6, 6), u(-14, 14)), head=(u(-18, 10), u(-8, 8), u(-12, 12)))  # fmt: skip
+    a.stand(
+        (0, 0),
+        u(-10, 10),
+        ((0.12, u(0.1, 0.35)), (-0.12, -u(0.2, 0.45))),
+        u(0.04, 0.15),
+        u(10, 26),
+        lift=(0, u(0, 0.08)),
+        spine=(u(0, 14), u(-6, 6), u(-14, 14)),
+        head=(u(-18, 10), u(-8, 8), u(-12, 12)),
+    )
     b.stand((u(-0.1, 0.1), gap + 0.1), 180 + u(-18, 18), stance(rng, 0.14, u(0.1, 0.5)), u(0.0, 0.14), u(-14, 12),
             spine=(u(-16, 8), u(-8, 8), u(-14, 14)), head=(u(-12, 18), u(-8, 8), u(-20, 20)))  # fmt: skip
     ready(a, b)
@@ -66,7 +74,13 @@ def push(rng, a, b):
         send(a, side, b.at_chest(-s * u(0.06, 0.16), u(-0.22, 0.0), front), (0.8, -0.9, -0.1), [0, 1, 0])
         style = rng.choice(3)
         if style == 0:
-            send(b, side, a.at_chest(-s * u(0.10, 0.2), u(-0.2, 0.0), a.shape.depth / a.scale + 0.05), (0.9, -0.8, 0), [0, 1, 0])
+            send(
+                b,
+                side,
+                a.at_chest(-s * u(0.10, 0.2), u(-0.2, 0.0), a.shape.depth / a.scale + 0.05),
+                (0.9, -0.8, 0),
+                [0, 1, 0],
+            )
         elif style == 1:  # grips the pushing arm
             middle = (a.wrists[1 - side] + a.at_chest(-s * 0.185, 0.0, 0.0)) / 2.0
             send(b, side, middle + [0, u(-0.1, 0.03), 0], (0.9, -0.9, 0))
@@ -88,8 +102,15 @@ def headlock(rng, a, b):
     ground = neck - trunk * np.array([np.sin(heading), np.cos(heading)])
     height = a.chest[1] - 0.28 * a.scale - b.shape.length("lumbar") * np.cos(np.radians(bend - 10))
     straight = 0.5 * b.shape.height
-    b.stand(tuple(ground), facing, stance(rng, 0.16, u(0.1, 0.4)), np.clip((straight - height) / straight, 0.05, 0.3), bend - 12,
-            spine=(26.0, u(-5, 5), u(-12, 12)), head=(u(-15, 10), u(-8, 8), u(-10, 10)))  # fmt: skip
+    b.stand(
+        tuple(ground),
+        facing,
+        stance(rng, 0.16, u(0.1, 0.4)),
+        np.clip((straight - height) / straight, 0.05, 0.3),
+        bend - 12,
+        spine=(26.0, u(-5, 5), u(-12, 12)),
+        head=(u(-15, 10), u(-8, 8), u(-10, 10)),
+    )
     ready(a, b)
     throat = b.chest + 0.10 * b.scale * b.chest_rotation[:, 1] - 0.05 * b.chest_rotation[:, 2]
     front = a.chest_rotation[:, 2]
@@ -109,11 +130,11 @@ def pin(rng, a, b):
             spine=(u(2, 14), u(-8, 8), u(-10, 10)), head=(u(0, 25), u(-8, 8), u(-40, 40)))  # fmt: skip
     # Lying with the head towards +z; a faces the same way, kneeling across the belly or hips.
     seat = u(0.05, 0.30)
-    a.place([u(-0.04, 0.04), u(0.30, 0.42) * a.scale, seat], u(-10, 10), pitch=u(12, 38),
+    a.place([u(-0.04, 0.04), u(0.34, 0.46) * a.scale, seat], u(-10, 10), pitch=u(12, 38),
             spine=(u(8, 28), u(-6, 6), u(-12, 12)), head=(u(-25, 15), u(-6, 6), u(-15, 15)))  # fmt: skip
     ready(a, b)
     a.ankles = np.array([[s * u(0.22, 0.28), 0.07, seat - u(0.28, 0.4)] for s in SIGN])
-    a.knee_poles = np.array([[0.5, -0.6, 1.0], [-0.5, -0.6, 1.0]])
+    a.knee_poles = np.array([[0.5, -0.1, 1.0], [-0.5, -0.1, 1.0]])
     a.foot_pitch = np.array([u(55, 75), u(55, 75)])
     b.ankles = np.array([[-s * u(0.12, 0.3), 0.06, -u(0.42, 0.85) * b.scale] for s in SIGN])
     b.knee_poles = np.array([[0.25, 0.0, 1.0], [-0.25, 0.0, 1.0]])

@@ -32,7 +32,8 @@ class _Figure:
         self.height, self.female = shape.height, shape.femininity
         self.girth = shape.height * shape.girth
         self.skin, self.hair, self.top, self.bottom, self.shoes, self.gloves = (
-            solids.material(m) for m in (outfit.skin, outfit.hair, outfit.top, outfit.bottom, outfit.shoes, outfit.gloves)
+            solids.material(m)
+            for m in (outfit.skin, outfit.hair, outfit.top, outfit.bottom, outfit.shoes, outfit.gloves)
         )
 
     def cone(self, start, end, radii, hint, material, **options):
@@ -72,13 +73,26 @@ class _Figure:
     def head(self):
         """Skull, jaw, nose, ears and hair."""
         h, frame, outfit = self.height, self.posing.head_rotation, self.outfit
-        at = lambda x, y, z: self.pose.skull + frame @ (np.array([x, y, z]) * h)
+
+        def at(x, y, z):
+            return self.pose.skull + frame @ (np.array([x, y, z]) * h)
+
         number, top = len(self.faces), (_HEAD,)
         self.faces += [clothing.Face(outfit, h, jaw=False), clothing.Face(outfit, h, jaw=True)]
         hairy = outfit.hairstyle != "bald"
-        self.ellipsoid(frame, at(0, 0.081, 0.002), (0.043 * h, 0.053 * h, 0.054 * h), self.skin, face=number, joints=top,
-                       split=0.034 * h if hairy else np.inf, beyond=self.hair)  # fmt: skip
-        self.ellipsoid(frame, at(0, 0.046, 0.014), (0.036 * h, 0.046 * h, 0.040 * h), self.skin, face=number + 1, joints=top)
+        self.ellipsoid(
+            frame,
+            at(0, 0.081, 0.002),
+            (0.043 * h, 0.053 * h, 0.054 * h),
+            self.skin,
+            face=number,
+            joints=top,
+            split=0.034 * h if hairy else np.inf,
+            beyond=self.hair,
+        )
+        self.ellipsoid(
+            frame, at(0, 0.046, 0.014), (0.036 * h, 0.046 * h, 0.040 * h), self.skin, face=number + 1, joints=top
+        )
         self.cone(at(0, 0.072, 0.053), at(0, 0.056, 0.062), (0.006 * h, 0.009 * h), frame[:, 0], self.skin)
         for s in _SIGN:
             self.ellipsoid(frame, at(s * 0.043, 0.066, 0.0), (0.007 * h, 0.016 * h, 0.011 * h), self.skin)
@@ -88,31 +102,61 @@ class _Figure:
         self.ellipsoid(frame, at(0, 0.058, -0.022), (0.043 * h, 0.046 * h, 0.037 * h), self.hair, joints=top)
         if outfit.hairstyle == "long":
             for s in _SIGN:
-                self.cone(at(s * 0.030, 0.085, -0.018), at(s * 0.034, -0.015, -0.030), (0.024 * h, 0.022 * h), frame[:, 2], self.hair, joints=top)
-            self.cone(at(0, 0.07, -0.035), at(0, -0.03, -0.045), (0.036 * h, 0.026 * h), frame[:, 2], self.hair, wide=1.4, joints=top)
+                self.cone(
+                    at(s * 0.030, 0.085, -0.018),
+                    at(s * 0.034, -0.015, -0.030),
+                    (0.024 * h, 0.022 * h),
+                    frame[:, 2],
+                    self.hair,
+                    joints=top,
+                )
+            self.cone(
+                at(0, 0.07, -0.035),
+                at(0, -0.03, -0.045),
+                (0.036 * h, 0.026 * h),
+                frame[:, 2],
+                self.hair,
+                wide=1.4,
+                joints=top,
+            )
         elif outfit.hairstyle == "tail":
-            self.cone(at(0, 0.092, -0.062), at(0, 0.0, -0.082), (0.022 * h, 0.012 * h), frame[:, 2], self.hair, joints=top)
+            self.cone(
+                at(0, 0.092, -0.062), at(0, 0.0, -0.082), (0.022 * h, 0.012 * h), frame[:, 2], self.hair, joints=top
+            )
         elif outfit.hairstyle == "bun":
             self.ellipsoid(frame, at(0, 0.125, -0.045), (0.026 * h,) * 3, self.hair, joints=top)
 
     def arm(self, side):
         """Upper arm, forearm and hand, with sleeves."""
-        g, h, outfit, s = self.girth, self.height, self.outfit, _SIGN[side]
+        g, h, outfit = self.girth, self.height, self.outfit
         shoulder, elbow, wrist = self.pose.joints[[side, 2 + side, 4 + side]]
         chest = self.posing.chest_rotation
         hint = chest[:, 2]
         lean = 1.0 - 0.1 * self.female
         upper, lower = np.clip([outfit.sleeve, outfit.sleeve - 1.0], 0.0, 1.0)
         shape = self.posing.shape
-        # A sleeve is wider than the arm: the clothed part of each bone is a cone of its own where it ends mid-bone.
         wide = outfit.loose if outfit.sleeve > 0 else 1.0
-        self.cone(shoulder, elbow, (0.0305 * g * lean * wide, 0.0225 * g * lean * (wide if upper == 1 else 1.0)), hint,
-                  self.top if upper > 0 else self.skin, split=upper * shape.length("upper_arm") if upper < 1 else np.inf,
-                  beyond=self.skin, joints=(side, 2 + side))  # fmt: skip
-        self.cone(elbow, wrist, (0.0235 * g * lean * (wide if lower > 0 else 1.0), 0.0150 * g * (wide if lower > 0 else 1.0)),
-                  hint, self.top if lower > 0 else self.skin,
-                  split=lower * shape.length("forearm") if lower > 0 else np.inf, beyond=self.skin, deep=1.1,
-                  joints=(2 + side, 4 + side))  # fmt: skip
+        self.cone(
+            shoulder,
+            elbow,
+            (0.0305 * g * lean * wide, 0.0225 * g * lean * (wide if upper == 1 else 1.0)),
+            hint,
+            self.top if upper > 0 else self.skin,
+            split=upper * shape.length("upper_arm") if upper < 1 else np.inf,
+            beyond=self.skin,
+            joints=(side, 2 + side),
+        )
+        self.cone(
+            elbow,
+            wrist,
+            (0.0235 * g * lean * (wide if lower > 0 else 1.0), 0.0150 * g * (wide if lower > 0 else 1.0)),
+            hint,
+            self.top if lower > 0 else self.skin,
+            split=lower * shape.length("forearm") if lower > 0 else np.inf,
+            beyond=self.skin,
+            deep=1.1,
+            joints=(2 + side, 4 + side),
+        )
         forearm = (wrist - elbow) / np.linalg.norm(wrist - elbow)
         wanted = self.posing.hand_hints[side]
         axis = forearm if np.isnan(wanted[0]) else forearm + 0.9 * wanted / (np.linalg.norm(wanted) + 1e-9)
@@ -124,14 +168,16 @@ class _Figure:
         thumb = thumb - (thumb @ axis) * axis
         thumb /= np.linalg.norm(thumb) + 1e-9
         frame = np.stack([thumb, axis, cross(thumb, axis)], 1)
-        self.ellipsoid(frame, wrist + axis * 0.034 * h, (0.0235 * h, 0.031 * h, 0.0125 * h), self.skin, joints=(4 + side,))
+        self.ellipsoid(
+            frame, wrist + axis * 0.034 * h, (0.0235 * h, 0.031 * h, 0.0125 * h), self.skin, joints=(4 + side,)
+        )
         self.ellipsoid(frame, wrist + axis * 0.072 * h, (0.0205 * h, 0.032 * h, 0.0095 * h), self.skin)
         self.cone(wrist + (axis * 0.022 + thumb * 0.012) * h, wrist + (axis * 0.056 + thumb * 0.033) * h,
                   (0.009 * h, 0.0075 * h), frame[:, 2], self.skin)  # fmt: skip
 
     def leg(self, side):
         """Thigh, shin and foot, with trousers or shorts."""
-        g, h, outfit, s = self.girth, self.height, self.outfit, _SIGN[side]
+        g, h, outfit = self.girth, self.height, self.outfit
         hip, knee, ankle = self.pose.joints[[6 + side, 8 + side, 10 + side]]
         shape, pelvis = self.posing.shape, self.posing.pelvis_rotation
         bare = bool(outfit.skirt)
@@ -146,12 +192,25 @@ class _Figure:
         shin = (ankle - knee) / shape.length("shin")
         forward, up = self._foot(side, shin)
         calf = knee + shin * 0.075 * h - forward * 0.011 * g
-        self.solids.ellipsoid(calf, shin, forward, (0.0305 * g * cuff, 0.07 * h, 0.0315 * g * cuff), cover, owner=self.owner,
-                              joints=(8 + side, 10 + side))  # fmt: skip
+        self.solids.ellipsoid(
+            calf,
+            shin,
+            forward,
+            (0.0305 * g * cuff, 0.07 * h, 0.0315 * g * cuff),
+            cover,
+            owner=self.owner,
+            joints=(8 + side, 10 + side),
+        )
         self.cone(ankle - up * 0.021 * h - forward * 0.022 * h, ankle - up * 0.028 * h + forward * 0.095 * h,
                   (0.0235 * h, 0.0165 * h), up, self.shoes, wide=1.25, joints=(10 + side,))  # fmt: skip
-        self.cone(ankle + up * 0.008 * h, ankle - up * 0.014 * h + forward * 0.045 * h, (0.0235 * h, 0.019 * h), up, self.shoes,
-                  joints=(10 + side,))  # fmt: skip
+        self.cone(
+            ankle + up * 0.008 * h,
+            ankle - up * 0.014 * h + forward * 0.045 * h,
+            (0.0235 * h, 0.019 * h),
+            up,
+            self.shoes,
+            joints=(10 + side,),
+        )
 
     def _foot(self, side, shin):
         """(forward, up) of a foot: flat on the ground or heel up where it stands, else at an angle to the shin."""

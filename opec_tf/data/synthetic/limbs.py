@@ -11,7 +11,7 @@ SIGN = (1.0, -1.0)  # x of the left and of the right side
 
 
 def send(posing, side, wrist, pole=None, hint=None):
-    """Sends a wrist to a world point; ``pole`` in the left arm's chest frame (mirrored for the right), ``hint`` world."""
+    """Sends a wrist to a world point; ``pole`` as of the left arm in the chest's frame, ``hint`` of the hand, world."""
     posing.wrists[side] = wrist
     if pole is not None:
         posing.elbow_poles[side] = np.asarray(pole) * (SIGN[side], 1.0, 1.0)
@@ -37,6 +37,7 @@ def rest_arm(rng, posing, side):
 
 
 def ready(*pair):
+    """Makes room for the wrist targets of bodies whose trunks are placed."""
     for posing in pair:
         posing.wrists = np.zeros((2, 3))
 

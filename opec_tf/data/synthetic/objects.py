@@ -22,8 +22,13 @@ def post(rng, solids, place):
     """A pole, pillar or trunk."""
     radius = rng.uniform(0.03, 0.11)
     lean = np.array([rng.normal(0, 0.04), 1.0, rng.normal(0, 0.04)])
-    solids.cone(place, place + lean * rng.uniform(1.4, 3.0), (radius * rng.uniform(1.0, 1.3), radius), _UP + [0.3, 0, 0],
-                solids.material(material(rng)))  # fmt: skip
+    solids.cone(
+        place,
+        place + lean * rng.uniform(1.4, 3.0),
+        (radius * rng.uniform(1.0, 1.3), radius),
+        _UP + [0.3, 0, 0],
+        solids.material(material(rng)),
+    )
 
 
 def crate(rng, solids, place):
@@ -99,7 +104,9 @@ def board(rng, solids, place):
 def limbs(rng, solids, place):
     """Limb-like, skin-coloured things that belong to nobody: a hard negative."""
     tone = np.array([0.85, 0.62, 0.48]) * rng.uniform(0.5, 1.1)
-    paint = solids.material(Material(tuple(np.clip(tone, 0, 1)), tuple(np.clip(tone * 0.9, 0, 1)), textures.INDEX["mottled"], 0.2))
+    paint = solids.material(
+        Material(tuple(np.clip(tone, 0, 1)), tuple(np.clip(tone * 0.9, 0, 1)), textures.INDEX["mottled"], 0.2)
+    )
     for _ in range(rng.integers(1, 4)):
         start = place + [rng.uniform(-0.4, 0.4), rng.uniform(0.2, 1.6), rng.uniform(-0.4, 0.4)]
         middle = start + rng.uniform(-0.3, 0.3, 3)

@@ -22,7 +22,13 @@ def cradle(rng, a, b):
     b.knee_poles = np.array([[0.1, 0.6, 1.0], [-0.1, 0.6, 1.0]])
     b.foot_pitch = np.array([u(15, 40), u(15, 40)])
     send(a, LEFT, knees + [-0.10, -0.08, 0.05], (0.6, -0.9, -0.3), [0.0, 0.2, 1.0])
-    send(a, RIGHT, b.at_chest(0.0, -0.16, -b.shape.depth / b.scale - 0.05) + [0.0, 0.0, 0.06], (0.7, -0.9, -0.3), [0.3, 0.2, 1.0])
+    send(
+        a,
+        RIGHT,
+        b.at_chest(0.0, -0.16, -b.shape.depth / b.scale - 0.05) + [0.0, 0.0, 0.06],
+        (0.7, -0.9, -0.3),
+        [0.3, 0.2, 1.0],
+    )
     send(b, LEFT if b.chest_rotation[2, 0] < 0 else RIGHT, a.at_chest(0.10, 0.05, -0.12), (1.0, 0.2, 0.0))
     rest = RIGHT if b.chest_rotation[2, 0] < 0 else LEFT
     send(b, rest, b.at_pelvis(0.0, 0.12, 0.16) if u() < 0.6 else a.at_chest(0.0, -0.1, 0.2), (0.8, -0.8, 0.1))
@@ -66,7 +72,11 @@ def lift(rng, a, b):
     b.knee_poles = np.array([[1.0, 0.35, 0.5], [-1.0, 0.35, 0.5]])
     b.foot_pitch = np.array([u(10, 40), u(10, 40)])
     for side, s in enumerate(SIGN):
-        under = b.at_pelvis(-s * 0.13, -0.10, 0.02) if u() < 0.6 else b.at_chest(-s * 0.04, -0.28, -b.shape.depth / b.scale - 0.04)
+        under = (
+            b.at_pelvis(-s * 0.13, -0.10, 0.02)
+            if u() < 0.6
+            else b.at_chest(-s * 0.04, -0.28, -b.shape.depth / b.scale - 0.04)
+        )
         send(a, side, under, (0.9, -0.9, -0.2), -s * a.chest_rotation[:, 0] * 0.5 + [0, 0, 0.5])
         around = a.at_chest(-s * u(-0.04, 0.1), u(-0.06, 0.04), -a.shape.depth / a.scale - 0.05)
         send(b, side, around, (1.0, u(-0.3, 0.3), 0.0))
@@ -76,8 +86,15 @@ def kneel(rng, a, b):
     """b kneels on one knee before a and takes a's hands, waist or leg."""
     u = rng.uniform
     gap = u(0.34, 0.5)
-    a.stand((0, 0), u(-10, 10), stance(rng, 0.11, u(0, 0.2)), u(0.0, 0.08), u(0, 10), spine=(u(4, 26), u(-5, 5), u(-8, 8)),
-            head=(u(10, 35), u(-5, 5), u(-15, 15)))  # fmt: skip
+    a.stand(
+        (0, 0),
+        u(-10, 10),
+        stance(rng, 0.11, u(0, 0.2)),
+        u(0.0, 0.08),
+        u(0, 10),
+        spine=(u(4, 26), u(-5, 5), u(-8, 8)),
+        head=(u(10, 35), u(-5, 5), u(-15, 15)),
+    )
     facing = 180 + u(-15, 15)
     b.place([u(-0.06, 0.06), 0.52 * b.scale, gap + 0.1], facing, pitch=u(-4, 12), spine=(u(-5, 12), u(-5, 5), u(-8, 8)),
             head=(u(-40, -15), u(-5, 5), u(-12, 12)))  # fmt: skip
@@ -95,7 +112,11 @@ def kneel(rng, a, b):
             send(a, side, clasp + [0, 0.04, 0], (0.6, -0.8, -0.8))
             send(b, 1 - side, clasp, (0.6, -1.0, -0.3))
         else:
-            spot = a.at_pelvis(-s * 0.16, u(-0.25, 0.05), -0.04) if hold == 1 else a.at_pelvis(0.09 - 0.05 * s, -0.5, -0.08 * s)
+            spot = (
+                a.at_pelvis(-s * 0.16, u(-0.25, 0.05), -0.04)
+                if hold == 1
+                else a.at_pelvis(0.09 - 0.05 * s, -0.5, -0.08 * s)
+            )
             send(b, side, spot, (0.9, -0.8, 0.0))
             if u() < 0.6:
                 send(a, side, b.at_chest(-s * 0.14, 0.06, -0.02), (0.6, -0.3, -0.9))

@@ -17,7 +17,7 @@ NEAR = 0.15  # solids nearer to the camera than this are left out, metres
 
 @dataclasses.dataclass(frozen=True)
 class Buffers:
-    """What is in front at each pixel: depth float32 [H, W] in metres (inf: nothing), surface int16 [H, W] (-1: nothing).
+    """What is in front at each pixel: depth float32 [H, W], metres (inf: nothing), surface int16 [H, W] (-1: nothing).
 
     ``normal_map`` and ``local_map`` [Q, 3, 4] take a point (x, y, z, 1) of surface q in the camera's frame to its
     outward normal (not of unit length) and to its solid's local coordinates in metres; ``solid`` [Q] is the row of the
@@ -58,7 +58,9 @@ def _windows(solids, quadrics, camera):
     """Pixel rectangle of each quadric, int [Q, 4]: first column, last + 1, first row, last + 1; empty where unseen."""
     low, high = solids.plane_boxes()
     reach = np.maximum(solids.radius_start, solids.radius_end) * solids.stretch.max(1)
-    nearest = np.minimum(solids.origin[:, 2], (solids.origin + solids.frame[:, 1] * solids.length[:, None])[:, 2]) - reach
+    nearest = (
+        np.minimum(solids.origin[:, 2], (solids.origin + solids.frame[:, 1] * solids.length[:, None])[:, 2]) - reach
+    )
     height, width = camera.size
     first = np.ceil(np.clip(low * camera.focal + camera.center, -1, [width, height])).astype(int).clip(0)
     last = np.floor(np.clip(high * camera.focal + camera.center, -1, [width, height])).astype(int) + 1
@@ -81,12 +83,12 @@ def _cast(quadrics, windows, x, y, depth, surface):
     offset = -(quadrics.axis * quadrics.center).sum(1)
     low, high = (np.where(np.isfinite(limit), limit - offset, limit) for limit in quadrics.clip.T)
     clipped = np.isfinite(quadrics.clip[:, 0])
+    columns, rows = np.ones((3, len(x)), np.float32), np.ones((3, len(y)), np.float32)  # reused by every window
     for q in np.flatnonzero((windows[:, 1] > windows[:, 0]) & (windows[:, 3] > windows[:, 2])):
         left, right, top, bottom = windows[q]
-        x_powers = np.ones((3, right - left), np.float32)
+        x_powers, y_powers = columns[:, : right - left], rows[:, : bottom - top]
         np.subtract(x[left:right], middle[q, 0], out=x_powers[1], casting="same_kind")
         np.multiply(x_powers[1], x_powers[1], out=x_powers[2])
-        y_powers = np.ones((3, bottom - top), np.float32)
         np.subtract(y[top:bottom], middle[q, 1], out=y_powers[1], casting="same_kind")
         np.multiply(y_powers[1], y_powers[1], out=y_powers[2])
         values = np.matmul(y_powers.T @ coefficients[q, : 4 if clipped[q] else 3], x_powers)
@@ -110,7 +112,9 @@ def _ray_polynomials(quadrics, middle):
     """
     matrix, center = quadrics.matrix, quadrics.center
     half_b = quadrics.linear - np.einsum("qij,qj->qi", matrix, center)
-    rest = np.einsum("qi,qij,qj->q", center, matrix, center) - 2.0 * (quadrics.linear * center).sum(1) + quadrics.constant
+    rest = (
+        np.einsum("qi,qij,qj->q", center, matrix, center) - 2.0 * (quadrics.linear * center).sum(1) + quadrics.constant
+    )
     discriminant = half_b[:, :, None] * half_b[:, None, :] - rest[:, None, None] * matrix
     ray = np.concatenate([middle, np.ones((len(middle), 1))], 1)
     result = np.zeros((len(middle), 4, 3, 3))
@@ -136,7 +140,10 @@ def _fill(corners, camera, x, y, depth, surface, index):
         normal = -normal
     along = edge / (np.sqrt(edge @ edge) + 1e-12)
     frame = np.stack([along, cross(normal, along), normal])
-    maps = np.concatenate([np.zeros((3, 3)), normal[:, None]], 1), np.concatenate([frame, -(frame @ points[0])[:, None]], 1)
+    maps = (
+        np.concatenate([np.zeros((3, 3)), normal[:, None]], 1),
+        np.concatenate([frame, -(frame @ points[0])[:, None]], 1),
+    )
     if points[:, 2].min() < NEAR:
         return maps
     pixels = points[:, :2] / points[:, 2:] * camera.focal + camera.center
@@ -187,7 +194,8 @@ def shade(buffers, solids, polygons, materials, camera, lighting, faces):
     pixel, surface = pixel[order], surface[order]
     z = buffers.depth.ravel()[pixel]
     points = np.empty((len(pixel), 4), np.float32)
-    points[:, 0], points[:, 1] = x.astype(np.float32)[pixel % width] * z, y.astype(np.float32)[pixel // width] * z
+    row = pixel // width
+    points[:, 0], points[:, 1] = x.astype(np.float32)[pixel - row * width] * z, y.astype(np.float32)[row] * z
     points[:, 2], points[:, 3] = z, 1.0
     normal, local = np.empty((2, len(pixel), 3), np.float32)
     present, starts = np.unique(surface, return_index=True)
@@ -235,7 +243,9 @@ def _albedo(solid, local, solids, polygons, materials, faces):
     density = np.array([textures.SIDE / m.scale for m in materials], np.float32)
     # Round solids are wrapped: the tile's u runs with the angle round the axis; flat ones use the plane's x.
     size = girth[solid]
-    across = np.where(size > 0, np.arctan2(local[:, 0], local[:, 2]) * size, local[:, 0])
+    # Not np.arctan2: it may take another code path, and round otherwise, depending on where its arrays lie in memory.
+    angle = cv2.phase(-local[:, 2], -local[:, 0])[:, 0]  # from the back, so that the seam is there
+    across = np.where(size > 0, angle * size, local[:, 0])
     step = density[index]
     u = (across * step).astype(np.int32) & (textures.SIDE - 1)
     v = (local[:, 1] * step).astype(np.int32) & (textures.SIDE - 1)

@@ -1,8 +1,8 @@
 """Solids of a scene, and the quadric surfaces that they are ray-cast as.
 
-A solid is a rounded cone (the convex hull of two spheres), an ellipsoid, or a convex flat polygon. A rounded cone may be
-flattened: it is round in a local frame whose x and z axes are stretched. Its surface is made of three quadrics, two end
-caps and a cone clipped along its axis; an ellipsoid is one. Quadrics keep perspective, depth and normals exact.
+A solid is a rounded cone (the convex hull of two spheres), an ellipsoid, or a convex flat polygon. A rounded cone may
+be flattened: it is round in a local frame whose x and z axes are stretched. Its surface is made of three quadrics,
+two end caps and a cone clipped along its axis; an ellipsoid is one. Quadrics keep perspective, depth and normals exact.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ class Material:
     """Two colours (RGB, 0..1) mixed by a tile of ``textures.TILES``; ``scale`` is the tile's side in metres."""
 
     color: tuple
-    second: tuple = None
+    second: tuple = ()
     tile: int = 0
     scale: float = 0.2
 
@@ -51,7 +51,7 @@ class Solids:
     def cone(self, start, end, radii, hint, material, owner=-1, wide=1.0, deep=1.0, split=np.inf, beyond=0, face=-1,
              joints=(), capped=True):  # fmt: skip
         """A rounded cone from ``start`` to ``end`` (spheres of the two ``radii``), stretched ``wide`` times sideways
-        and ``deep`` times towards ``hint``, the direction of its local z axis; without ``capped`` an open cone (a skirt)."""
+        and ``deep`` times towards ``hint``, the direction of its local z axis; uncapped, an open cone (a skirt)."""
         axis = end - start
         height = np.sqrt(axis @ axis)
         self._rows.append((start, axis / height, hint, (wide, 1.0, deep), radii[0], radii[1], height,
@@ -59,7 +59,9 @@ class Solids:
 
     def ellipsoid(self, center, up, hint, radii, material, owner=-1, split=np.inf, beyond=0, face=-1, joints=()):
         """An ellipsoid with half axes ``radii`` (across, along ``up``, towards ``hint``)."""
-        self._rows.append((center, up, hint, radii, 1.0, 1.0, 0.0, material, beyond, split, owner, face, _bits(joints), True))
+        self._rows.append(
+            (center, up, hint, radii, 1.0, 1.0, 0.0, material, beyond, split, owner, face, _bits(joints), True)
+        )
 
     def polygon(self, corners, material, owner=-1):
         """A flat convex polygon, corners [N, 3] in order."""
@@ -84,7 +86,7 @@ class Solids:
 
 @dataclasses.dataclass(frozen=True)
 class SolidArrays:
-    """S rounded solids: origin [S, 3]; frame [S, 3, 3], rows are the local axes; stretch [S, 3]; radii and length [S]."""
+    """S rounded solids: origin [S, 3]; frame [S, 3, 3], rows are the local axes; stretch [S, 3]; the others [S]."""
 
     origin: np.ndarray
     frame: np.ndarray
@@ -102,9 +104,7 @@ class SolidArrays:
 
     def in_camera(self, camera):
         """The same solids in the camera's frame."""
-        return dataclasses.replace(
-            self, origin=camera.to_camera(self.origin), frame=self.frame @ camera.rotation.T
-        )
+        return dataclasses.replace(self, origin=camera.to_camera(self.origin), frame=self.frame @ camera.rotation.T)
 
     def plane_boxes(self):
         """Silhouette bounds of solids in the camera's frame: (low, high), [S, 2] each, in x / z and y / z.
@@ -149,7 +149,7 @@ class SolidArrays:
             matrix=join(gram, gram, cone),
             center=join(self.origin, end, self.origin),
             linear=join(hollow, hollow, (apex * slope)[:, None] * axis),
-            constant=-join(self.radius_start, self.radius_end, apex) ** 2,
+            constant=-(join(self.radius_start, self.radius_end, apex) ** 2),
             axis=join(axis, axis, axis),
             clip=join(clip, clip, side),
             solid=join(index, index, index),

@@ -17,7 +17,6 @@ def _noise(seed, blur, stretch=1.0):
 
 def _make_tiles():
     v, u = np.mgrid[0:SIDE, 0:SIDE]
-    cells = lambda size: (u // size + v // size) % 2
     dots = (u % 16 - 7.5) ** 2 + (v % 16 - 7.5) ** 2 < 18
     plaid = 0.45 * (v % 32 < 12) + 0.45 * (u % 32 < 12) + 0.4 * (v % 32 == 20) + 0.4 * (u % 32 == 20)
     bricks = ((v % 16) < 2) | (((u + 16 * (v // 16 % 2)) % 32) < 2)
@@ -29,7 +28,7 @@ def _make_tiles():
         "stripes": v % 16 < 8,
         "thin_stripes": v % 32 < 5,
         "uprights": u % 16 < 5,
-        "checks": cells(8),
+        "checks": (u // 8 + v // 8) % 2,
         "plaid": np.clip(plaid, 0, 1),
         "dots": dots,
         "camouflage": (_noise(1, 3.0) > 0.5),

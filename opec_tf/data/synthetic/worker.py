@@ -43,7 +43,10 @@ def main():
         for record in render(json.load(sys.stdin)):
             print(json.dumps(record), flush=True)
     except OSError as error:
-        print(f"{error.filename}: cannot be written ({error.strerror}); free some space or choose another folder", file=sys.stderr)
+        print(
+            f"{error.filename}: cannot be written ({error.strerror}); free some space or choose another folder",
+            file=sys.stderr,
+        )
         sys.exit(CANNOT_WRITE)
 
 

@@ -1,0 +1,106 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from opec_tf import skeletons
+from opec_tf.data import annotations, synthetic
+from opec_tf.data.synthetic import background, couple, dataset, interactions, render
+from opec_tf.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("couples")
+    return folder, synthetic.write_dataset(folder, couples=20, seed=4, image_size=96, workers=2, progress=False)
+
+
+def _files(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_files_follow_crowdpose(written):
+    folder, _ = written
+    ids = set()
+    for split, size in {"train": 14, "val": 2, "test": 4, "heldout": 4}.items():
+        content = json.loads((folder / split / "annotations.json").read_text())
+        assert len(content["images"]) == size and len(list((folder / split / "images").iterdir())) == size
+        assert content["categories"][0]["keypoints"] == list(skeletons.CROWDPOSE14.joints)
+        kinds = interactions.HELD_OUT_KINDS if split == "heldout" else interactions.KINDS
+        for image in content["images"]:
+            assert set(image) == {"file_name", "id", "height", "width", "crowdIndex", "interaction"}
+            assert cv2.imread(str(folder / split / "images" / image["file_name"])).shape == (96, 96, 3)
+            assert image["interaction"] in kinds and image["crowdIndex"] >= 0
+            assert image["id"] not in ids
+            ids.add(image["id"])
+        assert len({annotation["id"] for annotation in content["annotations"]}) == len(content["annotations"])
+        for annotation in content["annotations"]:
+            assert set(annotation) == {
+                "num_keypoints", "iscrowd", "keypoints", "image_id", "bbox", "category_id", "id"
+            }  # fmt: skip
+            points = np.array(annotation["keypoints"]).reshape(14, 3)
+            assert set(points[:, 2]) <= {0, 1, 2}
+            assert (points[points[:, 2] == 0] == 0).all()
+            assert (points[:, :2] >= -0.5).all() and (points[:, :2] <= 95.5).all()
+            assert annotation["num_keypoints"] == (points[:12, 2] > 0).sum()
+            x, y, w, h = annotation["bbox"]
+            assert 0 <= x <= x + w <= 96.01 and 0 <= y <= y + h <= 96.01 and w > 4 and h > 4
+
+
+def test_the_reader_takes_it(written):
+    folder, summary = written
+    people = annotations.load("crowdpose:test/annotations.json:test/images", str(folder))
+    assert (people.num_images, people.num_people) == (4, summary["test"]["people"])
+    assert not np.isnan(people.crowd_index).any()
+
+
+def test_the_same_whatever_the_number_of_workers(written, tmp_path):
+    folder, summary = written
+    assert synthetic.write_dataset(tmp_path, couples=20, seed=4, image_size=96, workers=1, progress=False) == summary
+    assert _files(tmp_path) == _files(folder)
+
+
+def test_a_finished_folder_is_left_alone_and_a_broken_one_redone(written, tmp_path, monkeypatch):
+    settings = dict(couples=10, image_size=64, workers=1, progress=False)
+    synthetic.write_dataset(tmp_path, seed=0, **settings)
+    first = _files(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(dataset, "_start_worker", None)
+        synthetic.write_dataset(tmp_path, seed=0, **settings)
+    (tmp_path / "val" / "annotations.json").unlink()
+    next((tmp_path / "test" / "images").iterdir()).unlink()
+    synthetic.write_dataset(tmp_path, seed=0, **settings)
+    assert _files(tmp_path) == first
+    synthetic.write_dataset(tmp_path, seed=1, **settings)
+    second = _files(tmp_path)
+    assert set(second) == set(first) and all(second[name] != first[name] for name in first)
+
+
+def test_wrong_settings_are_one_line(tmp_path):
+    with pytest.raises(UserError, match="--couples=3 must be at least 10"):
+        synthetic.write_dataset(tmp_path, couples=3, seed=0)
+    with pytest.raises(UserError, match="--image_size=8 must be from 64"):
+        synthetic.write_dataset(tmp_path, couples=10, seed=0, image_size=8)
+
+
+def test_a_folder_that_vanishes_is_one_line(tmp_path, monkeypatch):
+    # The worker's target is a folder, so that opening it for writing fails, for root too.
+    monkeypatch.setattr(dataset, "_file_name", lambda number, index: ".")
+    with pytest.raises(UserError, match="cannot be written"):
+        synthetic.write_dataset(tmp_path, couples=10, seed=0, image_size=64, workers=1, progress=False)
+
+
+def test_overlap_is_that_of_ocpose(monkeypatch):
+    """Table 1's statistic and the share of hidden joints, over geometry alone: nothing is shaded."""
+    monkeypatch.setattr(render, "shade", lambda *_: (None, None))
+    monkeypatch.setattr(background, "paint", lambda *_: 0.0)
+    monkeypatch.setattr(couple, "_develop", lambda *_: None)
+    pictures = [couple.make_couple(np.random.default_rng([3, index]), 128) for index in range(300)]
+    flags = np.stack([picture.keypoints[..., 2] for picture in pictures])
+    overlap = np.array([couple.iou(p.boxes[:1], p.boxes[1:])[0, 0] for p in pictures])
+    assert 0.44 < overlap.mean() < 0.52
+    assert 0.85 < (overlap > 0.3).mean() < 0.96
+    assert 0.25 < (flags == 1).sum() / (flags > 0).sum() < 0.42
+    assert (flags == 0).mean() < 0.05
+    assert {picture.interaction for picture in pictures} == set(interactions.KINDS)
