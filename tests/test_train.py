@@ -32,7 +32,7 @@ def data_root(tmp_path_factory):
 
 def test_killed_twice_it_ends_with_as_many_steps(tmp_path, data_root):
     root = tmp_path / "run"
-    command = _command(root, data_root, "--base_epochs=3", "--opec_epochs=2", "--steps_per_epoch=4")
+    command = _command(root, data_root, "--base_epochs=3", "--opec_epochs=2", "--steps_per_epoch=4", "--val_data=")
     moments = random.Random(1)
     for milestone in ("base/log.csv", "opec/config.json"):
         with open(tmp_path / "output.txt", "w") as output:
