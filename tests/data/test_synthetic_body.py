@@ -40,7 +40,8 @@ def test_two_bone_reaches_what_it_can_and_bends_towards_the_pole():
 def test_poses_keep_limits_lengths_and_the_ground(kind):
     joint = skeletons.CROWDPOSE14.joints.index
     bones = (
-        ("upper_arm", "shoulder", "elbow"), ("forearm", "elbow", "wrist"), ("thigh", "hip", "knee"), ("shin", "knee", "ankle"),
+        ("upper_arm", "shoulder", "elbow"), ("forearm", "elbow", "wrist"), ("thigh", "hip", "knee"),
+        ("shin", "knee", "ankle"),
     )  # fmt: skip
     for pair in _pairs(kind):
         for pose in pair:

@@ -10,7 +10,7 @@ from opec_tf.boxes import iou
 from opec_tf.data.synthetic import background, clothing, contact, figure, interactions, objects, render, textures
 from opec_tf.data.synthetic import camera as cameras
 from opec_tf.data.synthetic.body import sample_shape
-from opec_tf.data.synthetic.solids import Solids
+from opec_tf.data.synthetic.solids import SolidArrays, Solids
 
 SUPERSAMPLE = 1.25  # figures are drawn at this multiple of the picture's resolution and averaged down
 
@@ -19,6 +19,8 @@ SUPERSAMPLE = 1.25  # figures are drawn at this multiple of the picture's resolu
 _DEPTHS = np.array([0.045, 0.045, 0.028, 0.028, 0.022, 0.022, 0.075, 0.075, 0.040, 0.040, 0.032, 0.032, 0.030, 0.045])
 _TOLERANCE = 0.02  # metres
 _ATTACHED_DEPTH = 0.08  # how far a part that ends in a joint may lie in front of it, share of the height
+
+_MIN_VISIBLE = 4  # joints of each person; with less nobody would take the picture, or could label it
 
 # Chance of keeping a view by the IoU of the two boxes (first row: IoU).
 _VIEW_CHANCE = ((0.0, 0.2, 0.32, 0.45, 0.6, 0.75, 1.0), (0.1, 0.4, 1.0, 1.0, 0.3, 0.06, 0.03))
@@ -49,25 +51,48 @@ def make_couple(rng, image_size, held_out=False):
     for owner, pose in enumerate(poses):
         outfit = clothing.sample_outfit(rng, pose.posing.shape.femininity, held_out)
         figure.add_person(solids, faces, pose, outfit, owner)
-    people = solids.arrays()
-    camera, boxes = _choose_view(rng, poses, people, (image_size, image_size))
-    _add_objects(rng, solids, camera, poses)
-    everything = solids.arrays()
-
-    fine = camera.scaled(SUPERSAMPLE)
-    local = everything.in_camera(fine)
-    buffers = render.rasterize(local, fine, solids.polygons)
-    keypoints = np.stack([annotate(pose, i, camera, fine, buffers, local) for i, pose in enumerate(poses)])
+    scene = _shoot(rng, solids, poses, (image_size, image_size))
+    camera, fine, solids = scene.camera, scene.fine, scene.solids
 
     light = _light(rng, camera)
     lighting = render.Lighting(camera.rotation @ light, rng.uniform(0.6, 1.05), rng.uniform(0.4, 0.7),
                                tuple(1.0 + rng.normal(0, 0.05, 3)))  # fmt: skip
-    color, mask = render.shade(buffers, local, solids.polygons, solids.materials, fine, lighting, faces)
+    color, mask = render.shade(scene.buffers, scene.local, solids.polygons, solids.materials, fine, lighting, faces)
     shadows = [np.concatenate(parts) for parts in zip(*(contact.capsules(pose) for pose in poses))]
     target = np.concatenate([pose.joints for pose in poses]).mean(0)
     behind = background.paint(rng, camera, target, light, shadows) * (lighting.key * 0.55 + lighting.ambient * 0.75)
     image = _develop(rng, color, mask, behind)
-    return Couple(image, keypoints, boxes, kind)
+    return Couple(image, scene.keypoints, scene.boxes, kind)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Scene:
+    """A couple in its place: the picture's camera and the finer one that ``buffers`` were drawn with, all solids and
+    the round ones in the finer camera's frame, and the labels."""
+
+    camera: cameras.Camera
+    fine: cameras.Camera
+    solids: Solids
+    local: SolidArrays
+    buffers: render.Buffers
+    boxes: np.ndarray
+    keypoints: np.ndarray
+
+
+def _shoot(rng, figures, poses, size, attempts=4):
+    """Chooses a view and things around the couple (``Solids``) such that something of both people is seen."""
+    people = figures.arrays()
+    for _ in range(attempts):
+        camera, boxes = _choose_view(rng, poses, people, size)
+        solids = figures.copy()
+        _add_objects(rng, solids, camera, poses)
+        fine = camera.scaled(SUPERSAMPLE)
+        local = solids.arrays().in_camera(fine)
+        buffers = render.rasterize(local, fine, solids.polygons)
+        keypoints = np.stack([annotate(pose, i, camera, fine, buffers, local) for i, pose in enumerate(poses)])
+        if (keypoints[..., 2] == skeletons.VISIBLE).sum(1).min() >= _MIN_VISIBLE:
+            break
+    return _Scene(camera, fine, solids, local, buffers, boxes, keypoints)
 
 
 def annotate(pose, owner, camera, fine, buffers, solids):

@@ -43,6 +43,12 @@ class Solids:
         self.materials, self.polygons = [], []
         self._rows = []
 
+    def copy(self):
+        """The same solids, to add others to."""
+        other = Solids()
+        other.materials, other.polygons, other._rows = list(self.materials), list(self.polygons), list(self._rows)
+        return other
+
     def material(self, material):
         """Adds a material; returns its index."""
         self.materials.append(material)
