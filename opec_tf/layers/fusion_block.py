@@ -42,4 +42,6 @@ class FusionBlock(tf.keras.layers.Layer):
 def upsample(features):
     """Bilinear enlargement by 2 with half-pixel centres: [B, h, w, C] -> [B, 2 h, 2 w, C], in the type it came in."""
     _, height, width, _ = features.shape
-    return tf.cast(tf.image.resize(features, (2 * height, 2 * width)), features.dtype)
+    # Resized in float32: XLA cannot compile the gradient of a resize of half-precision features.
+    resized = tf.image.resize(tf.cast(features, tf.float32), (2 * height, 2 * width))
+    return tf.cast(resized, features.dtype)

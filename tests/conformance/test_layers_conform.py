@@ -155,6 +155,15 @@ def test_two_replicas_add_up_to_one(case):
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_half_precision_is_finite_and_close(case, precision):
     make, inputs = case
+
+    @tf.function(jit_compile=True)
+    def outputs_and_gradients(*inputs):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = apply(half, list(inputs))
+            total = tf.add_n([tf.reduce_sum(tf.cast(output, tf.float32)) for output in outputs])
+        return outputs, tape.gradient(total, [*inputs, *half.trainable_variables], unconnected_gradients="zero")
+
     layer = make()
     expected = apply(layer, inputs)
     tf.keras.mixed_precision.set_global_policy(precision)
@@ -162,10 +171,11 @@ def test_half_precision_is_finite_and_close(case, precision):
         half = make()
         apply(half, inputs)
         half.set_weights(layer.get_weights())
-        outputs = apply(half, inputs)
+        outputs, gradients = outputs_and_gradients(*map(tf.constant, inputs))
     finally:
         tf.keras.mixed_precision.set_global_policy("float32")
     for first, second in zip(expected, outputs):
         scale = np.abs(first).max()
         np.testing.assert_allclose(tf.cast(second, tf.float32), first, atol=0.02 * scale)
+    assert all(np.isfinite(gradient).all() for gradient in gradients)
     assert all(weight.dtype == tf.float32 for weight in half.weights)
