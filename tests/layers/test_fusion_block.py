@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from opec_tf.layers.fusion_block import FusionBlock, upsample
@@ -33,3 +34,18 @@ def test_attention_sees_both_sides():
     louder = tf.concat([upsample(coarse), 3.0 * fine], -1)
     ratio = block.attention(louder)[..., :2] / block.attention(joined)[..., :2]
     assert np.abs(ratio - 1.0).max() > 1e-3
+
+
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
+def test_half_precision_features_that_go_two_ways_train_under_xla(dtype):
+    """As F^1 and F^2 do, into a fusion block and to the joints: XLA adds the two gradients only if their types agree."""
+
+    @tf.function(jit_compile=True)
+    def gradient(features):
+        with tf.GradientTape() as tape:
+            tape.watch(features)
+            total = tf.reduce_sum(upsample(features)) + tf.reduce_sum(features)
+        return tape.gradient(total, features)
+
+    # Every cell is spread over four new ones of weight 1 in all, and counts once itself.
+    np.testing.assert_allclose(tf.cast(gradient(tf.ones([2, 3, 4, 5], dtype)), tf.float32), 5.0)
