@@ -144,10 +144,10 @@ class PoseEstimator:
         outputs = self.model(crops, training=False)
         if not self.inference_config.flip_test:
             return {name: outputs[name] for name in names}
-        mirrored = self.model(crops[:, :, ::-1], training=False)
+        mirrored = self.model(tf.reverse(crops, [2]), training=False)
         swap = self.skeleton.flip_order
         back = {name: tf.gather(mirrored[name], swap, axis=1) * [-1.0, 1.0] for name in names[1:]}
-        back["base_heatmaps"] = tf.gather(mirrored["base_heatmaps"][:, :, ::-1], swap, axis=3)
+        back["base_heatmaps"] = tf.gather(tf.reverse(mirrored["base_heatmaps"], [2]), swap, axis=3)
         return {name: (outputs[name] + back[name]) / 2.0 for name in names}
 
     def _frame_batches(self, frames, frame_index, boxes):

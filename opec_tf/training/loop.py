@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from opec_tf import files, skeletons
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
-from opec_tf.data import annotations, pipeline, proposals
+from opec_tf.data import annotations, image_files, pipeline, proposals
 from opec_tf.errors import UserError
 from opec_tf.evaluation import coco_eval, predictions
 from opec_tf.training import callbacks, stages, strategy as strategies, validation, workdir
@@ -141,13 +141,16 @@ def _train_stage(run, stage):
         f"epochs {epochs}, each of {steps} steps",
         flush=True,
     )
-    model.fit(
-        batches,
-        epochs=epochs,
-        steps_per_epoch=steps,
-        callbacks=_callbacks(run, stage, model, plain, folder, epochs),
-        verbose=int(run.is_chief and sys.stdout.isatty()),
-    )
+    # Without --strict an image that cannot be decoded is left out and raises nothing.
+    strict = run.data_config.strict
+    with image_files.naming_unreadable(run.train_data.image_paths) if strict else contextlib.nullcontext():
+        model.fit(
+            batches,
+            epochs=epochs,
+            steps_per_epoch=steps,
+            callbacks=_callbacks(run, stage, model, plain, folder, epochs),
+            verbose=int(run.is_chief and sys.stdout.isatty()),
+        )
     if run.is_chief:
         _finish(run, stage, plain, folder, steps=int(model.optimizer.iterations.numpy()))
 

@@ -12,7 +12,7 @@ from tensorflow.core.util import event_pb2
 
 from opec_tf import reports
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
-from opec_tf.data import synthetic
+from opec_tf.data import pipeline, synthetic
 from opec_tf.errors import UserError
 from opec_tf.evaluation.predictions import PosePredictions
 from opec_tf.training import callbacks, loop, workdir
@@ -189,6 +189,20 @@ def test_out_of_memory_is_one_line(tmp_path, sticks, monkeypatch):
 def test_unusable_data(tmp_path, sticks, monkeypatch, changes, message):
     with pytest.raises(UserError, match=message):
         _train_toy(tmp_path, dataclasses.replace(sticks, **changes), monkeypatch)
+
+
+def test_damage_within_a_file_is_named_under_strict(tmp_path, monkeypatch):
+    folder = stick_couples.write(tmp_path / "couples", num_images=3)
+    damaged = folder / "images" / "2.png"
+    content = bytearray(damaged.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    damaged.write_bytes(content)
+    data_config = DataConfig(data_root=str(folder), train_data=(stick_couples.SOURCE,), strict=True)
+    from_files = pipeline.training_dataset
+    toy_training.install(monkeypatch.setattr)
+    monkeypatch.setattr(pipeline, "training_dataset", from_files)
+    with pytest.raises(UserError, match=f"{damaged}: is truncated or damaged; replace the file"):
+        loop.train(tmp_path / "run", toy_training.MODEL, data_config, TOY_TRAIN, toy_training.INFERENCE)
 
 
 def test_training_proposals_take_the_place_of_annotated_boxes(sticks, tmp_path):
