@@ -41,7 +41,7 @@ class Size:
     validation_people: int
 
 
-FULL = Size(couples=3000, trunk_width=32, base_epochs=8, opec_epochs=12, validation_people=300)
+FULL = Size(couples=3000, trunk_width=32, base_epochs=8, opec_epochs=10, validation_people=300)
 QUICK = Size(couples=100, trunk_width=8, base_epochs=1, opec_epochs=1, validation_people=20)
 
 
@@ -75,7 +75,7 @@ def configs(size, output_dir, seed):
         ModelConfig(
             trunk="resnet18", trunk_width=size.trunk_width, squeeze_excite=False, decoder="deconv",
             deconv_channels=3 * size.trunk_width, crop_height=128, crop_width=96,
-            adaption_channels=(128, 64, 64), block_channels=128,
+            adaption_channels=(96, 64, 32), block_channels=128,
         ),
         DataConfig(data_root=str(output_dir / "data"), train_data=train, val_data=val, test_data=test),
         TrainConfig(
