@@ -66,7 +66,7 @@ def test_silhouette_bounds_are_those_of_the_picture():
 
 def test_an_open_cone_has_no_caps():
     view, scene = _camera(), solids.Solids()
-    scene.cone(np.array([0.0, 0.5, 0]), np.array([0.0, -0.5, 0]), (0.3, 0.3), FRONT, 0, capped=False)
+    scene.cone(np.array([0.0, 0.5, 0]), np.array([0.0, -0.5, 0]), (0.3, 0.3), FRONT, 0, caps=(False, False))
     rows, _ = np.nonzero(np.isfinite(_depth(scene, view)[0].depth))
     # The near rim, at z = 5 - 0.3, is the outermost row drawn; a cap would reach 0.8 m.
     assert rows.max() == pytest.approx(59.5 + 150 * 0.5 / 4.7, abs=1.0)

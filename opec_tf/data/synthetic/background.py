@@ -16,7 +16,7 @@ def paint(rng, camera, target, light, shadows):
 
     Args:
       rng: numpy Generator.
-      camera: ``Camera`` of the final picture.
+      camera: ``Camera`` of the picture, possibly coarser.
       target: [3] middle of the couple, world.
       light: [3] direction towards the light, world.
       shadows: (start [C, 3], end [C, 3], radius [C]) capsules that cast a shadow on the floor, world.

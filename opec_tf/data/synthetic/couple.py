@@ -13,6 +13,7 @@ from opec_tf.data.synthetic.body import sample_shape
 from opec_tf.data.synthetic.solids import SolidArrays, Solids
 
 SUPERSAMPLE = 1.25  # figures are drawn at this multiple of the picture's resolution and averaged down
+_BACKGROUND_SCALE = 0.7  # ... and the background at this one: a lens has the couple in focus
 
 # Depth of each joint below the surface of its own body part, as a share of the height: what lies no more than this
 # (and a little for clothes) in front of a joint is the joint's own part. Order of crowdpose14.
@@ -60,8 +61,9 @@ def make_couple(rng, image_size, held_out=False):
     color, mask = render.shade(scene.buffers, scene.local, solids.polygons, solids.materials, fine, lighting, faces)
     shadows = [np.concatenate(parts) for parts in zip(*(contact.capsules(pose) for pose in poses))]
     target = np.concatenate([pose.joints for pose in poses]).mean(0)
-    behind = background.paint(rng, camera, target, light, shadows) * (lighting.key * 0.55 + lighting.ambient * 0.75)
-    image = _develop(rng, color, mask, behind)
+    behind = background.paint(rng, camera.scaled(_BACKGROUND_SCALE), target, light, shadows)
+    behind *= lighting.key * 0.55 + lighting.ambient * 0.75
+    image = _develop(rng, color, mask, behind, (image_size, image_size))
     return Couple(image, scene.keypoints, scene.boxes, kind)
 
 
@@ -186,11 +188,12 @@ def _light(rng, camera):
     return light / np.linalg.norm(light)
 
 
-def _develop(rng, color, mask, behind):
-    """Averages the figures down onto the background and gives the picture a camera's faults; uint8 [H, W, 3]."""
-    size = behind.shape[1::-1]
+def _develop(rng, color, mask, behind, size):
+    """Puts the figures onto the background at ``size`` (width, height) and adds a camera's faults; uint8 [H, W, 3]."""
     alpha = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    picture = cv2.resize(color, size, interpolation=cv2.INTER_AREA) + (1.0 - alpha[:, :, None]) * behind
+    picture = cv2.resize(behind, size, interpolation=cv2.INTER_LINEAR)
+    picture *= 1.0 - alpha[:, :, None]
+    picture += cv2.resize(color, size, interpolation=cv2.INTER_AREA)
     if rng.random() < 0.35:
         picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 1.1))
     gain, gamma = rng.uniform(0.8, 1.2), rng.uniform(0.8, 1.2)

@@ -21,7 +21,7 @@ from opec_tf.progress import Progress
 SPLITS = {"train": 0.7, "val": 0.1, "test": 0.2}
 HELD_OUT = "heldout"
 # Raised whenever the same seed gives other pictures, so that a folder of an older generator is not taken for finished.
-VERSION = 3
+VERSION = 5
 _IDS_PER_SPLIT = 10_000_000
 
 

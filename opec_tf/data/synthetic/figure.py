@@ -7,6 +7,8 @@ from opec_tf.data.synthetic.body import rotation
 from opec_tf.data.synthetic.solids import cross
 
 _SIGN = (1.0, -1.0)
+# Which ends of a cone are rounded: those that lie inside another part need not be.
+_START, _END, _NEITHER = (True, False), (False, True), (False, False)
 _HEAD, _NECK = 12, 13  # indices in crowdpose14; limbs are 0 to 11, in left and right pairs
 
 
@@ -55,20 +57,21 @@ class _Figure:
                            (0.045 * g, 0.052 * g, 0.044 * g), self.bottom)  # fmt: skip
         belly = posing.pelvis + pelvis[:, 1] * 0.045 * h
         ribs = posing.waist + chest[:, 1] * 0.045 * h
-        self.cone(belly, ribs, (0.059 * g * loose, 0.060 * g * loose), chest[:, 2], self.top, wide=1.27 - 0.13 * female)
+        self.cone(belly, ribs, (0.059 * g * loose, 0.060 * g * loose), chest[:, 2], self.top, wide=1.27 - 0.13 * female,
+                  caps=_END)  # fmt: skip
         top = posing.chest - chest[:, 1] * 0.042 * h
         self.cone(ribs, top, (0.059 * g * loose, 0.064 * g * loose), chest[:, 2], self.top, wide=1.36 - 0.09 * female,
-                  joints=(0, 1, _NECK))  # fmt: skip
+                  joints=(0, 1, _NECK), caps=_END)  # fmt: skip
         neck, skull = self.pose.joint("neck"), self.pose.skull
         for side, s in enumerate(_SIGN):
             shoulder = self.pose.joints[side]
             self.cone(neck - chest[:, 1] * 0.012 * h + chest[:, 0] * s * 0.02 * h, shoulder,
-                      (0.034 * g, 0.033 * g), chest[:, 2], self.top, joints=(side, _NECK))  # fmt: skip
+                      (0.034 * g, 0.033 * g), chest[:, 2], self.top, joints=(side, _NECK), caps=_END)  # fmt: skip
             if female:
                 bust = top + chest @ np.array([s * 0.040, -0.004, 0.040]) * g
                 self.ellipsoid(chest, bust, (0.038 * g, 0.036 * g, (0.026 + 0.016 * female) * g), self.top)
         self.cone(neck - chest[:, 1] * 0.01 * h, skull + self.posing.head_rotation[:, 1] * 0.03 * h,
-                  (0.034 * g, 0.030 * g), chest[:, 2], self.skin, joints=(_NECK,))  # fmt: skip
+                  (0.034 * g, 0.030 * g), chest[:, 2], self.skin, joints=(_NECK,), caps=_NEITHER)  # fmt: skip
 
     def head(self):
         """Skull, jaw, nose, ears and hair."""
@@ -96,11 +99,15 @@ class _Figure:
         self.cone(at(0, 0.072, 0.053), at(0, 0.056, 0.062), (0.006 * h, 0.009 * h), frame[:, 0], self.skin)
         for s in _SIGN:
             self.ellipsoid(frame, at(s * 0.043, 0.066, 0.0), (0.007 * h, 0.016 * h, 0.011 * h), self.skin)
-        if not hairy:
-            return
+        if hairy:
+            self._hair(at, frame)
+
+    def _hair(self, at, frame):
+        """Hair of the outfit's style on a head; ``at`` places points in the head's frame, in shares of the height."""
+        h, style, top = self.height, self.outfit.hairstyle, (_HEAD,)
         self.ellipsoid(frame, at(0, 0.091, -0.009), (0.0475 * h, 0.051 * h, 0.054 * h), self.hair, joints=top)
         self.ellipsoid(frame, at(0, 0.058, -0.022), (0.043 * h, 0.046 * h, 0.037 * h), self.hair, joints=top)
-        if outfit.hairstyle == "long":
+        if style == "long":
             for s in _SIGN:
                 self.cone(
                     at(s * 0.030, 0.085, -0.018),
@@ -119,16 +126,16 @@ class _Figure:
                 wide=1.4,
                 joints=top,
             )
-        elif outfit.hairstyle == "tail":
+        elif style == "tail":
             self.cone(
                 at(0, 0.092, -0.062), at(0, 0.0, -0.082), (0.022 * h, 0.012 * h), frame[:, 2], self.hair, joints=top
             )
-        elif outfit.hairstyle == "bun":
+        elif style == "bun":
             self.ellipsoid(frame, at(0, 0.125, -0.045), (0.026 * h,) * 3, self.hair, joints=top)
 
     def arm(self, side):
         """Upper arm, forearm and hand, with sleeves."""
-        g, h, outfit = self.girth, self.height, self.outfit
+        g, outfit = self.girth, self.outfit
         shoulder, elbow, wrist = self.pose.joints[[side, 2 + side, 4 + side]]
         chest = self.posing.chest_rotation
         hint = chest[:, 2]
@@ -145,6 +152,7 @@ class _Figure:
             split=upper * shape.length("upper_arm") if upper < 1 else np.inf,
             beyond=self.skin,
             joints=(side, 2 + side),
+            caps=_START,
         )
         self.cone(
             elbow,
@@ -157,12 +165,18 @@ class _Figure:
             deep=1.1,
             joints=(2 + side, 4 + side),
         )
-        forearm = (wrist - elbow) / np.linalg.norm(wrist - elbow)
+        self._hand(side, wrist, (wrist - elbow) / shape.length("forearm"))
+
+    def _hand(self, side, wrist, forearm):
+        """A hand or boxing glove at the end of a forearm of the given direction."""
+        h, chest = self.height, self.posing.chest_rotation
         wanted = self.posing.hand_hints[side]
         axis = forearm if np.isnan(wanted[0]) else forearm + 0.9 * wanted / (np.linalg.norm(wanted) + 1e-9)
         axis = axis / np.linalg.norm(axis)
         if self.posing.gloves:
-            self.cone(wrist, wrist + axis * 0.058 * h, (0.024 * h, 0.037 * h), hint, self.gloves, joints=(4 + side,))
+            self.cone(
+                wrist, wrist + axis * 0.058 * h, (0.024 * h, 0.037 * h), chest[:, 2], self.gloves, joints=(4 + side,)
+            )
             return
         thumb = chest[:, 2] + 0.3 * chest[:, 1]
         thumb = thumb - (thumb @ axis) * axis
@@ -173,7 +187,7 @@ class _Figure:
         )
         self.ellipsoid(frame, wrist + axis * 0.072 * h, (0.0205 * h, 0.032 * h, 0.0095 * h), self.skin)
         self.cone(wrist + (axis * 0.022 + thumb * 0.012) * h, wrist + (axis * 0.056 + thumb * 0.033) * h,
-                  (0.009 * h, 0.0075 * h), frame[:, 2], self.skin)  # fmt: skip
+                  (0.009 * h, 0.0075 * h), frame[:, 2], self.skin, caps=_END)  # fmt: skip
 
     def leg(self, side):
         """Thigh, shin and foot, with trousers or shorts."""
@@ -181,14 +195,16 @@ class _Figure:
         hip, knee, ankle = self.pose.joints[[6 + side, 8 + side, 10 + side]]
         shape, pelvis = self.posing.shape, self.posing.pelvis_rotation
         bare = bool(outfit.skirt)
-        upper, lower = (0.0, 0.0) if bare else np.clip([outfit.leg, outfit.leg - 1.0], 0.0, 1.0)
+        # Under a skirt the top of the thigh has the skirt's cloth, for where the thigh pushes it up.
+        upper, lower = (0.35, 0.0) if bare else np.clip([outfit.leg, outfit.leg - 1.0], 0.0, 1.0)
         cuff = outfit.loose if lower > 0 else 1.0
         self.cone(hip, knee, (0.0505 * g * (1 + 0.05 * self.female), 0.033 * g * cuff), pelvis[:, 2],
                   self.bottom if upper > 0 else self.skin, split=upper * shape.length("thigh") if upper < 1 else np.inf,
                   beyond=self.skin, joints=(6 + side, 8 + side))  # fmt: skip
         thick = (0.0315 * g * cuff, (0.0255 if lower > 0 else 0.0205) * g * cuff)
         cover, end = (self.bottom, lower * shape.length("shin")) if lower > 0 else (self.skin, np.inf)
-        self.cone(knee, ankle, thick, pelvis[:, 2], cover, split=end, beyond=self.skin, joints=(8 + side, 10 + side))
+        self.cone(knee, ankle, thick, pelvis[:, 2], cover, split=end, beyond=self.skin,
+                  joints=(8 + side, 10 + side), caps=_END)  # fmt: skip
         shin = (ankle - knee) / shape.length("shin")
         forward, up = self._foot(side, shin)
         calf = knee + shin * 0.075 * h - forward * 0.011 * g
@@ -238,4 +254,5 @@ class _Figure:
         hem = posing.pelvis + down * self.outfit.skirt * 1.7
         width = max(0.095 * g, min(spread * self.outfit.skirt + 0.07 * g, 0.14 * g))
         for start, end, radii in ((waist, hips, (0.063 * g, 0.081 * g)), (hips, hem, (0.081 * g, width))):
-            self.cone(start, end, radii, posing.pelvis_rotation[:, 2], self.bottom, wide=1.32, capped=False)
+            self.cone(start, end, radii, posing.pelvis_rotation[:, 2], self.bottom, wide=1.32,
+                      caps=_NEITHER)  # fmt: skip

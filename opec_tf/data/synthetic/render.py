@@ -19,15 +19,14 @@ NEAR = 0.15  # solids nearer to the camera than this are left out, metres
 class Buffers:
     """What is in front at each pixel: depth float32 [H, W], metres (inf: nothing), surface int16 [H, W] (-1: nothing).
 
-    ``normal_map`` and ``local_map`` [Q, 3, 4] take a point (x, y, z, 1) of surface q in the camera's frame to its
-    outward normal (not of unit length) and to its solid's local coordinates in metres; ``solid`` [Q] is the row of the
-    solid in ``SolidArrays``, followed by the polygons.
+    ``point_maps`` [Q, 4, 6] take a point (x, y, z, 1) of surface q in the camera's frame to its outward normal (not of
+    unit length) and its solid's local coordinates in metres; ``solid`` [Q] is the row of the solid in ``SolidArrays``,
+    followed by the polygons.
     """
 
     depth: np.ndarray
     surface: np.ndarray
-    normal_map: np.ndarray
-    local_map: np.ndarray
+    point_maps: np.ndarray
     solid: np.ndarray
 
 
@@ -45,13 +44,14 @@ def rasterize(solids, camera, polygons=()):
     shift = quadrics.linear - np.einsum("qij,qj->qi", quadrics.matrix, quadrics.center)
     frame = solids.frame[quadrics.solid]
     local_shift = -np.einsum("qij,qj->qi", frame, solids.origin[quadrics.solid])
-    normal_map = np.concatenate([quadrics.matrix, shift[:, :, None]], 2)
-    local_map = np.concatenate([frame, local_shift[:, :, None]], 2)
+    normal_maps = np.concatenate([quadrics.matrix, shift[:, :, None]], 2)
+    local_maps = np.concatenate([frame, local_shift[:, :, None]], 2)
     if flat:
-        normal_map = np.concatenate([normal_map, [n for n, _ in flat]])
-        local_map = np.concatenate([local_map, [m for _, m in flat]])
+        normal_maps = np.concatenate([normal_maps, [n for n, _ in flat]])
+        local_maps = np.concatenate([local_maps, [m for _, m in flat]])
     solid = np.concatenate([quadrics.solid, len(solids.origin) + np.arange(len(flat))]).astype(np.int32)
-    return Buffers(depth, surface, normal_map.astype(np.float32), local_map.astype(np.float32), solid)
+    point_maps = np.concatenate([normal_maps, local_maps], 1).transpose(0, 2, 1).astype(np.float32)
+    return Buffers(depth, surface, np.ascontiguousarray(point_maps), solid)
 
 
 def _windows(solids, quadrics, camera):
@@ -136,15 +136,13 @@ def _fill(corners, camera, x, y, depth, surface, index):
     edge, other = points[1] - points[0], points[-1] - points[0]
     normal = cross(edge, other)
     normal /= np.sqrt(normal @ normal) + 1e-12
-    if normal @ points[0] > 0:
-        normal = -normal
     along = edge / (np.sqrt(edge @ edge) + 1e-12)
     frame = np.stack([along, cross(normal, along), normal])
     maps = (
         np.concatenate([np.zeros((3, 3)), normal[:, None]], 1),
         np.concatenate([frame, -(frame @ points[0])[:, None]], 1),
     )
-    if points[:, 2].min() < NEAR:
+    if points[:, 2].min() < NEAR or normal @ points[0] >= 0:  # too near, or seen from behind
         return maps
     pixels = points[:, :2] / points[:, 2:] * camera.focal + camera.center
     height, width = camera.size
@@ -197,11 +195,11 @@ def shade(buffers, solids, polygons, materials, camera, lighting, faces):
     row = pixel // width
     points[:, 0], points[:, 1] = x.astype(np.float32)[pixel - row * width] * z, y.astype(np.float32)[row] * z
     points[:, 2], points[:, 3] = z, 1.0
-    normal, local = np.empty((2, len(pixel), 3), np.float32)
+    both = np.empty((len(pixel), 6), np.float32)
     present, starts = np.unique(surface, return_index=True)
     for q, start, stop in zip(present.tolist(), starts.tolist(), [*starts[1:].tolist(), len(pixel)]):
-        np.matmul(points[start:stop], buffers.normal_map[q].T, out=normal[start:stop])
-        np.matmul(points[start:stop], buffers.local_map[q].T, out=local[start:stop])
+        np.matmul(points[start:stop], buffers.point_maps[q], out=both[start:stop])
+    normal, local = np.ascontiguousarray(both[:, :3]), np.ascontiguousarray(both[:, 3:])
     normal /= np.sqrt(np.einsum("ni,ni->n", normal, normal))[:, None] + 1e-12
     color = _albedo(buffers.solid[surface], local, solids, polygons, materials, faces)
     light = np.asarray(lighting.direction, np.float32)

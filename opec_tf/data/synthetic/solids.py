@@ -55,29 +55,30 @@ class Solids:
         return len(self.materials) - 1
 
     def cone(self, start, end, radii, hint, material, owner=-1, wide=1.0, deep=1.0, split=np.inf, beyond=0, face=-1,
-             joints=(), capped=True):  # fmt: skip
+             joints=(), caps=(True, True)):  # fmt: skip
         """A rounded cone from ``start`` to ``end`` (spheres of the two ``radii``), stretched ``wide`` times sideways
-        and ``deep`` times towards ``hint``, the direction of its local z axis; uncapped, an open cone (a skirt)."""
+        and ``deep`` times towards ``hint``, the direction of its local z axis. ``caps``: whether start and end are
+        rounded; an end inside another solid need not be, and a skirt's are not."""
         axis = end - start
         height = np.sqrt(axis @ axis)
         self._rows.append((start, axis / height, hint, (wide, 1.0, deep), radii[0], radii[1], height,
-                           material, beyond, split, owner, face, _bits(joints), capped))  # fmt: skip
+                           material, beyond, split, owner, face, _bits(joints), caps))  # fmt: skip
 
     def ellipsoid(self, center, up, hint, radii, material, owner=-1, split=np.inf, beyond=0, face=-1, joints=()):
         """An ellipsoid with half axes ``radii`` (across, along ``up``, towards ``hint``)."""
         self._rows.append(
-            (center, up, hint, radii, 1.0, 1.0, 0.0, material, beyond, split, owner, face, _bits(joints), True)
+            (center, up, hint, radii, 1.0, 1.0, 0.0, material, beyond, split, owner, face, _bits(joints), (True, True))
         )
 
     def polygon(self, corners, material, owner=-1):
-        """A flat convex polygon, corners [N, 3] in order."""
+        """A flat convex polygon, seen from the side on which its corners [N, 3] run counterclockwise."""
         self.polygons.append((np.asarray(corners, float), material, owner))
 
     def box(self, low, high, turn, origin, material):
         """A box from ``low`` to ``high`` in a frame turned by the rotation ``turn`` [3, 3] and moved to ``origin``."""
         x, y, z = zip(low, high)
         corners = np.array([[x[i], y[j], z[k]] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) @ turn.T + origin
-        for face in ((0, 1, 3, 2), (4, 5, 7, 6), (0, 1, 5, 4), (2, 3, 7, 6), (0, 2, 6, 4), (1, 3, 7, 5)):
+        for face in ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)):
             self.polygon(corners[list(face)], material)
 
     def arrays(self):
@@ -92,7 +93,8 @@ class Solids:
 
 @dataclasses.dataclass(frozen=True)
 class SolidArrays:
-    """S rounded solids: origin [S, 3]; frame [S, 3, 3], rows are the local axes; stretch [S, 3]; the others [S]."""
+    """S rounded solids: origin [S, 3]; frame [S, 3, 3], rows are the local axes; stretch [S, 3]; caps [S, 2];
+    the others [S]."""
 
     origin: np.ndarray
     frame: np.ndarray
@@ -106,7 +108,7 @@ class SolidArrays:
     owner: np.ndarray
     face: np.ndarray
     joints: np.ndarray
-    capped: np.ndarray
+    caps: np.ndarray
 
     def in_camera(self, camera):
         """The same solids in the camera's frame."""
@@ -117,12 +119,12 @@ class SolidArrays:
 
         Exact for the end caps, by their dual conics; the hull of two caps has the union of their bounds.
         """
-        # An open cone is the hull of two discs: ellipsoids without thickness along the axis.
-        thickness = self.stretch**2 * np.where(self.capped[:, None], 1.0, [1.0, 0.0, 1.0])
-        covariance = np.einsum("sij,si,sik->sjk", self.frame, thickness, self.frame)
         end = self.origin + self.frame[:, 1] * self.length[:, None]
         lows, highs = [], []
-        for center, radius in ((self.origin, self.radius_start), (end, self.radius_end)):
+        for center, radius, cap in zip((self.origin, end), (self.radius_start, self.radius_end), self.caps.T):
+            # An open end is a disc: an ellipsoid without thickness along the axis.
+            thickness = self.stretch**2 * np.where(cap[:, None], 1.0, [1.0, 0.0, 1.0])
+            covariance = np.einsum("sij,si,sik->sjk", self.frame, thickness, self.frame)
             dual = covariance * (radius**2)[:, None, None] - center[:, :, None] * center[:, None, :]
             middle, last = dual[:, :2, 2], dual[:, 2:, 2]
             root = np.sqrt(np.maximum(middle**2 - dual[:, [0, 1], [0, 1]] * last, 0.0))
@@ -136,8 +138,8 @@ class SolidArrays:
         gram = local.transpose(0, 2, 1) @ local
         hollow = np.zeros_like(self.origin)
         end = self.origin + self.frame[:, 1] * self.length[:, None]
-        long, start_cap = self.length > 0, self.capped
-        end_cap = long & self.capped
+        long, (start_cap, end_cap) = self.length > 0, self.caps.T
+        end_cap = end_cap & long
         index = np.arange(len(self.origin))
         # The cone through both tangent circles: x^2 + z^2 = (apex - slope y)^2 between the circles' heights.
         sine = np.clip((self.radius_start - self.radius_end) / np.maximum(self.length, 1e-9), -0.95, 0.95)
