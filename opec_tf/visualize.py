@@ -103,11 +103,12 @@ def write_image(path, image):
 
 
 def plot_training_curves(logs, path):
-    """Plots training logs: a row of panels a stage, for losses, validation scores and learning rate.
+    """Plots training logs: a row of panels a stage, for losses, each validation score and the learning rate.
 
     Args:
       logs: stage name -> its ``log.csv``, with a column ``epoch``. Columns whose names contain "loss" are losses,
-        "learning_rate" is the rate and all others are scores. An epoch that was run twice counts as it came out last.
+        "learning_rate" is the rate and all others are scores, named POSE_SCORE; a score's panel has a line for each
+        pose. An epoch that was run twice counts as it came out last.
       path: image file to write; the suffix chooses the format.
 
     Raises:
@@ -117,21 +118,23 @@ def plot_training_curves(logs, path):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    panels = (("loss", "log"), ("validation score", "linear"), ("learning rate", "linear"))
-    figure = Figure(figsize=(13, 3.6 * len(logs)), layout="constrained")
+    tables = {stage: _read_log(log) for stage, log in logs.items()}
+    panels = list(dict.fromkeys(_panel_of(name) for _, columns in tables.values() for name in columns))
+    panels.sort(key=lambda panel: (panel != "loss", panel == "learning rate"))
+    figure = Figure(figsize=(3.3 * len(panels), 3.3 * len(logs)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(logs), len(panels), squeeze=False)
-    for row, (stage, log) in zip(axes, logs.items()):
-        epochs, columns = _read_log(log)
-        for axis, (panel, scale) in zip(row, panels):
+    for row, (stage, (epochs, columns)) in zip(axes, tables.items()):
+        for axis, panel in zip(row, panels):
             names = [name for name in columns if _panel_of(name) == panel]
             for name in names:
                 line = {"linestyle": "--"} if name.startswith("val_") and panel == "loss" else {}
-                axis.plot(epochs, columns[name], label=name.replace("_", " "), marker=".", linewidth=1.6, **line)
-            axis.set(title=f"{stage}: {panel}", xlabel="epoch", yscale=scale if names else "linear")
+                label = name.replace("_", " ") if panel == "loss" else name[: -len(panel)].replace("_", " ").strip()
+                axis.plot(epochs, columns[name], label=label or None, marker=".", linewidth=1.6, **line)
+            axis.set(title=f"{stage}: {panel}", xlabel="epoch", yscale="log" if names and panel == "loss" else "linear")
             axis.grid(alpha=0.25)
             axis.spines[["top", "right"]].set_visible(False)
-            if names:
+            if axis.get_legend_handles_labels()[0]:
                 axis.legend(fontsize=7, frameon=False)
     with files.atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110)
@@ -244,4 +247,4 @@ def _read_log(path):
 def _panel_of(column):
     if "loss" in column:
         return "loss"
-    return "learning rate" if column in ("learning_rate", "lr") else "validation score"
+    return "learning rate" if column == "learning_rate" else column.rpartition("_")[2]
