@@ -20,7 +20,7 @@ demo: $(INSTALLED)  ## generate couples, train, evaluate, draw into demo/ (under
 	$(BIN)/python -m opec_tf.demo --output_dir=$(DEMO_DIR)
 
 quick-demo: $(INSTALLED)  ## the same, shortened to see that it works (under 3 minutes)
-	$(BIN)/python -m opec_tf.demo --quick --output_dir=$(DEMO_DIR)
+	$(BIN)/python -m opec_tf.demo --quick --output_dir=$(DEMO_DIR)-quick
 
 test: lint types  ## lint, check types, run all tests
 	$(BIN)/python -m pytest

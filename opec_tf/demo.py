@@ -52,16 +52,18 @@ def main():
     size = QUICK if options.quick else FULL
     model_config, data_config, train_config, inference_config = configs(size, output_dir, options.seed)
 
+    # The data of another seed replaces this one's; a run is only ever resumed on its own.
+    run = output_dir / f"run_seed{options.seed}"
     _announce(1, f"rendering {size.couples} couples")
     for split, statistics in synthetic.write_dataset(output_dir / "data", size.couples, options.seed).items():
         print(f"  {split}: {statistics['people']} people, {statistics['hidden_joints']:.0%} of their joints hidden")
     _announce(2, "training the base, then OPEC-Net")
-    loop.train(output_dir / "run", model_config, data_config, train_config, inference_config)
+    loop.train(run, model_config, data_config, train_config, inference_config)
     _announce(3, "scoring the test split")
     metrics = reports.evaluate(
-        output_dir / "run", output_dir, split="test", data_config=data_config, inference_config=inference_config
+        run, output_dir, split="test", data_config=data_config, inference_config=inference_config
     )
-    logs = {stage: workdir.stage_folder(output_dir / "run", stage).log for stage in train_config.stages}
+    logs = {stage: workdir.stage_folder(run, stage).log for stage in train_config.stages}
     visualize.plot_training_curves(logs, output_dir / "curves.png")
     print(f"\nTest split, couples never trained on (percent):\n{reports.table(metrics)}\n")
     minutes = (time.monotonic() - started) / 60
