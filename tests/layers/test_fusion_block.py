@@ -38,7 +38,7 @@ def test_attention_sees_both_sides():
 
 @pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
 def test_half_precision_features_that_go_two_ways_train_under_xla(dtype):
-    """As F^1 and F^2 do, into a fusion block and to the joints: XLA adds the two gradients only if their types agree."""
+    """As F^1 and F^2 do, into a fusion block and to the joints: XLA adds two gradients only if their types agree."""
 
     @tf.function(jit_compile=True)
     def gradient(features):
