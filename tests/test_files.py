@@ -1,6 +1,7 @@
 """Files are whole or absent, old ones survive a fault, and every fault is one clear line."""
 
 import json
+import contextlib
 import os
 import resource
 import stat
@@ -11,13 +12,18 @@ from opec_tf import files
 from opec_tf.errors import UserError
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def small_disk():
-    """Files may grow to 1000 bytes for the length of a test; beyond that a write fails as on a full disk."""
+    """Within the block a file larger than 1000 bytes cannot be written, as on a full disk.
+
+    Not for a whole test: pytest's own report may go to a file.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_written_file_is_whole_and_alone(tmp_path):
@@ -74,10 +80,10 @@ def test_a_value_that_json_cannot_hold_leaves_the_old_file(tmp_path):
     assert files.read_json(path) == {"AP": 1.0}
 
 
-def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path, small_disk):
+def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(UserError) as caught:
+    with small_disk(), pytest.raises(UserError) as caught:
         files.write_text(path, "x" * 5000)
     assert str(caught.value) == f"{path}: cannot be written (File too large); free some space or choose another folder"
     assert path.read_text() == "old"
