@@ -1,7 +1,7 @@
 """Files are whole or absent, old ones survive a fault, and every fault is one clear line."""
 
-import json
 import contextlib
+import json
 import os
 import resource
 import stat
