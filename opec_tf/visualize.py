@@ -121,7 +121,7 @@ def plot_training_curves(logs, path):
     tables = {stage: _read_log(log) for stage, log in logs.items()}
     panels = list(dict.fromkeys(_panel_of(name) for _, columns in tables.values() for name in columns))
     panels.sort(key=lambda panel: (panel != "loss", panel == "learning rate"))
-    figure = Figure(figsize=(3.3 * len(panels), 3.3 * len(logs)), layout="constrained")
+    figure = Figure(figsize=(3.5 * len(panels), 3.5 * len(logs)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(logs), len(panels), squeeze=False)
     for row, (stage, (epochs, columns)) in zip(axes, tables.items()):

@@ -117,7 +117,7 @@ def test_training_curves(tmp_path):
     )
     visualize.plot_training_curves({"base": log, "opec": log}, tmp_path / "curves.png")
     picture = cv2.imread(str(tmp_path / "curves.png"))
-    assert picture.shape == (726, 1089, 3)  # loss, AP and learning rate of two stages
+    assert picture.shape == (770, 1155, 3)  # loss, AP and learning rate of two stages
     assert picture.std() > 5
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".partial")] == []
 
