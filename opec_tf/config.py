@@ -102,6 +102,14 @@ class ModelConfig(_Checked):
         ("fusion", "conv", "none"),
     )
     heatmap_from_base: bool = _setting(True, "the heatmap of eq. 6 is a correction added to the base's own heatmaps")
+    refinement: bool = _setting(
+        True, "off: neither feature adaption nor graph, the integral of the base's own heatmaps is the last pose"
+    )
+    joint_identity: bool = _setting(True, "each graph node is told which joint it is")
+    candidates: int = _setting(
+        0, "node features: places and heights of so many highest peaks of each base heatmap", at_least=0, at_most=5
+    )
+    gate: bool = _setting(False, "a learned gate for each joint between the base's peak and the last refined pose")
 
     def __post_init__(self):
         super().__post_init__()

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from opec_tf import skeletons
-from opec_tf.models.opec_net import POSE_OUTPUTS, opec_net
+from opec_tf.models.opec_net import POSE_OUTPUTS, integral_net, opec_net
 from opec_tf.models.pose_backbone import pose_backbone
 
 __all__ = ["POSE_OUTPUTS", "build_base", "build_opec_net"]
@@ -22,7 +22,9 @@ def build_base(config):
 
 
 def build_opec_net(config):
-    """OPEC-Net with its base; see ``opec_net.opec_net`` for the outputs."""
+    """OPEC-Net with its base; see ``opec_net.opec_net`` for the outputs (``integral_net`` without refinement)."""
+    if not config.refinement:
+        return integral_net(_backbone(config))
     return opec_net(
         _backbone(config),
         adjacency=skeletons.SKELETONS[config.skeleton].adjacency,
@@ -38,6 +40,9 @@ def build_opec_net(config):
         multi_scale=config.multi_scale,
         adaption=config.adaption,
         heatmap_from_base=config.heatmap_from_base,
+        joint_identity=config.joint_identity,
+        candidates=config.candidates,
+        gate=config.gate,
     )
 
 

@@ -5,10 +5,12 @@ import math
 import tensorflow as tf
 
 from opec_tf.layers.fusion_block import FusionBlock
-from opec_tf.layers.graph_conv import GraphConv
+from opec_tf.layers.joint_identity import JointIdentity
 from opec_tf.layers.joint_sampling import JointSampling
-from opec_tf.layers.residual_graph_block import ResidualGraphBlock
+from opec_tf.layers.peak_candidates import PeakCandidates
+from opec_tf.layers.peak_gate import PeakGate
 from opec_tf.layers.soft_argmax import SoftArgmax
+from opec_tf.models.refinement import progressive_refinement
 
 POSE_OUTPUTS = ("initial_pose", "pose_1", "pose_2", "pose_3")
 
@@ -29,6 +31,9 @@ def opec_net(
     multi_scale=True,
     adaption="fusion",
     heatmap_from_base=True,
+    joint_identity=True,
+    candidates=0,
+    gate=False,
 ):
     """Builds OPEC-Net over a base module.
 
@@ -44,6 +49,9 @@ def opec_net(
       displacement: blocks add to the pose before them; otherwise each gives a pose of its own.
       image_guided, progressive, multi_scale, adaption: the rows of the paper's Table 6, see ``ModelConfig``.
       heatmap_from_base: the convolution of eq. 6 is added to the base's heatmaps instead of replacing them.
+      joint_identity: nodes know which joint they are, see ``JointIdentity``.
+      candidates: the highest peaks of the base's heatmaps as node features, so many a joint; see ``PeakCandidates``.
+      gate: the last pose is mixed with the base's peak, see ``PeakGate``.
 
     Returns:
       A model from crops [B, H, W, 3] (RGB, 0..255) to a dict of float32 tensors: base_heatmaps and heatmaps
@@ -78,39 +86,55 @@ def opec_net(
     initial_score = _output("initial_score")(initial_score)
 
     # Image-Guided Progressive GCN: (x, y, c) through two graph convolutions, then three blocks, each with its pose.
-    features = _node_features(initial_pose, initial_score, base_heatmaps)
-    for name in ("graph_conv_1", "graph_conv_2"):
-        features = GraphConv(graph_channels, adjacency, graph_convolution, name=name)(features)
-    poses = [initial_pose]
-    for block in (1, 2, 3):
-        # J^i: features of the image at the joints. They are excavated at the pose known so far; its gradient flows
-        # through the sampling, as the paper trains end to end.
+    # Image features are excavated at the pose known so far, or at the initial one.
+    def excavate(block, pose):
         sampled_maps = _maps_of_block(maps, block, image_guided, progressive, multi_scale)
-        sampled_pose = poses[-1] if sample_at == "latest" else initial_pose
-        joint_features = [
-            JointSampling(name=f"joint_features_{block}_{index}")([feature_map, sampled_pose])
+        return [
+            JointSampling(name=f"joint_features_{block}_{index}")(
+                [feature_map, pose if sample_at == "latest" else initial_pose]
+            )
             for index, feature_map in enumerate(sampled_maps, start=1)
         ]
-        if joint_features:
-            features = tf.keras.layers.Concatenate(name=f"node_features_{block}")([features, *joint_features])
-        # ResGCN attention block.
-        features = ResidualGraphBlock(
-            block_channels, adjacency, graph_convolution, joint_attention, name=f"residual_graph_block_{block}"
-        )(features)
-        # P^i: the pose before, displaced. Displacements start at zero, so that the first poses equal the initial one.
-        change = tf.keras.layers.Dense(
-            2,
-            kernel_initializer="zeros" if displacement else "glorot_uniform",
-            dtype="float32",
-            name=f"displacement_{block}",
-        )(features)
-        if displacement:
-            change = tf.keras.layers.Add(dtype="float32", name=f"displaced_{block}")([poses[-1], change])
-        poses.append(_output(f"pose_{block}")(change))
 
-    outputs = dict(zip(POSE_OUTPUTS, poses))
+    features = _node_features(initial_pose, initial_score, base_heatmaps, joint_identity, candidates)
+    poses, features = progressive_refinement(
+        initial_pose,
+        features,
+        excavate,
+        adjacency=adjacency,
+        graph_channels=graph_channels,
+        block_channels=block_channels,
+        graph_convolution=graph_convolution,
+        joint_attention=joint_attention,
+        displacement=displacement,
+    )
+    if gate:
+        poses[-1] = PeakGate(name="peak_gate")([poses[-1], features, base_heatmaps])
+
+    outputs = {"initial_pose": initial_pose}
+    outputs.update({name: _output(name)(pose) for name, pose in zip(POSE_OUTPUTS[1:], poses)})
     outputs.update(base_heatmaps=base_heatmaps, heatmaps=heatmaps, initial_score=initial_score)
     return tf.keras.Model(crops, outputs, name="opec_net")
+
+
+def integral_net(base):
+    """Integral regression on a base's own heatmaps (Sun et al., 2018), without CFA and graph: OPEC-Net's control.
+
+    Args:
+      base: model made by ``pose_backbone``.
+
+    Returns:
+      A model from crops [B, H, W, 3] to base_heatmaps, initial_pose and initial_score as ``opec_net`` has them.
+    """
+    crops = tf.keras.Input(base.input_shape[1:], name="crops")
+    base_heatmaps = _output("base_heatmaps")(base(crops)["base_heatmaps"])
+    pose, score = SoftArgmax(initial_beta(base_heatmaps.shape[1:3]), name="soft_argmax")(base_heatmaps)
+    outputs = {
+        "base_heatmaps": base_heatmaps,
+        "initial_pose": _output("initial_pose")(pose),
+        "initial_score": _output("initial_score")(score),
+    }
+    return tf.keras.Model(crops, outputs, name="integral_net")
 
 
 def initial_beta(heatmap_size):
@@ -144,16 +168,28 @@ def _feature_adaption(maps, channels, adaption):
     return adapted
 
 
-def _node_features(initial_pose, initial_score, base_heatmaps):
-    """The nodes' (x, y, c), [B, K, 4]: the score twice, as the two things c can mean.
+def _node_features(initial_pose, initial_score, base_heatmaps, joint_identity, candidates):
+    """The nodes' (x, y, c), [B, K, 4]: the score twice, as the two things c can mean; then what tells the joints apart.
 
     The peak likelihood (eq. 1) says how concentrated the joint's heatmap is, the height of the base's own peak whether
-    it saw the joint at all; the second keeps its meaning while training moves heatmaps and temperature.
+    it saw the joint at all; the second keeps its meaning while training moves heatmaps and temperature. With
+    ``candidates`` the places of the base's highest peaks, relative to the initial pose, and their heights follow.
     """
+    joints = initial_pose.shape[1]
     peak = tf.keras.layers.GlobalMaxPooling2D(dtype="float32", name="base_peak")(base_heatmaps)
-    column = tf.keras.layers.Reshape((-1, 1), dtype="float32", name="base_peak_column")(peak)
-    score = tf.keras.layers.Reshape((-1, 1), dtype="float32", name="initial_score_column")(initial_score)
-    return tf.keras.layers.Concatenate(dtype="float32", name="node_features")([initial_pose, score, column])
+    columns = [
+        initial_pose,
+        tf.keras.layers.Reshape((joints, 1), dtype="float32", name="initial_score_column")(initial_score),
+        tf.keras.layers.Reshape((joints, 1), dtype="float32", name="base_peak_column")(peak),
+    ]
+    if candidates:
+        points, heights = PeakCandidates(candidates, name="candidates")(base_heatmaps)
+        start = tf.keras.layers.Reshape((joints, 1, 2), dtype="float32", name="candidates_origin")(initial_pose)
+        offsets = tf.keras.layers.Subtract(dtype="float32", name="candidates_offset")([points, start])
+        columns.append(tf.keras.layers.Reshape((joints, -1), dtype="float32", name="candidates_row")(offsets))
+        columns.append(heights)
+    features = tf.keras.layers.Concatenate(dtype="float32", name="node_features")(columns)
+    return JointIdentity(joints, dtype="float32", name="joint_identity")(features) if joint_identity else features
 
 
 def _maps_of_block(maps, block, image_guided, progressive, multi_scale):

@@ -187,7 +187,7 @@ def _callbacks(run, stage, model, plain, folder, epochs):
                 inference_config=run.inference_config,
                 max_people=run.train_config.validation_people,
             )
-            score = validation.score_name(stages.BEST_POSE[stage], "AP")
+            score = validation.score_name(stages.best_pose(stage, run.model_config), "AP")
             result.append(callbacks.Validation(validator, folder.tensorboard))
             result.append(callbacks.BestWeights(plain, folder.best_weights, score))
         result += [

@@ -6,9 +6,11 @@ import tensorflow as tf
 from opec_tf import losses, models
 from opec_tf.training import optimizer, strategy as strategies, workdir
 
-# The pose that chooses a stage's best epoch: the decoded peak of the base, the last pose of OPEC-Net (paper 3.3: "the
-# last generated pose will correspond to the best estimation result").
-BEST_POSE = {"base": "peak", "opec": "pose_3"}
+
+def best_pose(stage, model_config):
+    """Name of the pose that chooses a stage's best epoch: the decoded peak of the base, else the last pose (paper 3.3:
+    "the last generated pose will correspond to the best estimation result")."""
+    return {"base": "peak", "opec": "pose_3" if model_config.refinement else "initial"}[stage]
 
 
 def epochs(stage, train_config):
@@ -29,7 +31,8 @@ def losses_and_weights(stage, model_config, train_config):
     heatmap_loss = losses.HeatmapLoss(sigma=train_config.heatmap_sigma)
     if stage == "base":
         return {"base_heatmaps": heatmap_loss}, {"base_heatmaps": 1.0}
-    weights = dict(zip(models.POSE_OUTPUTS, (1.0,) + train_config.pose_loss_weights))
+    poses = models.POSE_OUTPUTS if model_config.refinement else models.POSE_OUTPUTS[:1]
+    weights = dict(zip(poses, (1.0,) + train_config.pose_loss_weights))
     stage_losses = {name: losses.PoseLoss() for name in weights}
     if train_config.heatmap_loss_weight and not train_config.freeze_base:
         stage_losses["base_heatmaps"] = heatmap_loss

@@ -13,7 +13,10 @@ from opec_tf.layers.fusion_block import FusionBlock
 from opec_tf.layers.graph_conv import GraphConv
 from opec_tf.layers.image_normalization import ImageNormalization
 from opec_tf.layers.joint_attention import JointAttention
+from opec_tf.layers.joint_identity import JointIdentity
 from opec_tf.layers.joint_sampling import JointSampling
+from opec_tf.layers.peak_candidates import PeakCandidates
+from opec_tf.layers.peak_gate import PeakGate
 from opec_tf.layers.pixel_shuffle import PixelShuffle
 from opec_tf.layers.residual_graph_block import ResidualGraphBlock
 from opec_tf.layers.semantic_conv import SemanticConv
@@ -33,7 +36,10 @@ CASES = {
     "GraphConv semantic": (lambda: GraphConv(5, PATH, kind="semantic", activation=None), [NODES]),
     "ImageNormalization": (lambda: ImageNormalization(mean=(0.1, 0.2, 0.3)), [(BATCH, 6, 5, 3)]),
     "JointAttention": (JointAttention, [NODES]),
+    "JointIdentity": (lambda: JointIdentity(JOINTS), [NODES]),
     "JointSampling": (JointSampling, [MAP, (BATCH, JOINTS, 2)]),
+    "PeakCandidates": (lambda: PeakCandidates(3), [MAP]),
+    "PeakGate": (lambda: PeakGate("none"), [(BATCH, JOINTS, 2), NODES, (BATCH, 6, 5, JOINTS)]),
     "PixelShuffle": (PixelShuffle, [MAP]),
     "ResidualGraphBlock": (lambda: ResidualGraphBlock(6, PATH, graph_convolution="semantic"), [NODES]),
     "ResidualGraphBlock without attention": (lambda: ResidualGraphBlock(6, PATH, attention=False), [NODES]),
