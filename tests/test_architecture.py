@@ -22,7 +22,7 @@ LAYER_OF_PART = {
     **dict.fromkeys(("boxes", "decoding", "evaluation", "records", "progress", "visualize"), "leaf"),
     **dict.fromkeys(("flags", "cli"), "command line"),
     **dict.fromkeys(("layers", "models", "data"), None),
-    **dict.fromkeys(("training", "inference", "detection", "frames", "prediction", "reports", "speed"), "use"),
+    **dict.fromkeys(("training", "inference", "detection", "frames", "prediction", "reports", "speed", "study"), "use"),
 }
 LAYER_OF_PART.update({part: part for part, layer in LAYER_OF_PART.items() if layer is None})
 
