@@ -45,8 +45,8 @@ def test_table_and_files(run, data):
     metrics = json.loads((data / "out" / "metrics.json").read_text())
     assert metrics["poses"]["pose_3"] == flat and metrics["settings"]["peak_refinement"] == "quarter"
     assert sorted(path.name for path in (data / "out").iterdir()) == [
-        "contact_sheet.jpg", "metrics.json", "predictions_initial.json", "predictions_peak.json",
-        "predictions_pose_1.json", "predictions_pose_2.json", "predictions_pose_3.json",
+        "contact_sheet.jpg", "metrics.json", "occlusion.json", "occlusion_curves.png", "predictions_initial.json",
+        "predictions_peak.json", "predictions_pose_1.json", "predictions_pose_2.json", "predictions_pose_3.json",
     ]  # fmt: skip
 
 

@@ -5,9 +5,12 @@ import numpy as np
 import pytest
 from painted_people import COLOR_OF_JOINT, CONFIG, color_model, paint
 
-from opec_tf import reports
+from opec_tf import reports, skeletons
 from opec_tf.config import DataConfig, InferenceConfig
+from opec_tf.data.annotations import PoseAnnotations
 from opec_tf.errors import UserError
+from opec_tf.evaluation.predictions import PosePredictions
+from opec_tf.inference import Estimates
 from opec_tf.training import workdir
 
 BOXES = np.array([[20.0, 20.0, 110.0, 150.0], [150.0, 30.0, 110.0, 150.0]])
@@ -70,6 +73,11 @@ def test_exact_poses_score_one_in_every_row(data, boxes_file):
             assert row[key] == 1.0, key
     written = json.loads((data / "out" / "metrics.json").read_text())
     assert written["AP"] == 1.0 and written["poses"] == metrics
+    # Whose pose it is is known in annotated boxes alone; these people do not overlap, so that nobody can be swapped.
+    assert (data / "out" / "occlusion_curves.png").exists() == (boxes_file is None) and "swap" not in written
+    if boxes_file is None:
+        levels = json.loads((data / "out" / "occlusion.json").read_text())
+        assert list(levels) == list(metrics) and levels["pose_3"]["all"]["oks75"] == 1.0
     settings = written["settings"]
     assert settings["boxes"] == (str(data / "boxes.json") if boxes_file else "gt") and settings["box_margin"] == 1.3
     for name in metrics:
@@ -77,6 +85,26 @@ def test_exact_poses_score_one_in_every_row(data, boxes_file):
         assert len(poses) == 6 and len(poses[0]["keypoints"]) == 36
     sheet = cv2.imread(str(data / "out" / "contact_sheet.jpg"))
     assert sheet.shape[1] > 6 * 330 and sheet.shape[0] > 2 * 330
+
+
+def test_poses_meet_their_people_whatever_the_order_of_the_annotations():
+    keypoints = np.zeros([5, 12, 3])
+    keypoints[..., 0] = np.arange(12) + 100.0 * np.arange(5)[:, None]
+    keypoints[..., 2] = 2
+    keypoints[3] = 0  # nobody to crop
+    truth = PoseAnnotations(
+        skeletons.BODY12, [7, 8], ["7.png", "8.png"], np.full([2, 2], 200), [np.nan] * 2, range(1, 6),
+        [1, 0, 1, 0, 0], [[0, 0, 10, 10]] * 5, np.ones(5), keypoints, [False] * 5,
+    )  # fmt: skip
+    boxes = reports.annotated_boxes(truth, skeletons.BODY12)
+    assert boxes.labels[:, 0, 0].tolist() == [100, 400, 0, 200]
+    # In the second image the two have each other's pose; the first person of the first one has none.
+    rows = np.array([1, 2, 3])
+    poses = PosePredictions([7, 8, 8], boxes.labels[[1, 3, 2]], np.ones(3), boxes.boxes[rows])
+    levels = reports.score_by_occlusion(Estimates({"pose_3": poses}, {"pose_3": rows}, []), truth, "ocpose")
+    measures = levels["pose_3"]["all"]
+    quarter = dict.fromkeys(("oks", "oks75", "vis75"), 1 / 4)
+    assert measures == pytest.approx({"people": 4, **quarter, "swap": 2 / 3}, abs=1e-6)
 
 
 def test_unreadable_images_count_as_missed(data, caplog):

@@ -122,6 +122,16 @@ def test_training_curves(tmp_path):
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".partial")] == []
 
 
+def test_occlusion_curves(tmp_path):
+    measures = {"people": 9, "oks": 0.5, "oks75": 0.25, "vis75": 0.5, "swap": 0.125}
+    bins = [{"from": 0.0, "to": 0.5, **measures}, {"from": 0.5, "to": 1.0, "people": 0}]
+    curve = {"all": measures, "hidden_share": bins, "pair_iou": bins}
+    visualize.plot_occlusion_curves({"base": curve, "OPEC-Net": curve}, tmp_path / "curves.png")
+    picture = cv2.imread(str(tmp_path / "curves.png"))
+    assert picture.shape == (682, 1595, 3)  # five measures over two levels
+    assert picture.std() > 5
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -91,3 +91,78 @@ def test_keys_without_joints_are_absent():
     people.keypoints[..., 2] = VISIBLE
     predictions = PosePredictions([5], people.keypoints[:1], [0.9], np.zeros((1, 4)))
     assert set(occlusion.visibility_accuracy(people, predictions, CROWDPOSE14.sigmas)) == {"vis50", "vis75", "vis90"}
+
+
+def _crowd():
+    """Four people: A and B share a third of their boxes, C is apart in the same image, D alone in another; area 1.
+
+    Hidden are joints 6..11 of A (half of 12), none of B, joint 0 of C (a twelfth), joints 0..2 of D (a quarter).
+    """
+    keypoints = np.zeros((4, 14, 3))
+    keypoints[..., 0] = np.arange(14) + 100 * np.arange(4)[:, None]
+    keypoints[..., 2] = VISIBLE
+    keypoints[0, 6:12, 2] = keypoints[2, 0, 2] = keypoints[3, :3, 2] = OCCLUDED
+    boxes = [[0, 0, 10, 10], [5, 0, 10, 10], [100, 0, 10, 10], [0, 0, 10, 10]]
+    return PoseAnnotations(
+        CROWDPOSE14, [5, 6], ["5.jpg", "6.jpg"], np.zeros((2, 2)), [np.nan] * 2, [1, 2, 3, 4], [0, 0, 0, 1],
+        boxes, np.ones(4), keypoints, [False] * 4,
+    )  # fmt: skip
+
+
+def test_accuracy_by_level_by_hand():
+    people = _crowd()
+    poses = people.keypoints[[1, 1, 2, 3], :, :2].copy()  # A has B's pose
+    poses[2, 0] += 50  # C's hidden joint is lost
+    poses[3] = np.nan  # D's image could not be read
+    levels = occlusion.accuracy_by_level(people, poses, CROWDPOSE14.sigmas)
+    c_oks, nothing = 13 / 14, {"oks": 0.0, "oks75": 0.0, "vis75": 0.0, "inv75": 0.0}
+    assert levels["all"] == pytest.approx(
+        {"people": 4, "oks": (1 + c_oks) / 4, "oks75": 2 / 4, "vis75": 23 / 38, "inv75": 0.0, "swap": 1 / 2}
+    )
+    assert levels["hidden_share"] == [
+        pytest.approx({"from": 0.0, "to": 0.1, "people": 2, "oks": (1 + c_oks) / 2, "oks75": 1.0, "vis75": 1.0,
+                       "inv75": 0.0, "swap": 0.0}),
+        {"from": 0.1, "to": 0.25, "people": 0},
+        {"from": 0.25, "to": 0.5, "people": 1, **nothing},
+        {"from": 0.5, "to": 1.0, "people": 1, **nothing, "swap": 1.0},
+    ]  # fmt: skip
+    assert levels["pair_iou"] == [
+        pytest.approx({"from": 0.0, "to": 0.3, "people": 2, "oks": c_oks / 2, "oks75": 1 / 2, "vis75": 11 / 20,
+                       "inv75": 0.0}),
+        pytest.approx({"from": 0.3, "to": 0.5, "people": 2, "oks": 1 / 2, "oks75": 1 / 2, "vis75": 12 / 18,
+                       "inv75": 0.0, "swap": 1 / 2}),
+        {"from": 0.5, "to": 0.75, "people": 0},
+        {"from": 0.75, "to": 1.0, "people": 0},
+    ]  # fmt: skip
+
+
+def test_swaps_are_judged_by_common_joints_and_each_ones_own_area():
+    people = _crowd()
+    people.keypoints[0, 2:, 2] = people.keypoints[1, [0, *range(3, 14)], 2] = 0  # joint 1 is labelled for both
+    poses = people.keypoints[..., :2].copy()
+    poses[0, 1] = people.keypoints[1, 1, :2]
+    assert occlusion.accuracy_by_level(people, poses, CROWDPOSE14.sigmas)["all"]["swap"] == 1 / 2
+    # Halfway between the two, 50 pixels from each: the larger person is the nearer one in OKS.
+    poses[0, 1] = poses[1, 1] = (people.keypoints[0, 1, :2] + people.keypoints[1, 1, :2]) / 2
+    people.areas[:2] = 1e6, 2e6
+    assert occlusion.accuracy_by_level(people, poses, CROWDPOSE14.sigmas)["all"]["swap"] == 1 / 2
+    people.areas[:2] = 1e6
+    assert occlusion.accuracy_by_level(people, poses, CROWDPOSE14.sigmas)["all"]["swap"] == 0.0
+
+
+def test_partners():
+    people = _crowd()
+    people.boxes[2] = [4, 0, 10, 10]  # C: 6/14 with A, 9/11 with B
+    partner, ious = occlusion.partners(people)
+    assert partner.tolist() == [2, 2, 1, -1]
+    assert ious == pytest.approx([6 / 14, 9 / 11, 9 / 11, 0.0])
+    people.keypoints[2, :, 2], people.keypoints[1, 0, 2] = 0, 0
+    people.keypoints[2, 0, 2] = VISIBLE  # C and B have no labelled joint in common
+    assert occlusion.partners(people)[0].tolist() == [2, 0, 0, -1]
+
+
+def test_crowd_regions_and_unlabelled_people_have_no_part_in_it():
+    people = _crowd()
+    people.is_crowd[1], people.keypoints[2, :, 2] = True, 0
+    levels = occlusion.accuracy_by_level(people, people.keypoints[..., :2], CROWDPOSE14.sigmas)
+    assert levels["all"] == {"people": 2, "oks": 1.0, "oks75": 1.0, "vis75": 1.0, "inv75": 1.0}

@@ -1,0 +1,121 @@
+"""Runs of a study, with toy networks: what is trained, shared, taken over, scored and left alone."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import stick_couples
+import toy_training
+
+from opec_tf.config import DataConfig, TrainConfig
+from opec_tf.errors import UserError
+from opec_tf.study import rows, runs, tables
+from opec_tf.training import loop, workdir
+
+_TRAIN = TrainConfig(batch_size=4, base_epochs=1, opec_epochs=1, steps_per_epoch=2, learning_rate=0.05)
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    toy_training.install(monkeypatch.setattr)
+    stick_couples.write(tmp_path / "data", num_images=2)
+    source = (stick_couples.SOURCE,)
+    data_config = DataConfig(data_root=str(tmp_path / "data"), train_data=source, test_data=source)
+    return runs.Study(tmp_path / "out", toy_training.MODEL, data_config, _TRAIN, toy_training.INFERENCE)
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """The workdirs that the training loop is called for, in order."""
+    called = []
+    train = loop.train
+    monkeypatch.setattr(loop, "train", lambda root, *configs: (called.append(root), train(root, *configs)))
+    return called
+
+
+def _metrics(folder, split="test"):
+    return json.loads((folder / f"evaluation_{split}" / "metrics.json").read_text())
+
+
+def test_two_rows_two_seeds_then_nothing_is_done_twice(study, trained):
+    said = []
+    runs.run(study, ["full", "control", "gcn"], [0, 1], said.append)
+    order = [study.root / row / f"seed{seed}" for seed in (0, 1) for row in ("full", "control")]
+    assert trained == [study.root / "base", *order]
+    assert [line.split(";")[0] for line in said] == [
+        "\n[1/4] full, seed 0", "\n[2/4] control, seed 0", "\n[3/4] full, seed 1", "\n[4/4] control, seed 1",
+    ]  # fmt: skip
+    assert "minutes so far, up to" in said[-1]
+    settings = json.loads((order[3] / "opec" / "config.json").read_text())
+    assert (settings["seed"], settings["refinement"], settings["heatmap_loss_weight"]) == (1, False, 0.0)
+    assert settings["base_weights"] == str(study.root / "base" / "base" / "best.weights.h5")
+
+    # The table is the mean and sample standard deviation of the last poses in the files.
+    text = (study.root / "ablation.md").read_text()
+    line = next(line for line in text.splitlines() if line.startswith("| OPEC-Net "))
+    cells = [cell.strip() for cell in line.strip("| ").split(" | ")]
+    for position, key in ((1, "AP"), (4, "vis75"), (5, "inv75"), (6, "swap")):
+        values = [100 * _metrics(folder)["poses"]["pose_3"][key] for folder in order[::2]]
+        assert cells[position] == f"{np.mean(values):.2f} ± {np.std(values, ddof=1):.2f}"
+    gain = 100 * np.mean([_metrics(folder)["AP"] for folder in order[::2]]) - 100 * _metrics(study.root / "base")["AP"]
+    assert cells[7] == f"{gain:+.2f}" and cells[9] == "2"
+
+    # A finished run stays; scores that a killed evaluation did not write are measured.
+    (order[1] / "evaluation_test" / "metrics.json").unlink()
+    kept = {path: path.stat().st_mtime_ns for path in [*study.root.rglob("*.h5"), *study.root.rglob("metrics.json")]}
+    runs.run(study, ["control", "full"], [1, 0], said.append)
+    assert len(trained) == 5
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert (study.root / "ablation.md").read_text() == text
+
+
+def test_other_settings_belong_into_another_folder(study):
+    runs.run(study, ["full"], [0], announce=str)
+    longer = dataclasses.replace(study, train_config=dataclasses.replace(_TRAIN, opec_epochs=2))
+    with pytest.raises(UserError, match=r"full/seed0/opec: trained with other settings: opec_epochs=1 \(now 2\)"):
+        runs.run(longer, ["full"], [0], announce=str)
+    # What changes no run is no reason to train: it is scored anew, or besides.
+    scored = study.root / "full" / "seed0" / "evaluation_test" / "metrics.json"
+    before = scored.stat().st_mtime_ns
+    inference = dataclasses.replace(toy_training.INFERENCE, peak_refinement="none")
+    source = f"crowdpose:{study.data_config.data_root}/annotations.json:{study.data_config.data_root}/images"
+    again = dataclasses.replace(study, inference_config=inference, heldout_data=(source,))
+    runs.run(again, ["full"], [0], announce=str)
+    assert scored.stat().st_mtime_ns > before
+    assert _metrics(study.root / "full" / "seed0", "heldout")["settings"]["data"] == [source]
+    assert [result.split for result in tables.collect(study.root)] == ["test", "heldout"] * 2
+
+
+def test_given_base_is_copied_and_stays(study, tmp_path, trained):
+    given = tmp_path / "other" / "base.weights.h5"
+    given.parent.mkdir()
+    workdir.save_weights(toy_training.build_base(toy_training.MODEL), given, {"epoch": 7})
+    with_base = dataclasses.replace(study, train_config=dataclasses.replace(_TRAIN, base_weights=str(given)))
+    runs.run(with_base, ["full"], [0], announce=str)
+    assert trained == [study.root / "full" / "seed0"]
+    copy = study.root / "base" / "base" / "best.weights.h5"
+    assert copy.read_bytes() == given.read_bytes() and workdir.read_attributes(copy) == {"epoch": 7}
+    workdir.save_weights(toy_training.build_base(toy_training.MODEL), given)
+    with pytest.raises(UserError, match="is another base than --base_weights="):
+        runs.run(with_base, ["full"], [0], announce=str)
+    given.unlink()
+    missing = dataclasses.replace(with_base, root=tmp_path / "new")
+    with pytest.raises(UserError, match=r"base\.weights\.h5: does not exist"):
+        runs.run(missing, ["full"], [0], announce=str)
+    assert not (tmp_path / "new" / "base").exists()
+
+
+def test_a_row_that_adds_a_stage_takes_over_the_stages_it_shares(study, trained, monkeypatch):
+    monkeypatch.setattr(rows, "ROWS", {"less": ("less", {}), "more": ("more", {"stages": ("base", "opec")})})
+    runs.run(study, ["less", "more"], [0], announce=str)
+    first, second = (study.root / row / "seed0" / "opec" / "best.weights.h5" for row in ("less", "more"))
+    assert first.read_bytes() == second.read_bytes() and first.stat().st_ino != second.stat().st_ino
+    assert trained[1:] == [study.root / "less" / "seed0", study.root / "more" / "seed0"]
+    assert not list(study.root.rglob(".partial*"))
+
+
+def test_a_data_set_that_is_not_there_is_found_before_training(study, trained):
+    with pytest.raises(UserError, match=r"none\.json: cannot be read"):
+        runs.run(dataclasses.replace(study, heldout_data=("crowdpose:none.json:.",)), ["full"], [0], announce=str)
+    assert not trained
