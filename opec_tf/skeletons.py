@@ -72,6 +72,13 @@ class Skeleton:
         return matrix
 
     @functools.cached_property
+    def couple_adjacency(self):
+        """The graph of two people (section 3.2): float32 [2K, 2K]; each one's bones, and an edge between like joints."""
+        return np.block([[self.adjacency, np.eye(self.num_joints)], [np.eye(self.num_joints), self.adjacency]]).astype(
+            np.float32
+        )
+
+    @functools.cached_property
     def flip_order(self):
         """int32 [K]: ``pose[..., flip_order, :]`` swaps left and right joints, as a mirrored image needs."""
         mirror = {"left": "right", "right": "left"}

@@ -24,19 +24,27 @@ class GraphConv(tf.keras.layers.Layer):
       adjacency: [K, K], non-zero where two joints are neighbours; the diagonal is ignored, every joint has a self-loop.
       kind: "gcn" or "semantic".
       activation: Keras activation or its name (the paper has a ReLU after each graph convolution).
+      bodies: like bodies that the graph consists of, one after the other; their learned edge weights are the same, so
+        that the order of the bodies means nothing.
 
     Input: [B, K, C].
     Output: [B, K, channels].
     """
 
-    def __init__(self, channels, adjacency, kind="gcn", activation="relu", **kwargs):
+    def __init__(self, channels, adjacency, kind="gcn", activation="relu", bodies=1, **kwargs):
         super().__init__(**kwargs)
         self.channels = channels
         self.adjacency = np.array(adjacency, np.float32)
         self.kind = kind
         self.activation = tf.keras.activations.get(activation)
+        self.bodies = bodies
         self.conv = KINDS[kind](
-            channels, activation=self.activation, kernel_initializer="he_normal", dtype=self.dtype_policy, name="conv"
+            channels,
+            activation=self.activation,
+            kernel_initializer="he_normal",
+            dtype=self.dtype_policy,
+            name="conv",
+            **({"bodies": bodies} if kind == "semantic" else {}),
         )
         # Both preprocessings add the self-loops.
         without_loops = (self.adjacency != 0).astype(np.float32) * (1.0 - np.eye(len(self.adjacency), dtype=np.float32))
@@ -53,4 +61,5 @@ class GraphConv(tf.keras.layers.Layer):
             "adjacency": self.adjacency.tolist(),
             "kind": self.kind,
             "activation": tf.keras.activations.serialize(self.activation),
+            "bodies": self.bodies,
         }

@@ -26,7 +26,8 @@ class Validator:
       model_config: ``ModelConfig``.
       data_config: ``DataConfig``.
       inference_config: ``InferenceConfig``.
-      max_people: score this many people, taken evenly from the split; 0: all.
+      max_people: score this many people, taken evenly from the split; 0: all. For a CoupleGraph they come with their
+        partners: all people of as many images as have about so many.
 
     Raises:
       UserError: the protocol does not fit the model or the data.
@@ -40,13 +41,18 @@ class Validator:
         nobody = predictions.empty(self._skeleton.num_joints)
         coco_eval.evaluate(annotations, nobody, self._protocol, f"--val_data with --skeleton={model_config.skeleton}")
         self._people = np.flatnonzero(reports.scoreable_people(annotations))
-        if 0 < max_people < len(self._people):
-            people = self._people[np.linspace(0, len(self._people) - 1, max_people).round().astype(int)]
-            # People that are not estimated must not count as missed.
-            self.annotations, self._people = annotations.select(people), np.arange(max_people)
         self._estimator = PoseEstimator(
             model, model_config=model_config, box_margin=data_config.box_margin, inference_config=inference_config
         )
+        if 0 < max_people < len(self._people):
+            image_index = annotations.image_index[self._people]
+            groups = np.unique(image_index, return_inverse=True)[1] if self._estimator.in_pairs else np.arange(
+                len(self._people)
+            )
+            count = max(1, round(max_people * (groups.max() + 1) / len(groups)))
+            people = self._people[np.isin(groups, np.linspace(0, groups.max(), count).round())]
+            # People that are not estimated must not count as missed.
+            self.annotations, self._people = annotations.select(people), np.arange(len(people))
 
     def scores(self):
         """Estimates every pose.

@@ -25,7 +25,7 @@ from opec_tf import config, files, models
 from opec_tf.config import ModelConfig
 from opec_tf.errors import UserError
 
-BUILDERS = {"base": models.build_base, "opec": models.build_opec_net}
+BUILDERS = {"base": models.build_base, "opec": models.build_opec_net, "couple": models.build_couple_net}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,7 +186,7 @@ def load_model(workdir, stage=None):
 
     Args:
       workdir: folder of a training run.
-      stage: "base" or "opec"; by default the last stage that is finished.
+      stage: "base", "opec" or "couple"; by default the last stage that is finished.
 
     Returns:
       (Keras model with the stage's best weights, ``ModelConfig``, stage)
