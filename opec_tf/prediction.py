@@ -136,7 +136,9 @@ def title(name):
     """What a pose is called above a drawing."""
     if name == PEAK:
         return "base: heatmap peak"
-    return f"{'CoupleGraph' if name.startswith('couple') else 'OPEC-Net'}: {name.replace('_', ' ')}"
+    if name.startswith("couple"):
+        return f"CoupleGraph: {name.replace('couple_', 'pose ')}"
+    return f"OPEC-Net: {name.replace('_', ' ')}"
 
 
 def _chunks(source, boxes, max_people):
