@@ -63,12 +63,13 @@ def estimate_poses(
 class PoseEstimator:
     """A model with its decoding as one compiled function of a fixed batch size.
 
-    A CoupleGraph pairs everybody with the person of the image whose box overlaps most. The people of an image then share
-    a batch, so that each passes through the network once; one of more people than the batch size makes a larger batch.
+    A CoupleGraph pairs everybody with the person of the image whose box overlaps most. The people of an image then
+    share a batch, so that each passes through the network once; if they are more than the batch size, their batch is as
+    many times larger as they need.
 
     Args:
-      model: from ``models.build_base``, ``build_opec_net`` or ``build_couple_net``. Its weights are read at each call, so that one estimator
-        serves a model that is being trained.
+      model: from ``models.build_base``, ``build_opec_net`` or ``build_couple_net``. Its weights are read at each call,
+        so that one estimator serves a model that is being trained.
       model_config: the ``ModelConfig`` it was built from.
       box_margin: side of a crop over side of its person's box (``DataConfig.box_margin``).
       inference_config: ``InferenceConfig``.

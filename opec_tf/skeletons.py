@@ -73,10 +73,9 @@ class Skeleton:
 
     @functools.cached_property
     def couple_adjacency(self):
-        """The graph of two people (section 3.2): float32 [2K, 2K]; each one's bones, and an edge between like joints."""
-        return np.block([[self.adjacency, np.eye(self.num_joints)], [np.eye(self.num_joints), self.adjacency]]).astype(
-            np.float32
-        )
+        """The paper's CoupleGraph, float32 [2K, 2K]: each person's bones, and an edge between corresponding joints."""
+        between = np.eye(self.num_joints, dtype=np.float32)
+        return np.block([[self.adjacency, between], [between, self.adjacency]])
 
     @functools.cached_property
     def flip_order(self):

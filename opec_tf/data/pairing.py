@@ -27,7 +27,7 @@ def partners(boxes, image_index):
 
 
 def pairs(boxes, image_index):
-    """Everybody with the partner, each pair once however the two chose each other; int [R, 2], rows in ascending order."""
+    """Everybody with the partner, each pair once: int [R, 2], rows; see ``partners``."""
     partner = partners(boxes, image_index)
     paired = np.flatnonzero(partner >= 0)
     return np.unique(np.sort(np.stack([paired, partner[paired]], axis=1), axis=1), axis=0)

@@ -59,22 +59,22 @@ def training_dataset(annotations, *, crop_size, data_config, batch_size, seed):
 def couple_dataset(annotations, *, crop_size, data_config, batch_size, seed):
     """Infinite batches of pairs of people for training the CoupleGraph.
 
-    As ``training_dataset``, with the pairs of ``trainable_pairs`` in place of people. The two crops of a pair are mirrored
-    and turned alike and otherwise changed each for itself; they are rows 2 p and 2 p + 1 of a batch.
+    As ``training_dataset``, with the pairs of ``trainable_pairs`` in place of people. The two crops of a pair are
+    mirrored and turned alike and otherwise changed each for itself; they are rows 2 p and 2 p + 1 of a batch.
 
     Args:
       annotations, crop_size, data_config, seed: as for ``training_dataset``.
       batch_size: crops in a batch, B, an even number.
 
     Returns:
-      tf.data.Dataset of (dict(crops float32 [B, H, W, 3] RGB 0..255, crop_to_image float32 [B, 2, 3], partner int32 [B],
-      the row of each person's partner), joints float32 [B, K, 3]).
+      tf.data.Dataset of (dict(crops float32 [B, H, W, 3] RGB 0..255, crop_to_image float32 [B, 2, 3], partner int32
+      [B], the row of each person's partner), joints float32 [B, K, 3]).
 
     Raises:
       UserError: the batch size is odd, there are no pairs, or an image is unreadable and ``data_config.strict``.
     """
     if batch_size % 2:
-        raise UserError(f"stage couple trains on pairs: the {batch_size} crops that a device gets must be an even number")
+        raise UserError(f"--batch_size: stage couple trains on pairs, so a device's {batch_size} crops must be even")
     pairs = trainable_pairs(annotations, data_config, _used_people(annotations, data_config))
     if not len(pairs):
         raise UserError("--train_data: no two people's boxes overlap, so stage couple has nothing to learn from")
@@ -166,8 +166,8 @@ def crop_dataset(image_paths, image_index, boxes, *, crop_size, box_margin, batc
     The last batch may be smaller (whoever compiles for a fixed size pads it). The rows of an unreadable image are
     missing, so a caller that compares rows knows whom it lost.
 
-    Under ``whole_images`` all people of an image share a batch: as many neighbouring images as fit make one, and an image
-    of more people than the batch size makes a larger one of its own.
+    Under ``whole_images`` all people of an image share a batch: as many neighbouring images as fit make one, and an
+    image of more people than the batch size makes a larger one of its own.
 
     Args:
       image_paths: M paths.

@@ -16,8 +16,8 @@ class PairFrame(tf.keras.layers.Layer):
       crop_size: (height, width) of the crops, pixels.
 
     Input: [crop_to_image float32 [B, 2, 3]; partner int [B], see ``WithPartner``].
-    Output: to_pair float32 [B, 2, 2, 3], from normalised coordinates of a person's own crop and of the partner's crop to
-      the pair's frame; to_crops float32 [B, 2, 2, 3], the way back.
+    Output: to_pair float32 [B, 2, 2, 3], from normalised coordinates of a person's own crop and of the partner's crop
+      to the pair's frame; to_crops float32 [B, 2, 2, 3], the way back.
     """
 
     def __init__(self, crop_size, **kwargs):

@@ -10,8 +10,8 @@ from opec_tf.layers.with_partner import partner_rows
 class PairSampling(tf.keras.layers.Layer):
     """``JointSampling`` of a person's own feature map at the own joints and of the partner's map at the partner's.
 
-    Input: [features [B, h, w, C]; poses [B, 2K, 2], (x, y), normalised: own joints in the own crop, then the partner's in
-      the partner's crop; partner int [B], see ``WithPartner``].
+    Input: [features [B, h, w, C]; poses [B, 2K, 2], (x, y), normalised: own joints in the own crop, then the partner's
+      in the partner's crop; partner int [B], see ``WithPartner``].
     Output: [B, 2K, C] in the features' type.
     """
 

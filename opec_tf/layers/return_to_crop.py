@@ -10,8 +10,8 @@ class ReturnToCrop(tf.keras.layers.Layer):
     Only the displacement passes between the frames, so that where nothing moves the pose stays as it is to the last
     bit, as it does for a person without a partner.
 
-    Input: [pose [B, K, 2] in the own crop; start [B, 2K, 2], both poses in the pair's frame before the refinement; moved
-      [B, 2K, 2], after it; to_crops [B, 2, 2, 3], see ``PairFrame``; partner int [B], see ``WithPartner``].
+    Input: [pose [B, K, 2] in the own crop; start [B, 2K, 2], both poses in the pair's frame before the refinement;
+      moved [B, 2K, 2], after it; to_crops [B, 2, 2, 3], see ``PairFrame``; partner int [B], see ``WithPartner``].
     Output: float32 [B, K, 2], (x, y), normalised, in the own crop.
     """
 

@@ -28,8 +28,8 @@ def couple_net(
     """Builds the CoupleGraph behind OPEC-Net.
 
     OPEC-Net runs once for every person of the batch. Then every person has a graph of 2K joints, the own and the
-    partner's, in the frame that the two crops share; what the graph says of the own joints is the person's pose. Nothing
-    in it tells the two people apart, so a pair whose people are each other's partners has two graphs that agree.
+    partner's, in the frame that the two crops share; what the graph says of the own joints is the person's pose.
+    Nothing in it tells the two people apart, so two who are each other's partners have graphs that agree.
 
     Args:
       opec_net: model made by ``opec_net``; it becomes the new model's layer "opec_net", weights and all. Block i of the
@@ -42,8 +42,8 @@ def couple_net(
     Returns:
       A model from a dict of crops [B, H, W, 3] (RGB, 0..255), crop_to_image [B, 2, 3] (the crops' affines to image
       pixels) and partner int32 [B] (each person's partner's row, -1 for none) to OPEC-Net's outputs and couple_pose_1,
-      couple_pose_2, couple_pose_3, float32 [B, K, 2], (x, y), normalised, each person in the own crop. Without a partner
-      they equal pose_3.
+      couple_pose_2, couple_pose_3, float32 [B, K, 2], (x, y), normalised, each person in the own crop. Without a
+      partner they equal pose_3.
     """
     crop_size, joints = opec_net.input_shape[1:3], len(adjacency) // 2
     crops = tf.keras.Input(opec_net.input_shape[1:], name="crops")

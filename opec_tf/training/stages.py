@@ -24,8 +24,8 @@ def losses_and_weights(stage, model_config, train_config):
 
     Stage base learns heatmaps. Stage opec minimises eq. 3: the initial pose with weight 1, poses 1 to 3 with lambda_1
     to lambda_3; a base that is trained along keeps its heatmap loss beside it, since nothing in eq. 3 asks it for a
-    peak at each joint. Stage couple minimises the same of the couple's poses, lambda_1 to lambda_3, beside the losses of
-    stage opec where OPEC-Net is trained along.
+    peak at each joint. Stage couple minimises the same of the couple's poses, with lambda_1 to lambda_3; an OPEC-Net
+    that is trained along keeps its losses beside it.
 
     Returns:
       (output name -> Keras loss, output name -> weight)

@@ -45,14 +45,18 @@ class Validator:
             model, model_config=model_config, box_margin=data_config.box_margin, inference_config=inference_config
         )
         if 0 < max_people < len(self._people):
-            image_index = annotations.image_index[self._people]
-            groups = np.unique(image_index, return_inverse=True)[1] if self._estimator.in_pairs else np.arange(
-                len(self._people)
-            )
-            count = max(1, round(max_people * (groups.max() + 1) / len(groups)))
-            people = self._people[np.isin(groups, np.linspace(0, groups.max(), count).round())]
+            people = self._people[self._evenly(max_people)]
             # People that are not estimated must not count as missed.
             self.annotations, self._people = annotations.select(people), np.arange(len(people))
+
+    def _evenly(self, max_people):
+        """Which of the people to be scored are, bool; people are taken one by one or, for pairs, with their image."""
+        groups = np.arange(len(self._people))
+        if self._estimator.in_pairs:
+            _, groups = np.unique(self.annotations.image_index[self._people], return_inverse=True)
+        num_groups = groups.max() + 1
+        count = max(1, round(max_people * num_groups / len(groups)))
+        return np.isin(groups, np.linspace(0, num_groups - 1, count).round())
 
     def scores(self):
         """Estimates every pose.

@@ -135,7 +135,7 @@ def test_saved_model_round_trip(case, tmp_path):
     make, arrays = case
     layer = make()
     symbols = [
-        tf.keras.Input(array.shape[1:], dtype=array.dtype) if len(array) == BATCH else tf.keras.Input(batch_shape=array.shape)
+        tf.keras.Input(batch_shape=(None if len(array) == BATCH else len(array), *array.shape[1:]), dtype=array.dtype)
         for array in arrays
     ]
     model = tf.keras.Model(symbols if len(symbols) > 1 else symbols[0], apply(layer, symbols))

@@ -111,5 +111,5 @@ def test_stage_couple_needs_stage_opec_and_pairs(tmp_path, data_config):
     with pytest.raises(UserError, match="stage couple starts from OPEC-Net, and stage opec is not finished"):
         loop.train(tmp_path, tiny_run.MODEL, data_config, config, INFERENCE)
     tiny_run.make(tmp_path / "odd")
-    with pytest.raises(UserError, match="7 crops that a device gets must be an even number"):
+    with pytest.raises(UserError, match="a device's 7 crops must be even"):
         loop.train(tmp_path / "odd", tiny_run.MODEL, data_config, dataclasses.replace(config, batch_size=7), INFERENCE)
