@@ -24,27 +24,30 @@ class GraphConv(tf.keras.layers.Layer):
       adjacency: [K, K], non-zero where two joints are neighbours; the diagonal is ignored, every joint has a self-loop.
       kind: "gcn" or "semantic".
       activation: Keras activation or its name (the paper has a ReLU after each graph convolution).
+      normalization: LayerNormalization of each joint's features before the activation. (The paper has none, the release
+        BatchNorm; this keeps no statistics, so that replicas, small batches and inference agree.)
 
     Input: [B, K, C].
     Output: [B, K, channels].
     """
 
-    def __init__(self, channels, adjacency, kind="gcn", activation="relu", **kwargs):
+    def __init__(self, channels, adjacency, kind="gcn", activation="relu", normalization=False, **kwargs):
         super().__init__(**kwargs)
         self.channels = channels
         self.adjacency = np.array(adjacency, np.float32)
         self.kind = kind
         self.activation = tf.keras.activations.get(activation)
-        self.conv = KINDS[kind](
-            channels, activation=self.activation, kernel_initializer="he_normal", dtype=self.dtype_policy, name="conv"
-        )
+        self.normalization = normalization
+        self.conv = KINDS[kind](channels, kernel_initializer="he_normal", dtype=self.dtype_policy, name="conv")
+        self.norm = tf.keras.layers.LayerNormalization(dtype=self.dtype_policy, name="norm") if normalization else None
         # Both preprocessings add the self-loops.
         without_loops = (self.adjacency != 0).astype(np.float32) * (1.0 - np.eye(len(self.adjacency), dtype=np.float32))
         self.graph = np.asarray(self.conv.preprocess(without_loops), np.float32)
 
     def call(self, features):
         output = self.conv([features, tf.constant(self.graph, features.dtype)])
-        return tf.ensure_shape(output, (*features.shape[:-1], self.channels))
+        output = tf.ensure_shape(output, (*features.shape[:-1], self.channels))
+        return self.activation(output if self.norm is None else self.norm(output))
 
     def get_config(self):
         return {
@@ -53,4 +56,5 @@ class GraphConv(tf.keras.layers.Layer):
             "adjacency": self.adjacency.tolist(),
             "kind": self.kind,
             "activation": tf.keras.activations.serialize(self.activation),
+            "normalization": self.normalization,
         }

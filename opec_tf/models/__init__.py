@@ -32,6 +32,7 @@ def build_opec_net(config):
         graph_channels=config.graph_channels,
         block_channels=config.block_channels,
         graph_convolution=config.graph_convolution,
+        graph_normalization=config.graph_normalization,
         joint_attention=config.joint_attention,
         sample_at=config.sample_at,
         displacement=config.displacement,

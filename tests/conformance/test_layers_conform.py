@@ -34,6 +34,7 @@ CASES = {
     "FusionBlock": (lambda: FusionBlock(4), [(BATCH, 3, 2, 6), (BATCH, 6, 4, 5)]),
     "GraphConv gcn": (lambda: GraphConv(5, PATH), [NODES]),
     "GraphConv semantic": (lambda: GraphConv(5, PATH, kind="semantic", activation=None), [NODES]),
+    "GraphConv normalized": (lambda: GraphConv(5, PATH, normalization=True), [NODES]),
     "ImageNormalization": (lambda: ImageNormalization(mean=(0.1, 0.2, 0.3)), [(BATCH, 6, 5, 3)]),
     "JointAttention": (JointAttention, [NODES]),
     "JointIdentity": (lambda: JointIdentity(JOINTS), [NODES]),
