@@ -6,8 +6,6 @@ OUTPUT_DIR gets ablation.md (mean and spread over the seeds), ablation.csv (ever
 the same command goes on where it stopped. --base_weights names the shared base; without it one is trained first.
 """
 
-import pathlib
-
 from absl import flags as absl_flags
 
 from opec_tf import ablation, cli, files, flags

@@ -22,7 +22,8 @@ LAYER_OF_PART = {
     **dict.fromkeys(("boxes", "decoding", "evaluation", "records", "progress", "visualize"), "leaf"),
     **dict.fromkeys(("flags", "cli"), "command line"),
     **dict.fromkeys(("layers", "models", "data"), None),
-    **dict.fromkeys(("training", "inference", "detection", "frames", "prediction", "reports", "speed", "ablation"), "use"),
+    **dict.fromkeys(("training", "inference", "detection", "frames", "prediction", "reports"), "use"),
+    **dict.fromkeys(("speed", "ablation"), "use"),
 }
 LAYER_OF_PART.update({part: part for part, layer in LAYER_OF_PART.items() if layer is None})
 
