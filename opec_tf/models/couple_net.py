@@ -20,6 +20,7 @@ def couple_net(
     graph_channels=128,
     block_channels=256,
     graph_convolution="gcn",
+    graph_normalization=False,
     joint_attention=True,
     sample_at="latest",
     displacement=True,
@@ -35,7 +36,8 @@ def couple_net(
       opec_net: model made by ``opec_net``; it becomes the new model's layer "opec_net", weights and all. Block i of the
         CoupleGraph samples the maps that its block i samples.
       adjacency: [2K, 2K], non-zero where two joints are neighbours in or between the bodies.
-      graph_channels, block_channels, graph_convolution, joint_attention, displacement: see ``progressive_refinement``.
+      graph_channels, block_channels, graph_convolution, graph_normalization, joint_attention, displacement: see
+        ``progressive_refinement``.
       sample_at: "latest": block i samples at the pose of block i - 1; "initial": all sample at OPEC-Net's pose.
       joint_identity: nodes know which joint they are, see ``JointIdentity``.
 
@@ -87,6 +89,7 @@ def couple_net(
         graph_channels=graph_channels,
         block_channels=block_channels,
         graph_convolution=graph_convolution,
+        graph_normalization=graph_normalization,
         joint_attention=joint_attention,
         displacement=displacement,
         bodies=2,

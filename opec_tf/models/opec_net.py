@@ -23,6 +23,7 @@ def opec_net(
     graph_channels=128,
     block_channels=256,
     graph_convolution="gcn",
+    graph_normalization=False,
     joint_attention=True,
     sample_at="latest",
     displacement=True,
@@ -44,6 +45,7 @@ def opec_net(
       graph_channels: of the first two graph convolutions.
       block_channels: of the ResGCN attention blocks.
       graph_convolution: "gcn" or "semantic", see ``GraphConv``.
+      graph_normalization: LayerNormalization in every graph convolution.
       joint_attention: self-attention at the end of each block.
       sample_at: "latest": block i samples at the pose of block i - 1; "initial": all sample at the initial pose.
       displacement: blocks add to the pose before them; otherwise each gives a pose of its own.
@@ -105,6 +107,7 @@ def opec_net(
         graph_channels=graph_channels,
         block_channels=block_channels,
         graph_convolution=graph_convolution,
+        graph_normalization=graph_normalization,
         joint_attention=joint_attention,
         displacement=displacement,
     )

@@ -45,6 +45,7 @@ CASES = {
     "GraphConv gcn": (lambda: GraphConv(5, PATH), [NODES]),
     "GraphConv of two bodies": (lambda: GraphConv(5, COUPLE, "semantic", bodies=2), [(BATCH, 2 * JOINTS, 8)]),
     "GraphConv semantic": (lambda: GraphConv(5, PATH, kind="semantic", activation=None), [NODES]),
+    "GraphConv normalized": (lambda: GraphConv(5, PATH, normalization=True), [NODES]),
     "ImageNormalization": (lambda: ImageNormalization(mean=(0.1, 0.2, 0.3)), [(BATCH, 6, 5, 3)]),
     "JointAttention": (JointAttention, [NODES]),
     "JointIdentity": (lambda: JointIdentity(JOINTS), [NODES]),
