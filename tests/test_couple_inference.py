@@ -1,5 +1,8 @@
 """Who is paired with whom at inference, in files, frames and mirrored crops; and what a crowd costs."""
 
+import json
+import pathlib
+
 import cv2
 import numpy as np
 import pytest
@@ -7,7 +10,7 @@ import tensorflow as tf
 import tiny_run
 from painted_people import CONFIG
 
-from opec_tf import geometry, inference, models, prediction
+from opec_tf import detection, frames as frame_sources, geometry, inference, models, prediction
 from opec_tf.config import InferenceConfig
 from opec_tf.layers.change_frame import ChangeFrame
 from opec_tf.layers.pair_frame import PairFrame
@@ -113,6 +116,19 @@ def test_everybody_passes_the_backbone_once(pictures):
     tested = estimator(model, batch_size=2, config=tiny_run.MODEL)
     tested.estimate_frames(pictures[0], np.arange(4), IMAGE_INDEX[chosen], np.array(BOXES)[chosen])
     assert rows == [2, 4]
+
+
+def test_predict_writes_and_draws_the_couples_poses(pictures, tmp_path):
+    source = frame_sources.open_source(str(pathlib.Path(pictures[1][0]).parent), strict=False)
+    count = prediction.predict(
+        partners_pose_model(), source, detection.PersonBoxes(IMAGE_INDEX, np.array(BOXES, float)), tmp_path,
+        model_config=CONFIG, box_margin=1.25, inference_config=InferenceConfig(inference_batch_size=2),
+        style=prediction.DrawingStyle(compare=True),
+    )  # fmt: skip
+    results = json.loads((tmp_path / "predictions.json").read_text())
+    assert count == len(results) == 7 and len(list((tmp_path / "drawings").iterdir())) == 4
+    found = np.array([result["keypoints"] for result in results]).reshape(7, 12, 3)[..., :2]
+    np.testing.assert_allclose(found, expected_points()[PARTNER], atol=2e-3)
 
 
 def test_drawings_name_the_couple():
