@@ -43,11 +43,6 @@ def given(config_class):
     return [field.name for field in dataclasses.fields(config_class) if FLAGS[field.name].present]
 
 
-def define_integers(name, default, help_text):
-    """Defines a flag of a tool's own that takes integers separated by commas; its value is a list."""
-    flags.DEFINE(_ListParser(int), name, default, help_text, serializer=flags.CsvListSerializer(","))
-
-
 class _ListParser(flags.ListParser):
     """Comma-separated values of one type; a value of another type is wrong usage, as it is for a single number."""
 

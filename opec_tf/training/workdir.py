@@ -149,22 +149,6 @@ def save_weights(model, path, attributes=None):
             file.attrs.update(attributes or {})
 
 
-def adopt_base(root, model_config, data_config, train_config, inference_config):
-    """Makes a workdir whose stage base is finished, of the weights in ``train_config.base_weights``.
-
-    Raises:
-      UserError: the weights are missing or do not fit, or the folder cannot be written.
-    """
-    start(root, model_config)
-    folder, model = stage_folder(root, "base"), BUILDERS["base"](model_config)
-    load_weights(model, train_config.base_weights)
-    attributes = read_attributes(pathlib.Path(train_config.base_weights))
-    files.make_folder(folder.path)
-    write_stage_config(folder, model_config, data_config, train_config, inference_config)
-    save_weights(model, folder.best_weights, attributes)
-    save_weights(model, folder.final_weights, attributes)
-
-
 def read_attributes(path):
     """The attributes that ``save_weights`` kept with the weights; {} where there is no such file."""
     if not path.exists():
