@@ -15,14 +15,17 @@ from opec_tf.training import workdir
 
 _TABLE_KEYS = (
     "AP", "AP50", "AP75", "AP80", "AP90", "AR", "AP_easy", "AP_medium", "AP_hard",
-    "vis50", "vis75", "vis90", "inv50", "inv75", "inv90",
+    "vis50", "vis75", "vis90", "inv50", "inv75", "inv90", "swap",
 )  # fmt: skip
 _SHEET_IMAGES = 12
 _SHEET_CELL = (330, 330)
 
 
 def evaluate(root, output_dir, *, split, data_config, inference_config, stage=None, boxes_file=None, box_margin=None):
-    """Scores the model of a workdir on a split and writes metrics.json, COCO results and contact_sheet.jpg.
+    """Scores the model of a workdir on a split and writes COCO results, drawings and, last of all, metrics.json.
+
+    With annotated boxes it is known whose pose each is: the swap rate joins the metrics, and accuracy by level of
+    occlusion goes to occlusion.json and occlusion_curves.png.
 
     Args:
       root: the workdir.
@@ -66,16 +69,26 @@ def evaluate(root, output_dir, *, split, data_config, inference_config, stage=No
         "people": len(boxes.boxes), "images_skipped": len(estimates.skipped),
         "box_margin": box_margin, **dataclasses.asdict(inference_config),
     }  # fmt: skip
-    write(output_dir, estimates, metrics, settings)
+    if not boxes_file:
+        levels = score_by_occlusion(estimates, annotations, protocol)
+        for name, row in metrics.items():
+            row.update({key: value for key, value in levels[name]["all"].items() if key == "swap"})
+        write_occlusion(output_dir, levels)
     visualize.write_image(output_dir / "contact_sheet.jpg", contact_sheet(estimates, annotations, boxes, skeleton))
+    write(output_dir, estimates, metrics, settings)
     return metrics
 
 
 def annotated_boxes(annotations, skeleton):
     """The annotated people that can be scored as ``PersonBoxes``, with their labels in the joints of ``skeleton``."""
-    people = annotations.select(scoreable_people(annotations)).with_skeleton(skeleton)
-    boxes = detection.PersonBoxes(people.image_index, people.boxes, labels=people.keypoints)
-    return boxes.select(np.argsort(people.image_index, kind="stable"))
+    people = annotations.select(_cropped_rows(annotations)).with_skeleton(skeleton)
+    return detection.PersonBoxes(people.image_index, people.boxes, labels=people.keypoints)
+
+
+def _cropped_rows(annotations):
+    """Rows of the scoreable people in the order of ``annotated_boxes``: by image."""
+    rows = np.flatnonzero(scoreable_people(annotations))
+    return rows[np.argsort(annotations.image_index[rows], kind="stable")]
 
 
 def scoreable_people(annotations):
@@ -86,6 +99,23 @@ def scoreable_people(annotations):
 def score(estimates, annotations, protocol):
     """Scores every pose of ``inference.Estimates``: pose name -> dict of ``coco_eval.evaluate``."""
     return {name: coco_eval.evaluate(annotations, people, protocol) for name, people in estimates.predictions.items()}
+
+
+def score_by_occlusion(estimates, annotations, protocol):
+    """Scores poses in ``annotated_boxes`` by occlusion: pose name -> dict of ``coco_eval.evaluate_by_occlusion``."""
+    rows = _cropped_rows(annotations)
+    return {
+        name: coco_eval.evaluate_by_occlusion(annotations, people, rows[estimates.rows[name]], protocol)
+        for name, people in estimates.predictions.items()
+    }
+
+
+def write_occlusion(output_dir, levels):
+    """Writes occlusion.json and, of the last pose of each kind (peak, initial, pose, couple), occlusion_curves.png."""
+    files.write_json(output_dir / "occlusion.json", levels, indent=2)
+    last = {name.rstrip("0123456789"): name for name in levels}
+    curves = {prediction.title(name): levels[name] for name in last.values()}
+    visualize.plot_occlusion_curves(curves, output_dir / "occlusion_curves.png")
 
 
 def table(metrics):

@@ -1,4 +1,4 @@
-"""Drawings of poses, contact sheets and training curves. Images are RGB uint8 [h, w, 3] throughout.
+"""Drawings of poses, contact sheets and plots. Images are RGB uint8 [h, w, 3] throughout.
 
 A person has one hue: the limbs of the left side in its light shade, those of the right side in its dark one. A joint
 that is seen is a filled disc; one that is inferred behind an occluder is a hollow ring with dashed limbs.
@@ -33,6 +33,12 @@ _OPACITY = 0.9
 # cv2 draws at 1 / 16 pixel with this.
 _SHIFT = 4
 _FONT = cv2.FONT_HERSHEY_DUPLEX
+# What occlusion curves are drawn over, and of.
+_LEVEL_LABELS = {"hidden_share": "share of the person's joints hidden", "pair_iou": "box IoU with the partner"}
+_MEASURE_LABELS = {
+    "oks": "mean OKS", "oks75": "people with OKS > 0.75", "vis75": "visible joints found (vis75)",
+    "inv75": "hidden joints found (inv75)", "swap": "swap rate",
+}  # fmt: skip
 
 
 def draw_people(image, keypoints, skeleton, hidden=None, colors=None):
@@ -114,16 +120,10 @@ def plot_training_curves(logs, path):
     Raises:
       UserError: a log is missing or has no epochs, or the image cannot be written.
     """
-    # Figure objects without pyplot: no window system is asked for and no global state kept.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     tables = {stage: _read_log(log) for stage, log in logs.items()}
     panels = list(dict.fromkeys(_panel_of(name) for _, columns in tables.values() for name in columns))
     panels.sort(key=lambda panel: (panel != "loss", panel == "learning rate"))
-    figure = Figure(figsize=(3.5 * len(panels), 3.5 * len(logs)), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(len(logs), len(panels), squeeze=False)
+    figure, axes = _panels(len(logs), len(panels), (3.5, 3.5))
     for row, (stage, (epochs, columns)) in zip(axes, tables.items()):
         for axis, panel in zip(row, panels):
             names = [name for name in columns if _panel_of(name) == panel]
@@ -132,10 +132,82 @@ def plot_training_curves(logs, path):
                 label = name.replace("_", " ") if panel == "loss" else name[: -len(panel)].replace("_", " ").strip()
                 axis.plot(epochs, columns[name], label=label or None, marker=".", linewidth=1.6, **line)
             axis.set(title=f"{stage}: {panel}", xlabel="epoch", yscale="log" if names and panel == "loss" else "linear")
-            axis.grid(alpha=0.25)
-            axis.spines[["top", "right"]].set_visible(False)
             if axis.get_legend_handles_labels()[0]:
                 axis.legend(fontsize=7, frameon=False)
+    _save(figure, path)
+
+
+def plot_occlusion_curves(curves, path):
+    """Plots accuracy and swap rate by level of occlusion: a row of panels a level, a panel a measure.
+
+    Args:
+      curves: name of a line -> dict of ``occlusion.accuracy_by_level``; all of the same people.
+      path: image file to write; the suffix chooses the format.
+
+    Raises:
+      UserError: the image cannot be written.
+    """
+    levels = [level for level in _LEVEL_LABELS if all(level in curve for curve in curves.values())]
+    figure, axes = _panels(len(levels), len(_MEASURE_LABELS), (2.9, 3.1))
+    for row, level in zip(axes, levels):
+        for axis, (measure, title) in zip(row, _MEASURE_LABELS.items()):
+            for name, curve in curves.items():
+                values = [100 * part.get(measure, np.nan) for part in curve[level]]
+                axis.plot(range(len(values)), values, label=name, marker=".", linewidth=1.6)
+            parts = next(iter(curves.values()))[level]
+            ticks = [f"{part['from']:g}-{part['to']:g}\nn={part['people']}" for part in parts]
+            axis.set_xticks(range(len(ticks)), ticks, fontsize=7)
+            axis.set(title=title, xlabel=_LEVEL_LABELS[level], ylabel="percent")
+        row[0].legend(fontsize=7, frameon=False)
+    _save(figure, path)
+
+
+def plot_ablation(splits, path):
+    """Plots an ablation: a row of panels a split, a panel a metric; each row's bar goes from the base's to its mean.
+
+    Args:
+      splits: split -> metric -> (the base's value or None, row title -> values of the seeds); fractions.
+      path: image file to write; the suffix chooses the format.
+
+    Raises:
+      UserError: the image cannot be written.
+    """
+    count = max(len(rows) for metrics in splits.values() for _, rows in metrics.values())
+    columns = max(len(metrics) for metrics in splits.values())
+    figure, axes = _panels(len(splits), columns, (5.5, 1.3 + 0.28 * count))
+    for axis_row, (split, metrics) in zip(axes, splits.items()):
+        for axis, (metric, (base, rows)) in zip(axis_row, metrics.items()):
+            start = 0.0 if base is None else 100 * base
+            for place, values in enumerate(100 * np.asarray(values) for values in rows.values()):
+                spread = np.std(values, ddof=1) if len(values) > 1 else None
+                mean = np.mean(values)
+                axis.barh(place, mean - start, left=start, xerr=spread, height=0.62, color="C0", alpha=0.55, capsize=3)
+                axis.plot(values, np.full(len(values), place), "o", color=np.divide(_INK, 255), markersize=3)
+            if base is not None:
+                axis.axvline(start, color="C3", linewidth=1.2, label="base: heatmap peak")
+                axis.legend(fontsize=7, frameon=False)
+            axis.set_yticks(range(len(rows)), rows, fontsize=7)
+            axis.invert_yaxis()
+            axis.set(title=f"{split}: {metric}", xlabel="percent; dots: seeds, bars: mean and standard deviation")
+    _save(figure, path)
+
+
+def _panels(rows, columns, size):
+    """A figure of panels of (width, height) inches each, and its axes [rows, columns]."""
+    # Figure objects without pyplot: no window system is asked for and no global state kept.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for axis in axes.flat:
+        axis.grid(alpha=0.25)
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _save(figure, path):
     with files.atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110)
 

@@ -22,8 +22,7 @@ LAYER_OF_PART = {
     **dict.fromkeys(("boxes", "decoding", "evaluation", "records", "progress", "visualize"), "leaf"),
     **dict.fromkeys(("flags", "cli"), "command line"),
     **dict.fromkeys(("layers", "models", "data"), None),
-    **dict.fromkeys(("training", "inference", "detection", "frames", "prediction", "reports"), "use"),
-    **dict.fromkeys(("speed", "ablation"), "use"),
+    **dict.fromkeys(("training", "inference", "detection", "frames", "prediction", "reports", "speed", "study"), "use"),
 }
 LAYER_OF_PART.update({part: part for part, layer in LAYER_OF_PART.items() if layer is None})
 
@@ -40,7 +39,7 @@ MAY_IMPORT = {
 # Layers take arrays and numbers. The client can be copied out of the project with the leaves.
 MUST_NOT_IMPORT = {"layers": {"config", "skeletons"}, "client": {"layers", "models", "data", "training", "inference"}}
 # Beside programs: what exists to report, and training, whose progress is what its user sees for days.
-MAY_PRINT = {"progress", "cli", "training", "ablation"}
+MAY_PRINT = {"progress", "cli", "training"}
 
 
 def violations(sources):

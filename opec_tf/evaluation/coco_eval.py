@@ -95,6 +95,23 @@ def evaluate(annotations, predictions, protocol, name="predictions"):
     return metrics
 
 
+def evaluate_by_occlusion(annotations, predictions, people, protocol, name="predictions"):
+    """Accuracy and swap rate by level of occlusion, of poses whose people are known.
+
+    Args:
+      annotations, predictions, protocol, name: as ``evaluate`` has them.
+      people: int, the row of the annotated person that each prediction is of.
+
+    Returns:
+      dict of ``occlusion.accuracy_by_level``.
+    """
+    rules = PROTOCOLS[protocol]
+    annotations = _apply_rules(annotations, rules)
+    poses = np.full([*annotations.keypoints.shape[:2], 2], np.nan)
+    poses[people] = _map_predictions(predictions, annotations, protocol, name).keypoints[..., :2]
+    return occlusion.accuracy_by_level(annotations, poses, _sigmas(rules.skeleton))
+
+
 def _sigmas(skeleton):
     """OKS sigmas to the last bit of the published tables, which divide two-digit numbers by 10."""
     return np.round(10.0 * skeleton.sigmas.astype(np.float64), 2) / 10.0

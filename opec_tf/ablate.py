@@ -1,0 +1,52 @@
+"""Trains variants of OPEC-Net over several seeds from one shared base and puts them in one table (the paper's Table 6).
+
+python -m opec_tf.ablate --flagfile=configs/synthetic.flags --output_dir=runs/ablation
+
+The base is trained first, or taken from --base_weights. All settings apply to every row, which changes some of them;
+--report_only shows the table of what is there. OUTPUT_DIR gets ablation.csv, ablation.md, ablation.png and a training
+run for each row and seed. Broken off, the same command goes on where it stopped; other rows and seeds may be added at
+any time, by other processes too.
+"""
+
+import pathlib
+
+from absl import flags as absl_flags
+
+from opec_tf import cli, files, flags
+from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
+from opec_tf.errors import UserError
+from opec_tf.study import rows, runs, tables
+
+flags.define(ModelConfig, DataConfig, TrainConfig, InferenceConfig)
+absl_flags.DEFINE_string("output_dir", None, "folder of the study: runs, tables, plot", required=True)
+absl_flags.DEFINE_list("rows", ["all"], f"rows of the table: all, or some of {', '.join(rows.ROWS)}")
+absl_flags.DEFINE_list("seeds", ["0", "1", "2"], "seeds that every row is trained with")
+absl_flags.DEFINE_list(
+    "heldout_data", [], "data sets in a table of their own, which tells what generalises: FORMAT:ANNOTATIONS:IMAGES,..."
+)
+absl_flags.DEFINE_bool("report_only", False, "train and score nothing, write tables and plot of what is finished")
+
+
+def main():
+    options = flags.FLAGS
+    names = list(rows.ROWS) if options.rows == ["all"] else options.rows
+    rows.check(names)
+    root = pathlib.Path(options.output_dir)
+    model_config, train_config = flags.read(ModelConfig), flags.read(TrainConfig)
+    if not options.report_only:
+        study = runs.Study(
+            files.make_folder(root), model_config, flags.read(DataConfig), train_config, flags.read(InferenceConfig),
+            heldout_data=tuple(options.heldout_data),
+        )  # fmt: skip
+        runs.run(study, names, _seeds(options.seeds), announce=lambda line: print(line, flush=True))
+    print(tables.write(root, model_config, train_config))
+
+
+def _seeds(texts):
+    if not texts or not all(text.isdecimal() for text in texts):
+        raise UserError(f"--seeds={','.join(texts)} must be whole numbers separated by commas")
+    return list(dict.fromkeys(map(int, texts)))
+
+
+if __name__ == "__main__":
+    cli.run(main, __doc__)

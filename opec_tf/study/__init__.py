@@ -1,0 +1,14 @@
+"""The ablation study: many variants of the network, each trained over several seeds from one shared base.
+
+::
+
+  ROOT/base/                      workdir of the shared base
+  ROOT/base/evaluation_SPLIT/     its scores: the table's first row
+  ROOT/ROW/seedN/                 workdir of a run
+  ROOT/ROW/seedN/evaluation_SPLIT/
+  ROOT/ablation.csv               a line a row, seed, split and pose
+  ROOT/ablation.md, ablation.png  mean and spread over the seeds
+
+SPLIT is test or heldout. What is finished is left as it is, and the tables are made of all that is finished, so several
+processes with different rows or seeds may fill one folder once its base is there.
+"""

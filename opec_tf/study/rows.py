@@ -1,0 +1,96 @@
+"""The rows of the table: what each changes in the settings that all share."""
+
+import dataclasses
+
+from opec_tf.config import ModelConfig
+from opec_tf.errors import UserError
+
+# Name -> (title, fields of ModelConfig and TrainConfig that the row sets). (a) to (e) are those of the paper's Table 6.
+# A row that changes nothing, because what it sets is the default in force, is the run of an earlier row.
+ROWS: dict = {
+    "control": (
+        "control: the base fine-tuned with the integral loss alone",
+        {"refinement": False, "freeze_base": False, "heatmap_loss_weight": 0.0},
+    ),
+    "full": ("OPEC-Net", {}),
+    "a_no_image_guidance": ("(a) no image guidance", {"image_guided": False}),
+    "b_not_progressive": ("(b) not progressive", {"progressive": False}),
+    "c_f3_only": ("(c) F3 only", {"multi_scale": False}),
+    "d_no_adaption": ("(d) no feature adaption", {"adaption": "none"}),
+    "e_no_fusion": ("(e) no fusion blocks", {"adaption": "conv"}),
+    "gcn": ("graph convolution: gcn", {"graph_convolution": "gcn"}),
+    "semantic": ("graph convolution: semantic", {"graph_convolution": "semantic"}),
+    "sample_initial": ("features at the initial pose", {"sample_at": "initial"}),
+    "sample_latest": ("features at the latest pose", {"sample_at": "latest"}),
+    "absolute": ("absolute poses, no displacements", {"displacement": False}),
+    "no_attention": ("no self-attention over joints", {"joint_attention": False}),
+    "no_joint_identity": ("no joint identity", {"joint_identity": False}),
+    "candidates": ("two peak candidates a joint", {"candidates": 2}),
+    "gate": ("gate between peak and refined pose", {"gate": True}),
+    "end_to_end": ("base trained along", {"freeze_base": False}),
+    "heatmap_afresh": ("heatmap of eq. 6 from F^3 alone", {"heatmap_from_base": False}),
+    "couple": ("OPEC-Net, then CoupleGraph", {"stages": ("opec", "couple")}),
+}
+
+
+def check(names):
+    """Raises a ``UserError`` at the first name that is no row."""
+    for name in names:
+        if name not in ROWS:
+            raise UserError(f"--rows={name} is not known; choose from all, {', '.join(ROWS)}")
+
+
+def resolve(name, model_config, train_config):
+    """The settings of a row: (``ModelConfig``, ``TrainConfig``), which trains from the shared base.
+
+    Args:
+      name: key of ``ROWS``.
+      model_config, train_config: the settings that all rows share.
+
+    Raises:
+      UserError: the row asks for what a config refuses.
+    """
+    _, overrides = ROWS[name]
+    of_model = {field.name for field in dataclasses.fields(ModelConfig)} & set(overrides)
+    of_training = {"stages": ("opec",), **{key: overrides[key] for key in overrides if key not in of_model}}
+    return (
+        dataclasses.replace(model_config, **{key: overrides[key] for key in of_model}),
+        dataclasses.replace(train_config, **of_training),
+    )
+
+
+def runs(names, model_config, train_config):
+    """Which run each row is: its own, or that of the first row in ``ROWS`` with the same settings.
+
+    Returns:
+      row name -> name of the row whose runs are its own.
+
+    Raises:
+      UserError: a name is no row, or its settings are refused.
+    """
+    check(names)
+    settings = {name: resolve(name, model_config, train_config) for name in names}
+    return {
+        name: next(other for other in ROWS if _settings(other, model_config, train_config) == settings[name])
+        for name in names
+    }
+
+
+def _settings(name, model_config, train_config):
+    """As ``resolve``; None where a config refuses the row."""
+    try:
+        return resolve(name, model_config, train_config)
+    except UserError:
+        return None
+
+
+def with_shared_stages(name, model_config, train_config):
+    """Other rows that differ from a row in nothing but the stages they run: row name -> its stages."""
+    model, training = resolve(name, model_config, train_config)
+    shared = {}
+    for other in ROWS:
+        settings = _settings(other, model_config, train_config)
+        if other != name and settings and settings[0] == model:
+            if dataclasses.replace(settings[1], stages=training.stages) == training:
+                shared[other] = settings[1].stages
+    return shared

@@ -1,0 +1,224 @@
+"""Training and scoring the runs of an ablation: resumable, one run in memory at a time."""
+
+import dataclasses
+import filecmp
+import gc
+import json
+import os
+import pathlib
+import shutil
+import time
+
+import tensorflow as tf
+
+from opec_tf import config, files, reports
+from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
+from opec_tf.data import annotations
+from opec_tf.errors import UserError
+from opec_tf.evaluation import coco_eval
+from opec_tf.study import rows, tables
+from opec_tf.training import loop, workdir
+
+# What may differ between the runs of a table: where and how they are run, not what they are.
+_NOT_COMPARED = (
+    "stages", "base_weights", "jit_compile", "strategy", "data_root", "val_data", "test_data", "strict",
+    *(field.name for field in dataclasses.fields(InferenceConfig)),
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """What all runs share.
+
+    Attributes:
+      root: folder of the study.
+      model_config, data_config, train_config, inference_config: the settings that rows change.
+      heldout_data: data sets that are scored besides ``data_config.test_data``, as these are written; may be empty.
+    """
+
+    root: pathlib.Path
+    model_config: ModelConfig
+    data_config: DataConfig
+    train_config: TrainConfig
+    inference_config: InferenceConfig
+    heldout_data: tuple = ()
+
+    @property
+    def splits(self):
+        """Split name -> ``DataConfig`` whose test_data it is."""
+        splits = {"test": self.data_config}
+        if self.heldout_data:
+            splits["heldout"] = dataclasses.replace(self.data_config, test_data=self.heldout_data)
+        return splits
+
+
+def run(study, names, seeds, announce):
+    """Trains and scores what is missing, the base first; the tables are rewritten after every run.
+
+    Args:
+      study: ``Study``.
+      names: rows, keys of ``rows.ROWS``.
+      seeds: ints.
+      announce: function of a line of text, told how far the work is.
+
+    Raises:
+      UserError: an unknown row, unusable settings, data or weights, or runs of other settings in the folder.
+    """
+    names = dict.fromkeys(rows.runs(names, study.model_config, study.train_config).values())
+    _check_data(study)
+    started = time.monotonic()
+    base = prepare_base(study)
+    pending = [(name, seed) for seed in seeds for name in names]
+    trained_seconds = []
+    for number, (name, seed) in enumerate(pending):
+        spent = _time(started, trained_seconds, pending, number)
+        announce(f"\n[{number + 1}/{len(pending)}] {name}, seed {seed}{spent}")
+        begun = time.monotonic()
+        if train_and_score(study, name, seed, base):
+            trained_seconds.append(time.monotonic() - begun)
+        tables.write(study.root, study.model_config, study.train_config)
+
+
+def _time(started, trained_seconds, pending, number):
+    """How long it has taken and, from the runs trained so far, may still take; "" at the start."""
+    if not number:
+        return ""
+    text = f"; {(time.monotonic() - started) / 60:.1f} minutes so far"
+    if trained_seconds:
+        left = (len(pending) - number) * sum(trained_seconds) / len(trained_seconds)
+        text += f", up to {left / 60:.1f} to go"
+    return text
+
+
+def prepare_base(study):
+    """The shared base, trained or copied from ``base_weights`` where it is missing, and scored.
+
+    Returns:
+      path of its weights.
+
+    Raises:
+      UserError: the weights to copy are missing or do not fit, or are not those of the base that is there.
+    """
+    root = study.root / "base"
+    folder, given = workdir.stage_folder(root, "base"), study.train_config.base_weights
+    if folder.finished and given and not filecmp.cmp(given, folder.best_weights, shallow=False):
+        raise UserError(
+            f"{folder.best_weights}: is another base than --base_weights={given}; choose another --output_dir or leave "
+            "the flag out"
+        )
+    if not folder.finished:
+        if given:
+            _copy_base(study, root, folder, given)
+        else:
+            train_config = dataclasses.replace(study.train_config, stages=("base",))
+            loop.train(root, study.model_config, study.data_config, train_config, study.inference_config)
+    _score(study, root, "base")
+    return folder.best_weights
+
+
+def _copy_base(study, root, folder, weights):
+    """Makes a finished stage of weights from elsewhere, so that nothing that happens to them there matters here."""
+    model = workdir.BUILDERS["base"](study.model_config)
+    workdir.load_weights(model, weights)
+    workdir.start(root, study.model_config)
+    files.make_folder(folder.path)
+    workdir.write_stage_config(
+        folder, study.model_config, study.data_config, study.train_config, study.inference_config
+    )
+    for path in (folder.best_weights, folder.final_weights):
+        with files.atomic_path(path) as temporary:
+            shutil.copyfile(weights, temporary)
+
+
+def train_and_score(study, name, seed, base):
+    """Trains a row with a seed, as far as that is left to do, and scores it.
+
+    Args:
+      study: ``Study``.
+      name: key of ``rows.ROWS``.
+      seed: int.
+      base: path of the shared base's weights.
+
+    Returns:
+      whether there was anything left to train.
+
+    Raises:
+      UserError: as ``training.loop.train``, or the run was trained with other settings.
+    """
+    root = run_folder(study.root, name, seed)
+    shared = dataclasses.replace(study.train_config, seed=seed, base_weights=str(base))
+    model_config, train_config = rows.resolve(name, study.model_config, shared)
+    for other, stages in rows.with_shared_stages(name, study.model_config, shared).items():
+        for stage in set(stages) & set(train_config.stages):
+            _copy_stage(run_folder(study.root, other, seed), root, stage)
+    folders = [workdir.stage_folder(root, stage) for stage in train_config.stages]
+    for folder in folders:
+        _check_settings(folder, model_config, study.data_config, train_config)
+    unfinished = not all(folder.finished for folder in folders)
+    if unfinished:
+        loop.train(root, model_config, study.data_config, train_config, study.inference_config)
+    _score(study, root, train_config.stages[-1])
+    # Keras keeps every layer it made, and the names it gave.
+    tf.keras.backend.clear_session()
+    gc.collect()
+    return unfinished
+
+
+def run_folder(root, name, seed):
+    """The workdir of a row and seed."""
+    return pathlib.Path(root) / name / f"seed{seed}"
+
+
+def _copy_stage(source, target, stage):
+    """Takes over a finished stage of a run with the same settings: a row that adds a stage adds it to that network."""
+    done, missing = workdir.stage_folder(source, stage), workdir.stage_folder(target, stage)
+    if not done.finished or missing.path.exists():
+        return
+    partial = files.make_folder(target) / f".partial-{stage}-{os.getpid()}"
+    shutil.copytree(done.path, partial)
+    partial.rename(missing.path)
+
+
+def _check_settings(folder, *configs):
+    """A stage that was begun with other settings belongs into another table."""
+    if not folder.config.exists():
+        return
+    begun_with, now = files.read_json(folder.config), json.loads(config.to_json(*configs))
+    differing = [
+        f"{name}={begun_with[name]} (now {value})"
+        for name, value in now.items()
+        if name not in _NOT_COMPARED and name in begun_with and begun_with[name] != value
+    ]
+    if differing:
+        raise UserError(
+            f"{folder.path}: trained with other settings: {', '.join(differing)}; choose another --output_dir, or "
+            "delete it to train it anew"
+        )
+
+
+def _check_data(study):
+    """Finds a data set that is not there before hours of training."""
+    skeleton = coco_eval.PROTOCOLS[study.inference_config.protocol].skeleton
+    for data_config in study.splits.values():
+        annotations.load_all(data_config.test_data, data_config.data_root, skeleton)
+
+
+def _score(study, root, stage):
+    """Scores a stage of a workdir on every split on which that is not done yet."""
+    for split, data_config in study.splits.items():
+        folder = root / f"evaluation_{split}"
+        if not _is_scored(folder, workdir.stage_folder(root, stage), data_config, study.inference_config):
+            reports.evaluate(
+                root, folder, split="test", data_config=data_config, inference_config=study.inference_config,
+                stage=stage,
+            )  # fmt: skip
+
+
+def _is_scored(folder, stage_folder, data_config, inference_config):
+    """Whether a folder holds the scores of a stage's weights as they would be measured now."""
+    path = folder / "metrics.json"
+    if not path.exists() or path.stat().st_mtime < stage_folder.best_weights.stat().st_mtime:
+        return False
+    measured = files.read_json(path)["settings"]
+    expected = json.loads(json.dumps({"data": data_config.test_data, **dataclasses.asdict(inference_config)}))
+    return all(measured.get(name) == value for name, value in expected.items())
