@@ -106,6 +106,11 @@ class ModelConfig(_Checked):
     refinement: bool = _setting(
         True, "off: neither feature adaption nor graph, the integral of the base's own heatmaps is the last pose"
     )
+    initial_pose_noise: float = _setting(
+        0.0,
+        "stress test: standard deviation of noise on the initial pose, in training and inference, normalised units",
+        at_least=0,
+    )
     joint_identity: bool = _setting(True, "each graph node is told which joint it is")
     candidates: int = _setting(
         0, "node features: places and heights of so many highest peaks of each base heatmap", at_least=0, at_most=5

@@ -44,6 +44,7 @@ def build_opec_net(config):
         adaption=config.adaption,
         heatmap_from_base=config.heatmap_from_base,
         joint_identity=config.joint_identity,
+        initial_pose_noise=config.initial_pose_noise,
         candidates=config.candidates,
         gate=config.gate,
     )

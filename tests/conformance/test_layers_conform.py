@@ -21,6 +21,7 @@ from opec_tf.layers.pair_sampling import PairSampling
 from opec_tf.layers.peak_candidates import PeakCandidates
 from opec_tf.layers.peak_gate import PeakGate
 from opec_tf.layers.pixel_shuffle import PixelShuffle
+from opec_tf.layers.pose_noise import PoseNoise
 from opec_tf.layers.residual_graph_block import ResidualGraphBlock
 from opec_tf.layers.return_to_crop import ReturnToCrop
 from opec_tf.layers.semantic_conv import SemanticConv
@@ -59,6 +60,8 @@ CASES = {
         lambda: ResidualGraphBlock(6, COUPLE, "semantic", bodies=2),
         [(BATCH, 2 * JOINTS, 8)],
     ),
+    # Inference repeats its noise for every batch, replicas each draw the whole pattern: only a stddev of 0 can agree.
+    "PoseNoise": (lambda: PoseNoise(0.0), [(BATCH, JOINTS, 2)]),
     "ResidualGraphBlock": (lambda: ResidualGraphBlock(6, PATH, graph_convolution="semantic"), [NODES]),
     "ResidualGraphBlock without attention": (lambda: ResidualGraphBlock(6, PATH, attention=False), [NODES]),
     "ReturnToCrop": (ReturnToCrop, [POSE, POSES, POSES, (BATCH, 2, 2, 3), PARTNER]),
