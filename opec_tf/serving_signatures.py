@@ -9,8 +9,9 @@ Signatures, all numbers float32; B is the dimension along which a server may bat
 
 Each answers ``keypoints`` [..., K, 3], (x, y, score), in pixels of the picture or crop, from the most refined pose that
 the model has; ``initial_keypoints`` [..., K, 3], OPEC-Net's initial pose (of a base alone both are its heatmap peak);
-and ``pose_score`` [...], the mean of the joint scores. Pictures are decoded as ``images.decode`` does it: JPEG, PNG, BMP
-or the first frame of a GIF, turned upright by a JPEG's Exif orientation; boxes and keypoints are of the upright picture.
+and ``pose_score`` [...], the mean of the joint scores. Pictures are decoded as ``images.decode`` does it: JPEG, PNG,
+BMP or the first frame of a GIF, turned upright by a JPEG's Exif orientation; boxes and keypoints are of the upright
+picture.
 
 A model server does not hold a request to the shapes of a signature, so the graph itself refuses what it cannot answer.
 """
