@@ -27,7 +27,9 @@ def handler(versions, gate):
     """The ``http.server`` handler class of a model; ``versions`` and ``gate`` as ``PredictionService`` has them."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+        # One request a connection, so that the end of the server waits for answers and for nobody who is silent.
+        protocol_version = "HTTP/1.0"
+        timeout = 30
 
         def do_GET(self):
             self._answer(lambda match: _get(versions, match))
@@ -35,7 +37,6 @@ def handler(versions, gate):
         def do_POST(self):
             length = int(self.headers.get("Content-Length", 0))
             if length > _LARGEST_BODY:
-                self.close_connection = True
                 self._send(413, {"error": f"the request has more than {_LARGEST_BODY} bytes"})
                 return
             body = self.rfile.read(length)

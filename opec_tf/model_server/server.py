@@ -47,7 +47,6 @@ class ModelServer:
       batching: ``BatchingParameters``; None: no batching.
       poll_seconds: between two looks at the folder.
       running, waiting: see ``Gate``.
-      labels: label -> version.
       credentials: ``grpc.ServerCredentials`` for TLS on the gRPC port.
 
     Raises:
@@ -56,12 +55,12 @@ class ModelServer:
 
     def __init__(
         self, model_dir, *, name=None, host="127.0.0.1", port=0, rest_port=0, batching=None, poll_seconds=1.0,
-        running=16, waiting=64, labels=None, credentials=None,
+        running=16, waiting=64, credentials=None,
     ):  # fmt: skip
         model_dir = pathlib.Path(model_dir)
         if not model_dir.is_dir():
             raise UserError(f"{model_dir}: does not exist; make it with opec_tf.export --export_dir={model_dir}")
-        self.versions = ModelVersions(name or model_dir.resolve().name, model_dir, batching, labels)
+        self.versions = ModelVersions(name or model_dir.resolve().name, model_dir, batching)
         self._stopping = threading.Event()
         self._poller = threading.Thread(target=self._poll, args=[poll_seconds], daemon=True)
         gate = Gate(running, waiting)
@@ -88,6 +87,7 @@ class ModelServer:
             raise UserError(
                 f"--port={port} --rest_port={rest_port} on {host}: cannot be listened on ({error}); choose others"
             ) from error
+        self._rest.daemon_threads = False  # whose requests are under way when the server ends is answered
         self.rest_port = self._rest.server_address[1]
         self._rest_thread = threading.Thread(target=self._rest.serve_forever, daemon=True)
 

@@ -14,7 +14,7 @@ from tensorflow.core.protobuf import config_pb2
 from opec_tf import serving_api
 from opec_tf.model_server import predict
 from opec_tf.model_server.batching import Batcher
-from opec_tf.model_server.statuses import ServingError, not_found, refusing
+from opec_tf.model_server.statuses import ServingError, invalid, not_found, refusing
 
 _STATES = serving_api.get_model_status_pb2.ModelVersionStatus
 _WARMUP = pathlib.Path("assets.extra", "tf_serving_warmup_requests")
@@ -123,12 +123,10 @@ class ModelVersions:
       name: the model's name.
       base_path: folder of its version folders.
       batching: ``BatchingParameters`` or None.
-      labels: label -> version number.
     """
 
-    def __init__(self, name, base_path, batching=None, labels=None):
+    def __init__(self, name, base_path, batching=None):
         self.name, self._base_path, self._batching = name, pathlib.Path(base_path), batching
-        self._labels = labels or {}
         self.statuses = {}
         self._current = None
         self._users = collections.Counter()
@@ -173,20 +171,12 @@ class ModelVersions:
         """Gives the ``LoadedVersion`` that a ``ModelSpec`` asks for; it stays loaded for the block.
 
         Raises:
-          ServingError: there is no such model, version or label.
+          ServingError: there is no such model or version.
         """
-        wanted = f"Latest({spec.name})"
-        number = None
-        if spec.HasField("version"):
-            number = spec.version.value
-        elif spec.HasField("version_label"):
-            number = self._labels.get(spec.version_label)
-            if number is None:
-                raise ServingError(
-                    grpc.StatusCode.INVALID_ARGUMENT, f"Unrecognized servable version label: {spec.version_label}"
-                )
-        if number is not None:
-            wanted = f"Specific({spec.name}, {number})"
+        if spec.HasField("version_label"):  # the stand-in gives none
+            raise invalid(f"Unrecognized servable version label: {spec.version_label}")
+        number = spec.version.value if spec.HasField("version") else None
+        wanted = f"Latest({spec.name})" if number is None else f"Specific({spec.name}, {number})"
         with self._changed:
             current = self._current
             if spec.name != self.name or current is None or number not in (None, current.number):

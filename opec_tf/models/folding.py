@@ -10,6 +10,19 @@ from opec_tf.layers.pixel_shuffle import PixelShuffle
 _OUTPUT_AXIS = {tf.keras.layers.Conv2D: -1, tf.keras.layers.Conv2DTranspose: -2}
 
 
+class _DucWithoutNorm(tf.keras.layers.Layer):
+    """A ``DUC`` whose convolution has a bias and no BatchNorm after it."""
+
+    def __init__(self, duc):
+        super().__init__(name=duc.name)
+        config = {**duc.conv.get_config(), "use_bias": True, "activation": "relu"}
+        self.conv = tf.keras.layers.Conv2D.from_config(config)
+        self.shuffle = PixelShuffle(name="shuffle")
+
+    def call(self, features):
+        return self.shuffle(self.conv(features))
+
+
 def fold_batch_norm(model):
     """A copy of a functional model, nested models included, without the BatchNorm that follows a convolution.
 
@@ -34,7 +47,7 @@ def fold_batch_norm(model):
         if layer.name in norm_of_conv:
             return type(layer).from_config({**layer.get_config(), "use_bias": True})
         if isinstance(layer, DUC):
-            return _duc_without_norm(layer)
+            return _DucWithoutNorm(layer)
         return type(layer).from_config(layer.get_config())
 
     folded = tf.keras.models.clone_model(model, clone_function=clone)
@@ -60,12 +73,6 @@ def _norms_after_convolutions(model):
             if isinstance(reader, tf.keras.layers.BatchNormalization):
                 found[layer.name] = reader
     return found
-
-
-def _duc_without_norm(layer):
-    """``DUC`` whose convolution has a bias and no BatchNorm after it."""
-    conv = tf.keras.layers.Conv2D.from_config({**layer.conv.get_config(), "use_bias": True, "activation": "relu"})
-    return tf.keras.Sequential([tf.keras.Input(layer.input_shape[1:]), conv, PixelShuffle()], name=layer.name)
 
 
 def _folded_weights(conv, norm):
