@@ -191,7 +191,7 @@ class PoseClient:
 
     def _pad(self, boxes):
         """boxes [N, 4] -> [1, N', 4], all-zero boxes behind."""
-        missing = -len(boxes) % self._people if self._people > 1 else 0
+        missing = -len(boxes) % self._people if len(boxes) else self._people
         return np.pad(boxes, [[0, missing], [0, 0]])[None]
 
     def _request(self, image_bytes, boxes):

@@ -51,12 +51,10 @@ def to_tensor_proto(value):
     """A ``TensorProto`` of a float array [...] or of a list of byte strings [B]."""
     if isinstance(value, list):
         proto = tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, string_val=value)
-        shape = (len(value),)
     else:
-        array = np.ascontiguousarray(value, "<f4")
-        proto = tensor_pb2.TensorProto(dtype=types_pb2.DT_FLOAT, tensor_content=array.tobytes())
-        shape = array.shape
-    for size in shape:
+        value = np.asarray(value, "<f4")
+        proto = tensor_pb2.TensorProto(dtype=types_pb2.DT_FLOAT, tensor_content=value.tobytes())
+    for size in np.shape(value):
         proto.tensor_shape.dim.add(size=size)
     return proto
 

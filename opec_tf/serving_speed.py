@@ -5,6 +5,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -66,26 +67,24 @@ def serving_process(model_dir, batching_file=None):
     command = [sys.executable, "-m", "opec_tf.serve", f"--model_dir={model_dir}", "--port=0", "--rest_port=0"]
     if batching_file:
         command.append(f"--batching_parameters_file={batching_file}")
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    # A server that hangs while it loads is ended, so that reading its first line ends too.
-    timer = threading.Timer(_START_SECONDS, server.kill)
-    timer.start()
-    try:
-        line = server.stdout.readline()
-        timer.cancel()
-        ports = _PORTS.match(line)
-        if not ports:
-            server.kill()
-            reason = server.stderr.read().strip().splitlines()[-1:] or ["it printed nothing"]
-            raise UserError(f"opec_tf.serve --model_dir={model_dir} did not start: {reason[0]}")
-        # The server logs a line now and then, which nobody reads otherwise.
-        threading.Thread(target=server.stderr.read, daemon=True).start()
-        yield ports[1]
-    finally:
-        timer.cancel()
-        server.terminate()
-        server.wait()
-        server.stdout.close()
+    with tempfile.TemporaryFile("w+") as log, subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=log, text=True
+    ) as server:
+        # A server that hangs while it loads is ended, so that reading its first line ends too.
+        timer = threading.Timer(_START_SECONDS, server.kill)
+        timer.start()
+        try:
+            ports = _PORTS.match(next(iter(server.stdout or ()), ""))
+            timer.cancel()
+            if not ports:
+                server.kill()
+                log.seek(0)
+                reason = log.read().strip().splitlines()[-1:] or ["it printed nothing"]
+                raise UserError(f"opec_tf.serve --model_dir={model_dir} did not start: {reason[0]}")
+            yield ports[1]
+        finally:
+            timer.cancel()
+            server.terminate()
 
 
 def _measure(call, clients, seconds):

@@ -25,16 +25,14 @@ def make(folder, stages=("base", "opec"), **inference):
 
 
 def randomize(model):
-    """Weights as after training, of the size that keeps poses within the crop; BatchNorm with statistics of its own."""
+    """Weights as after training: none is zero, BatchNorm has statistics of its own, poses stay within the crop."""
     random = np.random.default_rng(0)
     for variable in model.variables:
-        if variable.dtype == tf.float32:
-            variable.assign(variable + random.uniform(0.0, 0.1, variable.shape) * _step(variable.name))
-
-
-def _step(name):
-    # Displacements are units of half a crop, and the variance's sign must stay.
-    return 0.1 if "displacement" in name else 1.0
+        if "moving_variance" in variable.name:
+            variable.assign(random.uniform(1.0, 1.5, variable.shape))
+        else:
+            scale = 0.01 if "displacement" in variable.name else 0.1
+            variable.assign_add(random.normal(0.0, scale, variable.shape))
 
 
 def picture(seed=0, size=(120, 160)):

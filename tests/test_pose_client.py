@@ -242,11 +242,11 @@ def test_the_client_starts_without_tensorflow_and_tensorflow_can_follow():
         "assert not [m for m in sys.modules if m.startswith('tensorflow.python')], 'TensorFlow was started'\n"
         "import tensorflow as tf\n"
         "from opec_tf import serving_api\n"
-        "print(tf.make_ndarray(serving_api.to_tensor_proto([[1.5]])))"
+        "print(tf.make_ndarray(serving_api.to_tensor_proto(1.5)))"
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "[[1.5]]"
+    assert done.stdout.strip() == "1.5"
 
 
 def test_the_client_can_be_copied_out(tmp_path):

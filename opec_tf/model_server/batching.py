@@ -62,7 +62,7 @@ def read_parameters(path):
         match = _FIELD.match(text, position)
         name, wrapped, plain = match.groups() if match else (text[position:].split()[0], None, None)
         value = plain if name == "allowed_batch_sizes" else wrapped
-        if name not in known or value is None or not value.isdecimal():
+        if match is None or name not in known or value is None or not value.isdecimal():
             raise UserError(
                 f"{path}: {name!r} is not understood; allowed_batch_sizes is written 'allowed_batch_sizes: 8', "
                 "any other as 'max_batch_size { value: 8 }'"
