@@ -37,7 +37,8 @@ _SIGNATURE = "image"
 _OUTPUTS = ("keypoints", "initial_keypoints", "pose_score")
 _FORMATS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")
 _FIRST_PAUSE = 0.1  # seconds before the first retry; it doubles each time
-_CODE_OF_HTTP = {400: "INVALID_ARGUMENT", 404: "NOT_FOUND", 412: "FAILED_PRECONDITION", 503: "UNAVAILABLE"}
+_CODE_OF_HTTP = {400: "INVALID_ARGUMENT", 404: "NOT_FOUND", 412: "FAILED_PRECONDITION", 503: "UNAVAILABLE",
+                 504: "DEADLINE_EXCEEDED"}  # fmt: skip
 # What TensorFlow puts around the sentence that says what is wrong.
 _ROOT_ERRORS = re.compile(r"\d+ root error\(s\) found\.\s*\(0\)\s*(\w+:)?\s*")
 _NODE = re.compile(r"\s*\[\[.*", re.DOTALL)

@@ -24,6 +24,8 @@ from opec_tf import geometry, images, inference, skeletons
 
 # Beyond this, float32 no longer tells the pixels' fractions apart.
 _LARGEST_COORDINATE = 1e5
+# Rows a picture in signature "image", padding included: their crops lie in memory at the same time.
+_MOST_PEOPLE = 128
 
 _IMAGE_BYTES = tf.TensorSpec([None], tf.string, "image_bytes")
 
@@ -83,7 +85,10 @@ class PoseSignatures(tf.Module):
         """image_bytes [B], boxes [B, N, 4] -> answers [B, N, ...]."""
         image_bytes, boxes = _checked(image_bytes, boxes, "[B, N, 4]")
         present = tf.reduce_any(boxes != 0.0, axis=-1)
-        with tf.control_dependencies(_refusals_of_boxes(boxes, present)):
+        few = _refuse_unless(
+            tf.shape(boxes)[1] <= _MOST_PEOPLE, f"boxes holds more than {_MOST_PEOPLE} rows a picture; ask in parts"
+        )
+        with tf.control_dependencies([few, *_refusals_of_boxes(boxes, present)]):
             affines = geometry.crop_affine(tf.where(present[..., None], boxes, 1.0), self._crop_size, self._box_margin)
 
         def crop(inputs):

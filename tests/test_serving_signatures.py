@@ -144,6 +144,11 @@ def test_bad_boxes_are_refused(signatures, scene, boxes, message):
     assert message in str(error.value)
 
 
+def test_a_crowd_beyond_memory_is_refused(signatures, scene):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="more than 128 rows a picture; ask in parts"):
+        signatures["image"](image_bytes=tf.constant([scene[1]]), boxes=tf.zeros([1, 129, 4]))
+
+
 @pytest.mark.parametrize("level", [-1.0, 256.0, np.nan])
 def test_crops_beyond_the_range_of_pixels_are_refused(signatures, level):
     with pytest.raises(tf.errors.InvalidArgumentError, match="outside 0..255"):
