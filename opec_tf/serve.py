@@ -34,7 +34,6 @@ absl_flags.DEFINE_float("grace_seconds", 10.0, "time for what is under way when 
 def main():
     options = flags.FLAGS
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it advises against the way in which a server loads
     parameters = (
         batching.read_parameters(options.batching_parameters_file) if options.batching_parameters_file else None
     )

@@ -10,6 +10,7 @@ import threading
 import grpc
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
+from tensorflow.python.saved_model import loader_impl
 
 from opec_tf import serving_api
 from opec_tf.model_server import predict
@@ -49,7 +50,8 @@ class LoadedVersion:
         self.number = int(path.name)
         self._session = tf.compat.v1.Session(graph=tf.Graph())
         with self._session.graph.as_default():
-            meta_graph = tf.compat.v1.saved_model.loader.load(self._session, ["serve"], str(path))
+            # tf.compat.v1.saved_model.load is the same with a notice of deprecation on every call.
+            meta_graph = loader_impl.SavedModelLoader(str(path)).load(self._session, ["serve"])
         self.signatures = {
             name: signature for name, signature in meta_graph.signature_def.items() if not name.startswith("__")
         }
