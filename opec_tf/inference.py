@@ -60,6 +60,38 @@ def estimate_poses(
     )
 
 
+def pose_names(model):
+    """The poses that a model gives, from the base's decoded peak to the final one."""
+    return (PEAK, *(name for name, output in _POSE_OUTPUTS.items() if output in model.output))
+
+
+def estimate_crops(model, crops, crop_to_image, *, skeleton, inference_config, partner=None):
+    """The forward pass, the flip test, decoding and the way back to the image: TensorFlow operations only.
+
+    Prediction and the exported model both call this function.
+
+    Args:
+      model: from ``models.build_base`` or ``build_opec_net``; or CoupleGraph, whose input is a dict.
+      crops: [B, H, W, 3], RGB, 0..255.
+      crop_to_image: float32 [B, 2, 3], the crops' affines.
+      skeleton: the model's ``Skeleton``.
+      inference_config: ``InferenceConfig``.
+      partner: int32 [B], the row of each person's partner, -1 for none; by default nobody has one. Only CoupleGraph
+        looks at it.
+
+    Returns:
+      poses: pose name -> float32 [B, K, 2], image pixels, in the order of ``pose_names``.
+      scores: float32 [B, K], 0..1.
+    """
+    names = pose_names(model)
+    crop_size = tuple(crops.shape[1:3])
+    outputs = _forward(model, crops, crop_to_image, partner, names, skeleton, inference_config.flip_test)
+    peaks, scores = decoding.decode_peaks(outputs["base_heatmaps"], inference_config.peak_refinement)
+    poses = {PEAK: peaks, **{name: outputs[_POSE_OUTPUTS[name]] for name in names[1:]}}
+    poses = {name: geometry.normalized_to_image(crop_to_image, pose, crop_size) for name, pose in poses.items()}
+    return poses, tf.clip_by_value(scores, 0.0, 1.0)
+
+
 class PoseEstimator:
     """A model with its decoding as one compiled function of a fixed batch size.
 
@@ -80,8 +112,8 @@ class PoseEstimator:
         self.crop_size = model_config.crop_size
         self.batch_size = inference_config.inference_batch_size
         self.skeleton = skeletons.SKELETONS[model_config.skeleton]
-        self.pose_names = (PEAK, *(name for name, output in _POSE_OUTPUTS.items() if output in model.output))
-        self.in_pairs = isinstance(model.input, dict) and "partner" in model.input
+        self.pose_names = pose_names(model)
+        self.in_pairs = _takes_partners(model)
         batch_size = None if self.in_pairs else self.batch_size
         crops = tf.TensorSpec([batch_size, *self.crop_size, 3], tf.float32)
         affines, partner = tf.TensorSpec([batch_size, 2, 3], tf.float32), tf.TensorSpec([batch_size], tf.int32)
@@ -141,29 +173,15 @@ class PoseEstimator:
     def _estimate_batch(self, crops, crop_to_image, partner):
         """crops [B, H, W, 3], affines [B, 2, 3], partners' rows [B] -> image points [B, P, K, 2] of the P poses, joint
         scores [B, K]."""
-        outputs = self._forward(crops, crop_to_image, partner)
-        peaks, scores = decoding.decode_peaks(outputs["base_heatmaps"], self.inference_config.peak_refinement)
-        poses = tf.stack([peaks, *(outputs[_POSE_OUTPUTS[name]] for name in self.pose_names[1:])], axis=1)
-        points = geometry.normalized_to_image(crop_to_image[:, None], poses, self.crop_size)
-        return points, tf.clip_by_value(scores, 0.0, 1.0)
-
-    def _forward(self, crops, crop_to_image, partner):
-        """The outputs that are decoded; under the flip test the mean with those of the mirrored crops."""
-        names = ["base_heatmaps", *(_POSE_OUTPUTS[name] for name in self.pose_names[1:])]
-        outputs = self._outputs(crops, crop_to_image, partner)
-        if not self.inference_config.flip_test:
-            return {name: outputs[name] for name in names}
-        mirrored_affines = geometry.mirror_affine(crop_to_image, self.crop_size)
-        mirrored = self._outputs(tf.reverse(crops, [2]), mirrored_affines, partner)
-        swap = self.skeleton.flip_order
-        back = {name: tf.gather(mirrored[name], swap, axis=1) * [-1.0, 1.0] for name in names[1:]}
-        back["base_heatmaps"] = tf.gather(tf.reverse(mirrored["base_heatmaps"], [2]), swap, axis=3)
-        return {name: (outputs[name] + back[name]) / 2.0 for name in names}
-
-    def _outputs(self, crops, crop_to_image, partner):
-        if self.in_pairs:
-            crops = {"crops": crops, "crop_to_image": crop_to_image, "partner": partner}
-        return self.model(crops, training=False)
+        poses, scores = estimate_crops(
+            self.model,
+            crops,
+            crop_to_image,
+            skeleton=self.skeleton,
+            inference_config=self.inference_config,
+            partner=partner,
+        )
+        return tf.stack(list(poses.values()), axis=1), scores
 
     def _frame_batches(self, frames, frame_index, boxes):
         """Batches of the form of ``pipeline.crop_dataset``."""
@@ -224,6 +242,33 @@ class PoseEstimator:
             predictions[name] = PosePredictions(image_ids[keep], keypoints, person_scores[keep], boxes[keep])
             rows[name] = keep
         return Estimates(predictions, rows, skipped)
+
+
+def _forward(model, crops, crop_to_image, partner, names, skeleton, flip_test):
+    """The outputs that are decoded; under the flip test the mean with those of the mirrored crops."""
+    outputs = model(_inputs(model, crops, crop_to_image, partner), training=False)
+    kept = ["base_heatmaps", *(_POSE_OUTPUTS[name] for name in names[1:])]
+    if not flip_test:
+        return {name: outputs[name] for name in kept}
+    mirrored_affines = geometry.mirror_affine(crop_to_image, tuple(crops.shape[1:3]))
+    mirrored = model(_inputs(model, tf.reverse(crops, [2]), mirrored_affines, partner), training=False)
+    swap = skeleton.flip_order
+    back = {name: tf.gather(mirrored[name], swap, axis=1) * [-1.0, 1.0] for name in kept[1:]}
+    back["base_heatmaps"] = tf.gather(tf.reverse(mirrored["base_heatmaps"], [2]), swap, axis=3)
+    return {name: (outputs[name] + back[name]) / 2.0 for name in kept}
+
+
+def _takes_partners(model):
+    return isinstance(model.input, dict)
+
+
+def _inputs(model, crops, crop_to_image, partner):
+    """What the model takes: the crops, or CoupleGraph's dict, which says who belongs to whom and where they are."""
+    if not _takes_partners(model):
+        return crops
+    if partner is None:
+        partner = tf.fill(tf.shape(crops)[:1], -1)
+    return {"crops": crops, "crop_to_image": crop_to_image, "partner": partner}
 
 
 def suppress_duplicates(points, scores, boxes, image_ids, candidates, sigmas, threshold):

@@ -126,7 +126,7 @@ def write_stage_config(folder, *configs):
       list of texts "name: before -> now"; empty at the first start.
     """
     settings = json.loads(config.to_json(*configs))
-    settings["git_revision"] = _git_revision()
+    settings["git_revision"] = git_revision()
     before = files.read_json(folder.config) if folder.config.exists() else settings
     files.write_json(folder.config, settings, indent=2)
     return [f"{name}: {before.get(name)} -> {value}" for name, value in settings.items() if before.get(name) != value]
@@ -207,7 +207,7 @@ def load_model(workdir, stage=None):
     return model, model_config, stage
 
 
-def _git_revision():
+def git_revision():
     """Commit of the source tree, with "+changes" where files differ from it; None outside a git checkout."""
     git = ["git", "-C", str(pathlib.Path(__file__).parent)]
 
