@@ -62,7 +62,14 @@ def couple_net(
     both_poses = WithPartner(dtype="float32", name="both_poses")([pose, partner])
     start = ChangeFrame(name="pose_in_pair")([both_poses, to_pair])
 
-    # Nodes: place in the pair's frame, and what OPEC-Net knows of the joint: its scores c, its last features.
+    # Nodes: place in the pair's frame, and what OPEC-Net knows of the joint: its scores c, its last features. These
+    # start as vectors of length 1, as the joint's identity is: at their full length the first steps of Adam would
+    # throw the poses out of the crop.
+    features = tf.keras.layers.LayerNormalization(
+        gamma_initializer=tf.keras.initializers.Constant(features.shape[-1] ** -0.5),
+        dtype="float32",
+        name="couple_opec_features",
+    )(features)
     own_features = tf.keras.layers.Concatenate(dtype="float32", name="own_features")(
         [_score_columns(outputs, joints), features]
     )

@@ -90,7 +90,7 @@ def _load_start_weights(model, stage, root, model_config, train_config):
     Stage base starts from --base_weights, stage opec with the base of the stage before it or else of --base_weights,
     stage couple with the OPEC-Net of the stage before it.
     """
-    before = {"base": None, "opec": "base", "couple": "opec"}[stage]
+    before = {"base": "", "opec": "base", "couple": "opec"}[stage]
     path = train_config.base_weights if stage != "couple" else ""
     if before and workdir.stage_folder(root, before).finished:
         path = workdir.stage_folder(root, before).best_weights
