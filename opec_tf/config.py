@@ -11,7 +11,7 @@ import math
 from opec_tf import skeletons
 from opec_tf.errors import UserError
 
-STAGES = ("base", "opec")
+STAGES = ("base", "opec", "couple")
 
 
 def _setting(default, help_text, choices=None, *, above=None, at_least=None, at_most=None):
@@ -84,6 +84,7 @@ class ModelConfig(_Checked):
     graph_convolution: str = _setting(
         "gcn", "gcn: Spektral's GCNConv; semantic: learned edge weights, as the authors' release", ("gcn", "semantic")
     )
+    graph_normalization: bool = _setting(False, "LayerNormalization in every graph convolution")
     joint_attention: bool = _setting(True, "self-attention over the joints at the end of each ResGCN block")
     sample_at: str = _setting(
         "latest", "pose at which image features are sampled for each block", ("initial", "latest")
@@ -104,6 +105,11 @@ class ModelConfig(_Checked):
     heatmap_from_base: bool = _setting(True, "the heatmap of eq. 6 is a correction added to the base's own heatmaps")
     refinement: bool = _setting(
         True, "off: neither feature adaption nor graph, the integral of the base's own heatmaps is the last pose"
+    )
+    initial_pose_noise: float = _setting(
+        0.0,
+        "stress test: standard deviation of noise on the initial pose, in training and inference, normalised units",
+        at_least=0,
     )
     joint_identity: bool = _setting(True, "each graph node is told which joint it is")
     candidates: int = _setting(
@@ -177,10 +183,15 @@ class DataConfig(_Checked):
 class TrainConfig(_Checked):
     """The training recipe. The defaults are the paper's (section 5.1)."""
 
-    stages: tuple = _setting(STAGES, "stages to run, in order; a finished stage is skipped", STAGES)
-    batch_size: int = _setting(10, "crops in a global batch", above=0)
+    stages: tuple = _setting(
+        STAGES[:2],
+        "stages to run, in order; a finished stage is skipped; couple needs data of people who overlap",
+        STAGES,
+    )
+    batch_size: int = _setting(10, "crops in a global batch; stage couple: two a pair", above=0)
     base_epochs: int = _setting(30, "epochs of stage base", above=0)
     opec_epochs: int = _setting(30, "epochs of stage opec", above=0)
+    couple_epochs: int = _setting(30, "epochs of stage couple", above=0)
     steps_per_epoch: int = _setting(0, "steps in an epoch; 0: once through the data", at_least=0)
     learning_rate: float = _setting(
         1e-3, "Adam's rate at the start; it follows a cosine to 0 over the stage", above=0
@@ -188,9 +199,10 @@ class TrainConfig(_Checked):
     warmup_steps: int = _setting(0, "steps over which the rate rises linearly from 0 before the cosine", at_least=0)
     gradient_clip_norm: float = _setting(0.0, "gradients are clipped to this global norm; 0: not clipped", at_least=0)
     weight_decay: float = _setting(0.0, "decoupled weight decay (AdamW) of kernels; 0: plain Adam", at_least=0)
-    freeze_base: bool = _setting(False, "stage opec leaves the base's weights and BatchNorm statistics as they are")
+    freeze_base: bool = _setting(False, "the stages after base leave its weights and BatchNorm statistics as they are")
+    freeze_opec: bool = _setting(True, "stage couple leaves OPEC-Net, base included, as it is")
     base_rate_factor: float = _setting(
-        1.0, "stage opec trains the base at this multiple of the learning rate", at_least=0
+        1.0, "stages opec and couple train the base at this multiple of the learning rate", at_least=0
     )
     pose_loss_weights: tuple = _setting((0.3, 0.5, 1.0), "lambda_1, lambda_2, lambda_3 of eq. 3", at_least=0)
     heatmap_loss_weight: float = _setting(

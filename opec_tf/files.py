@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import tempfile
 import uuid
 
@@ -44,10 +45,33 @@ def atomic_path(path):
             os.remove(temporary)
 
 
+@contextlib.contextmanager
+def atomic_folder(path):
+    """Yields a temporary folder beside ``path`` that takes its place when the block ends without an error.
+
+    Raises:
+      UserError: ``path`` exists, its parent folder cannot be written, or the disk is full.
+    """
+    path = pathlib.Path(path)
+    if path.exists():
+        raise UserError(f"{path}: exists already; choose another name or remove it")
+    temporary = make_folder(path.parent / f"{_PARTIAL}{uuid.uuid4().hex}")
+    try:
+        yield temporary
+        os.rename(temporary, path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror or error}); choose another folder") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def remove_partial(folder):
-    """Removes what ``atomic_path`` left in a folder when its process was killed."""
+    """Removes what ``atomic_path`` and ``atomic_folder`` left in a folder when their process was killed."""
     for path in pathlib.Path(folder).glob(_PARTIAL + "*"):
-        path.unlink()
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def write_text(path, text):

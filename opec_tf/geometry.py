@@ -86,6 +86,53 @@ def mirror_affine(affine, crop_size):
     return tf.concat([-along_x, affine[..., 1:2], affine[..., 2:] + (width - 1.0) * along_x], axis=-1)
 
 
+def normalized_affine(affine, crop_size):
+    """The affines [..., 2, 3] that take normalised crop coordinates, not crop pixels, to image pixels."""
+    affine = tf.convert_to_tensor(affine)
+    extent = _extent(affine, crop_size)
+    linear = affine[..., :2]
+    offset = _transform(linear, (extent - 1.0) / 2.0) + affine[..., 2]
+    return tf.concat([linear * (extent / 2.0), offset[..., None]], axis=-1)
+
+
+def pair_affine(first, second):
+    """The frame that two crops share, as the affine from its coordinates to image pixels.
+
+    The longer side of the smallest box around both crop windows spans [-1, 1], the other as much less as it is shorter:
+    a length counts the same along x and y. The frame is turned and mirrored as the crops are, so that two crops and
+    their mirror images have frames that mirror each other, x -> -x. Which crop comes first makes no difference.
+
+    Args:
+      first, second: [..., 2, 3], the crops' affines from normalised coordinates (``normalized_affine``), both turned by
+        the same angle and both or neither mirrored.
+
+    Returns:
+      [..., 2, 3].
+    """
+    axes = first[..., :2] / tf.norm(first[..., :2], axis=-2, keepdims=True)
+    to_axes = tf.linalg.matrix_transpose(axes)
+    # About a point between the two, since an offset in image pixels is a large number.
+    origin = (first[..., 2] + second[..., 2]) / 2.0
+    low, high = [], []
+    for affine in (first, second):
+        center = _transform(to_axes, affine[..., 2] - origin)
+        reach = tf.reduce_sum(tf.abs(_compose(to_axes, affine[..., :2])), axis=-1)
+        low.append(center - reach)
+        high.append(center + reach)
+    low, high = tf.minimum(*low), tf.maximum(*high)
+    half_side = tf.reduce_max(high - low, axis=-1)[..., None, None] / 2.0
+    offset = origin + _transform(axes, (low + high) / 2.0)
+    return tf.concat([axes * half_side, offset[..., None]], axis=-1)
+
+
+def change_of_frame(source, target):
+    """The affine from one frame's coordinates to another's, both given as affines [..., 2, 3] to image pixels."""
+    inverse = _invert(target[..., :2])
+    # The two offsets are large and alike, so their difference is taken first.
+    offset = _transform(inverse, source[..., 2] - target[..., 2])
+    return tf.concat([_compose(inverse, source[..., :2]), offset[..., None]], axis=-1)
+
+
 def apply_affine(affine, points):
     """Maps points by affines.
 
@@ -121,6 +168,11 @@ def _transform(matrix, vectors):
     Not a matmul: GPUs round its factors to TF32, a third of a pixel at 640.
     """
     return tf.reduce_sum(matrix * vectors[..., None, :], axis=-1)
+
+
+def _compose(first, second):
+    """Products of matrices [..., 2, 2]; see ``_transform`` for why it is not a matmul."""
+    return tf.reduce_sum(first[..., :, :, None] * second[..., None, :, :], axis=-2)
 
 
 def _invert(matrix):

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from opec_tf import decoding, geometry, images, models, skeletons
-from opec_tf.data import image_files, pipeline
+from opec_tf.data import image_files, pairing, pipeline
 from opec_tf.errors import UserError
 from opec_tf.evaluation import oks
 from opec_tf.evaluation.predictions import PosePredictions
@@ -19,7 +19,7 @@ from opec_tf.progress import Progress
 
 # Name of a pose in tables and files -> the model's output. The base's decoded peak is computed here, for every model.
 PEAK = "peak"
-_POSE_OUTPUTS = {output.removesuffix("_pose"): output for output in models.POSE_OUTPUTS}
+_POSE_OUTPUTS = {output.replace("_pose", ""): output for output in models.POSE_OUTPUTS + models.COUPLE_OUTPUTS}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +28,9 @@ class Estimates:
 
     Attributes:
       predictions: pose name -> ``PosePredictions``, in the order in which the network makes them: "peak" (the base's
-        decoded heatmap peak), "initial", "pose_1", "pose_2", "pose_3"; of a base alone only "peak". All share the joint
-        scores, so that they differ in geometry alone.
+        decoded heatmap peak), "initial", "pose_1", "pose_2", "pose_3", "couple_1", "couple_2", "couple_3"; of a base
+        alone only "peak", of an OPEC-Net those before the couple's. All share the joint scores, so that they differ in
+        geometry alone.
       rows: pose name -> int64 [N], the row of the given boxes that each prediction belongs to.
       skipped: paths of the images that could not be read.
     """
@@ -59,12 +60,48 @@ def estimate_poses(
     )
 
 
+def pose_names(model):
+    """The poses that a model gives, from the base's decoded peak to the final one."""
+    return (PEAK, *(name for name, output in _POSE_OUTPUTS.items() if output in model.output))
+
+
+def estimate_crops(model, crops, crop_to_image, *, skeleton, inference_config, partner=None):
+    """The forward pass, the flip test, decoding and the way back to the image: TensorFlow operations only.
+
+    Prediction and the exported model both call this function.
+
+    Args:
+      model: from ``models.build_base`` or ``build_opec_net``; or CoupleGraph, whose input is a dict.
+      crops: [B, H, W, 3], RGB, 0..255.
+      crop_to_image: float32 [B, 2, 3], the crops' affines.
+      skeleton: the model's ``Skeleton``.
+      inference_config: ``InferenceConfig``.
+      partner: int32 [B], the row of each person's partner, -1 for none; by default nobody has one. Only CoupleGraph
+        looks at it.
+
+    Returns:
+      poses: pose name -> float32 [B, K, 2], image pixels, in the order of ``pose_names``.
+      scores: float32 [B, K], 0..1.
+    """
+    names = pose_names(model)
+    crop_size = tuple(crops.shape[1:3])
+    outputs = _forward(model, crops, crop_to_image, partner, names, skeleton, inference_config.flip_test)
+    peaks, scores = decoding.decode_peaks(outputs["base_heatmaps"], inference_config.peak_refinement)
+    poses = {PEAK: peaks, **{name: outputs[_POSE_OUTPUTS[name]] for name in names[1:]}}
+    poses = {name: geometry.normalized_to_image(crop_to_image, pose, crop_size) for name, pose in poses.items()}
+    return poses, tf.clip_by_value(scores, 0.0, 1.0)
+
+
 class PoseEstimator:
     """A model with its decoding as one compiled function of a fixed batch size.
 
+    A CoupleGraph pairs everybody with the person of the image whose box overlaps most. The people of an image then
+    share a batch, so that each passes through the network once; if they are more than the batch size, their batch is as
+    many times larger as they need.
+
     Args:
-      model: from ``models.build_base`` or ``build_opec_net``. Its weights are read at each call, so that one estimator
-        serves a model that is being trained.
+      model: from ``models.build_base``, ``build_opec_net`` or ``build_couple_net``. Its weights are read at each call,
+        so that one estimator serves a model that is being trained.
       model_config: the ``ModelConfig`` it was built from.
       box_margin: side of a crop over side of its person's box (``DataConfig.box_margin``).
       inference_config: ``InferenceConfig``.
@@ -75,10 +112,12 @@ class PoseEstimator:
         self.crop_size = model_config.crop_size
         self.batch_size = inference_config.inference_batch_size
         self.skeleton = skeletons.SKELETONS[model_config.skeleton]
-        self.pose_names = (PEAK, *(name for name, output in _POSE_OUTPUTS.items() if output in model.output))
-        crops = tf.TensorSpec([self.batch_size, *self.crop_size, 3], tf.float32)
-        affines = tf.TensorSpec([self.batch_size, 2, 3], tf.float32)
-        self._estimate = tf.function(self._estimate_batch, input_signature=[crops, affines])
+        self.pose_names = pose_names(model)
+        self.in_pairs = _takes_partners(model)
+        batch_size = None if self.in_pairs else self.batch_size
+        crops = tf.TensorSpec([batch_size, *self.crop_size, 3], tf.float32)
+        affines, partner = tf.TensorSpec([batch_size, 2, 3], tf.float32), tf.TensorSpec([batch_size], tf.int32)
+        self._estimate = tf.function(self._estimate_batch, input_signature=[crops, affines, partner])
         frame, affines = tf.TensorSpec([None, None, 3], tf.uint8), tf.TensorSpec([None, 2, 3], tf.float32)
         self._crop = tf.function(
             lambda frame, affines: images.crop(frame, affines, self.crop_size), input_signature=[frame, affines]
@@ -110,10 +149,11 @@ class PoseEstimator:
             batches = pipeline.crop_dataset(
                 image_paths, image_index, boxes,
                 crop_size=self.crop_size, box_margin=self.box_margin, batch_size=self.batch_size, strict=strict,
+                whole_images=self.in_pairs,
             )  # fmt: skip
         naming = image_files.naming_unreadable(image_paths) if strict else contextlib.nullcontext()
         with naming, Progress("estimating poses", "people", len(boxes), enabled=progress) as meter:
-            points, scores, done = self._run(batches, len(boxes), meter)
+            points, scores, done = self._run(batches, image_index, boxes, meter)
         skipped = list(dict.fromkeys(str(image_paths[i]) for i in np.asarray(image_index)[~done]))
         return self._assemble(points, scores, done, np.asarray(image_ids)[image_index], boxes, box_scores, skipped)
 
@@ -127,53 +167,55 @@ class PoseEstimator:
         Returns:
           ``Estimates``.
         """
-        points, scores, done = self._run(self._frame_batches(frames, frame_index, boxes), len(boxes))
+        points, scores, done = self._run(self._frame_batches(frames, frame_index, boxes), frame_index, boxes)
         return self._assemble(points, scores, done, np.asarray(frame_ids)[frame_index], boxes, box_scores, [])
 
-    def _estimate_batch(self, crops, crop_to_image):
-        """crops [B, H, W, 3], affines [B, 2, 3] -> image points [B, P, K, 2] of the P poses, joint scores [B, K]."""
-        outputs = self._forward(crops)
-        peaks, scores = decoding.decode_peaks(outputs["base_heatmaps"], self.inference_config.peak_refinement)
-        poses = tf.stack([peaks, *(outputs[_POSE_OUTPUTS[name]] for name in self.pose_names[1:])], axis=1)
-        points = geometry.normalized_to_image(crop_to_image[:, None], poses, self.crop_size)
-        return points, tf.clip_by_value(scores, 0.0, 1.0)
-
-    def _forward(self, crops):
-        """The outputs that are decoded; under the flip test the mean with those of the mirrored crops."""
-        names = ["base_heatmaps", *(_POSE_OUTPUTS[name] for name in self.pose_names[1:])]
-        outputs = self.model(crops, training=False)
-        if not self.inference_config.flip_test:
-            return {name: outputs[name] for name in names}
-        mirrored = self.model(tf.reverse(crops, [2]), training=False)
-        swap = self.skeleton.flip_order
-        back = {name: tf.gather(mirrored[name], swap, axis=1) * [-1.0, 1.0] for name in names[1:]}
-        back["base_heatmaps"] = tf.gather(tf.reverse(mirrored["base_heatmaps"], [2]), swap, axis=3)
-        return {name: (outputs[name] + back[name]) / 2.0 for name in names}
+    def _estimate_batch(self, crops, crop_to_image, partner):
+        """crops [B, H, W, 3], affines [B, 2, 3], partners' rows [B] -> image points [B, P, K, 2] of the P poses, joint
+        scores [B, K]."""
+        poses, scores = estimate_crops(
+            self.model,
+            crops,
+            crop_to_image,
+            skeleton=self.skeleton,
+            inference_config=self.inference_config,
+            partner=partner,
+        )
+        return tf.stack(list(poses.values()), axis=1), scores
 
     def _frame_batches(self, frames, frame_index, boxes):
         """Batches of the form of ``pipeline.crop_dataset``."""
         affines = geometry.crop_affine(np.asarray(boxes, np.float32).reshape(-1, 4), self.crop_size, self.box_margin)
         frame_index = np.asarray(frame_index)
-        for start in range(0, len(boxes), self.batch_size):
-            rows = np.arange(start, min(start + self.batch_size, len(boxes)))
+        starts = np.arange(0, len(boxes), self.batch_size)
+        if self.in_pairs:
+            first_of_frame = np.flatnonzero(np.diff(frame_index, prepend=-1))
+            starts = first_of_frame[pairing.pack(np.diff([*first_of_frame, len(boxes)]), self.batch_size)[:-1]]
+        for start, end in zip(starts, [*starts[1:], len(boxes)]):
+            rows = np.arange(start, end)
             # People are ordered by frame, so a frame's crops of this batch are neighbours.
             in_batch = frame_index[rows]
             batch_affines = affines[rows[0] : rows[-1] + 1]
             crops = [self._crop(frames[i], tf.boolean_mask(batch_affines, in_batch == i)) for i in np.unique(in_batch)]
             yield {"crops": tf.concat(crops, axis=0), "crop_to_image": batch_affines, "row": rows}
 
-    def _run(self, batches, num_people, meter=None):
+    def _run(self, batches, image_index, boxes, meter=None):
         """Estimates batches -> image points [N, P, K, 2], joint scores [N, K] and which people were in a batch [N]."""
-        joints = self.skeleton.num_joints
+        image_index, boxes = np.asarray(image_index), np.asarray(boxes)
+        num_people, joints = len(boxes), self.skeleton.num_joints
         points = np.zeros([num_people, len(self.pose_names), joints, 2], np.float32)
         scores, done = np.zeros([num_people, joints], np.float32), np.zeros([num_people], bool)
         for batch in batches:
             rows = np.asarray(batch["row"])
             # The last batch is filled up, so that the function is traced and compiled once.
-            missing = self.batch_size - len(rows)
+            missing = -len(rows) % self.batch_size
             crops = tf.pad(batch["crops"], [[0, missing], [0, 0], [0, 0], [0, 0]])
-            crop_to_image = tf.pad(batch["crop_to_image"], [[0, missing], [0, 0], [0, 0]])
-            batch_points, batch_scores = self._estimate(crops, crop_to_image)
+            # An affine of ones and zeros, since of one of zeros there is no inverse.
+            crop_to_image = tf.concat([batch["crop_to_image"], tf.eye(2, 3, [missing])], axis=0)
+            partner = np.full([len(rows) + missing], -1, np.int32)
+            if self.in_pairs:
+                partner[: len(rows)] = pairing.partners(boxes[rows], image_index[rows])
+            batch_points, batch_scores = self._estimate(crops, crop_to_image, partner)
             points[rows], scores[rows] = batch_points[: len(rows)], batch_scores[: len(rows)]
             done[rows] = True
             if meter:
@@ -200,6 +242,33 @@ class PoseEstimator:
             predictions[name] = PosePredictions(image_ids[keep], keypoints, person_scores[keep], boxes[keep])
             rows[name] = keep
         return Estimates(predictions, rows, skipped)
+
+
+def _forward(model, crops, crop_to_image, partner, names, skeleton, flip_test):
+    """The outputs that are decoded; under the flip test the mean with those of the mirrored crops."""
+    outputs = model(_inputs(model, crops, crop_to_image, partner), training=False)
+    kept = ["base_heatmaps", *(_POSE_OUTPUTS[name] for name in names[1:])]
+    if not flip_test:
+        return {name: outputs[name] for name in kept}
+    mirrored_affines = geometry.mirror_affine(crop_to_image, tuple(crops.shape[1:3]))
+    mirrored = model(_inputs(model, tf.reverse(crops, [2]), mirrored_affines, partner), training=False)
+    swap = skeleton.flip_order
+    back = {name: tf.gather(mirrored[name], swap, axis=1) * [-1.0, 1.0] for name in kept[1:]}
+    back["base_heatmaps"] = tf.gather(tf.reverse(mirrored["base_heatmaps"], [2]), swap, axis=3)
+    return {name: (outputs[name] + back[name]) / 2.0 for name in kept}
+
+
+def _takes_partners(model):
+    return isinstance(model.input, dict)
+
+
+def _inputs(model, crops, crop_to_image, partner):
+    """What the model takes: the crops, or CoupleGraph's dict, which says who belongs to whom and where they are."""
+    if not _takes_partners(model):
+        return crops
+    if partner is None:
+        partner = tf.fill(tf.shape(crops)[:1], -1)
+    return {"crops": crops, "crop_to_image": crop_to_image, "partner": partner}
 
 
 def suppress_duplicates(points, scores, boxes, image_ids, candidates, sigmas, threshold):

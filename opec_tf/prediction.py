@@ -40,7 +40,7 @@ def predict(model, source, boxes, output_dir, *, model_config, box_margin, infer
     """Estimates the poses on all frames of a source; writes predictions.json and, under drawings/, images or a video.
 
     Args:
-      model: from ``models.build_base`` or ``build_opec_net``.
+      model: from ``models.build_base``, ``build_opec_net`` or ``build_couple_net``.
       source: ``frames.ImageFiles`` or ``frames.Video``.
       boxes: ``PersonBoxes`` of its frames; None: each frame as a whole is one person's box.
       output_dir: folder, made where it is missing.
@@ -134,7 +134,11 @@ def draw_pose(image, row, name, estimates, boxes, skeleton, hidden_score):
 
 def title(name):
     """What a pose is called above a drawing."""
-    return "base: heatmap peak" if name == PEAK else f"OPEC-Net: {name.replace('_', ' ')}"
+    if name == PEAK:
+        return "base: heatmap peak"
+    if name.startswith("couple"):
+        return f"CoupleGraph: {name.replace('couple_', 'pose ')}"
+    return f"OPEC-Net: {name.replace('_', ' ')}"
 
 
 def _chunks(source, boxes, max_people):

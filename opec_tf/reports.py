@@ -33,7 +33,7 @@ def evaluate(root, output_dir, *, split, data_config, inference_config, stage=No
       split: "train", "val" or "test".
       data_config: ``DataConfig`` that names the split.
       inference_config: ``InferenceConfig``.
-      stage: "base" or "opec"; None: the last one that is finished.
+      stage: "base", "opec" or "couple"; None: the last one that is finished.
       boxes_file: a detector's results; None: the annotated boxes.
       box_margin: side of a crop over side of its person's box; None: what the model was trained with.
 

@@ -72,6 +72,12 @@ class Skeleton:
         return matrix
 
     @functools.cached_property
+    def couple_adjacency(self):
+        """The paper's CoupleGraph, float32 [2K, 2K]: each person's bones, and an edge between corresponding joints."""
+        between = np.eye(self.num_joints, dtype=np.float32)
+        return np.block([[self.adjacency, between], [between, self.adjacency]])
+
+    @functools.cached_property
     def flip_order(self):
         """int32 [K]: ``pose[..., flip_order, :]`` swaps left and right joints, as a mirrored image needs."""
         mirror = {"left": "right", "right": "left"}

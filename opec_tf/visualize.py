@@ -212,6 +212,40 @@ def _save(figure, path):
         figure.savefig(temporary, dpi=110)
 
 
+def plot_serving_speed(results, path):
+    """Plots how an exported model answers: latency and throughput over the number of clients, a line each way to ask.
+
+    Args:
+      results: way of asking -> number of clients, as text -> {"p50_s", "p99_s" (seconds), "requests_per_second"}.
+      path: image file to write; the suffix chooses the format.
+
+    Raises:
+      UserError: the image cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    latency, throughput = figure.subplots(1, 2)
+    for way, by_clients in results.items():
+        clients = [int(count) for count in by_clients]
+        p50, p99 = ([1e3 * result[name] for result in by_clients.values()] for name in ("p50_s", "p99_s"))
+        (line,) = latency.plot(clients, p50, marker=".", label=f"{way}, p50")
+        latency.plot(clients, p99, marker=".", linestyle="--", color=line.get_color(), label=f"{way}, p99")
+        rates = [result["requests_per_second"] for result in by_clients.values()]
+        throughput.plot(clients, rates, marker=".", color=line.get_color(), label=way)
+    latency.set(title="latency", ylabel="ms", yscale="log")
+    throughput.set(title="throughput", ylabel="requests a second", ylim=(0, None))
+    for axis in (latency, throughput):
+        axis.set(xlabel="clients")
+        axis.grid(alpha=0.25)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.legend(fontsize=7, frameon=False)
+    with files.atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110)
+
+
 def _draw_person(overlay, points, drawn, hidden, skeleton, color):
     """Draws one person's bones, then its joints, in place. ``points`` [K, 2] are image pixels."""
     # Line widths follow the person's size, within what can be seen and what hides the picture.

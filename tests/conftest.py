@@ -17,3 +17,20 @@ def real_samples():
     if not folder.is_dir():
         pytest.skip(f"needs {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory):
+    """(workdir, model's folder with version 1) of a tiny OPEC-Net; tests only read it."""
+    import serving_run
+
+    return serving_run.make(tmp_path_factory.mktemp("exported"))
+
+
+@pytest.fixture(scope="session")
+def server(exported):
+    """A running ``ModelServer`` of ``exported``, without batching."""
+    from opec_tf.model_server.server import ModelServer
+
+    with ModelServer(exported[1]) as server:
+        yield server

@@ -38,9 +38,10 @@ REFUSED = [
     (TrainConfig, {"learning_rate": float("inf")}, "--learning_rate=inf is not a finite number"),
     (TrainConfig, {"batch_size": 0}, "--batch_size=0 must be above 0"),
     (TrainConfig, {"steps_per_epoch": -1}, "--steps_per_epoch=-1 must be 0 or more"),
-    (TrainConfig, {"stages": ("base", "head")}, "--stages=base,head is not known; choose from base, opec"),
-    (TrainConfig, {"stages": ("opec", "base")}, "--stages=opec,base must be one or more of base,opec, in that order"),
-    (TrainConfig, {"stages": ()}, "--stages= must be one or more of base,opec, in that order"),
+    (TrainConfig, {"stages": ("base", "head")}, "--stages=base,head is not known; choose from base, opec, couple"),
+    (TrainConfig, {"stages": ("opec", "base")}, "--stages=opec,base must be one or more of base,opec,couple, in that "
+     "order"),
+    (TrainConfig, {"stages": ()}, "--stages= must be one or more of base,opec,couple, in that order"),
     (TrainConfig, {"pose_loss_weights": (1.0,)}, "--pose_loss_weights=1.0 must be 3 numbers separated by commas"),
     (InferenceConfig, {"protocol": "mpii"}, "--protocol=mpii is not known; choose from coco, crowdpose, crowdpose12, "
      "ochuman, ocpose"),

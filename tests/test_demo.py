@@ -25,7 +25,7 @@ def test_quick_demo(tmp_path):
     assert metrics["AP"] == metrics["poses"]["pose_3"]["AP"]
     # Everyone in the test split: 20 couples of the 100.
     assert metrics["settings"]["people"] == 40
-    for name in ("contact_sheet.jpg", "curves.png"):
+    for name in ("contact_sheet.jpg", "curves.png", "served.jpg"):
         assert cv2.imread(str(tmp_path / name)) is not None
 
     written = (tmp_path / "run_seed0" / "opec" / "final.weights.h5").stat().st_mtime_ns
@@ -34,3 +34,4 @@ def test_quick_demo(tmp_path):
     assert "stage opec: finished before" in again.stdout
     assert (tmp_path / "run_seed0" / "opec" / "final.weights.h5").stat().st_mtime_ns == written
     assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
+    assert [path.name for path in (tmp_path / "models_seed0" / "opec_net").iterdir()] == ["1"]

@@ -149,3 +149,27 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path):
 def test_a_byte_order_mark_is_no_fault(tmp_path):
     (tmp_path / "a.json").write_bytes(b"\xef\xbb\xbf" + json.dumps({"a": 1}).encode())
     assert files.read_json(tmp_path / "a.json") == {"a": 1}
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    with files.atomic_folder(tmp_path / "new" / "1") as folder:
+        (folder / "variables").mkdir()
+        (folder / "variables" / "data").write_text("x")
+        assert [path.name for path in (tmp_path / "new").iterdir()] == [folder.name]
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["1"]
+    assert (tmp_path / "new" / "1" / "variables" / "data").read_text() == "x"
+    with pytest.raises(ZeroDivisionError), files.atomic_folder(tmp_path / "new" / "2") as folder:
+        (folder / "data").write_text("x")
+        raise ZeroDivisionError
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["1"]
+    with pytest.raises(UserError, match="1: exists already"), files.atomic_folder(tmp_path / "new" / "1"):
+        pass
+
+
+def test_leftover_folders_are_removed_too(tmp_path):
+    with pytest.raises(ZeroDivisionError), files.atomic_folder(tmp_path / "1") as folder:
+        leftover = tmp_path / f"{folder.name}-killed"
+        folder.rename(leftover)
+        raise ZeroDivisionError
+    files.remove_partial(tmp_path)
+    assert os.listdir(tmp_path) == []

@@ -108,4 +108,6 @@ def test_defining_twice_keeps_what_was_parsed(parse):
 
 def test_the_stages_are_those_of_the_config(parse):
     parse(f"--stages={','.join(config.STAGES)}")
-    assert flags.read(TrainConfig).stages == ("base", "opec")
+    assert flags.read(TrainConfig).stages == ("base", "opec", "couple")
+    # A data set of people who are alone has no couples, so stage couple is asked for by name.
+    assert TrainConfig().stages == ("base", "opec")

@@ -141,3 +141,69 @@ def test_graph_and_xla_agree_with_eager():
 def test_apply_affine_by_hand():
     affine = np.array([[2, 0, 1], [0, 3, -1]], np.float32)
     np.testing.assert_array_equal(geometry.apply_affine(affine, [[0.0, 0.0], [1.0, 2.0]]), [[1, -1], [3, 5]])
+
+
+def _random_pairs(rng, count, extent):
+    """Normalised affines of the two crops of each pair, turned alike."""
+    rotation = rng.uniform(-math.pi, math.pi, count)
+    corners = rng.uniform(0, 0.8 * extent, (count, 2))
+    crops = []
+    for _ in range(2):
+        shift = rng.uniform(0, 60, (count, 2))
+        boxes = np.concatenate([corners + shift, rng.uniform(20, 200, (count, 2))], axis=-1).astype(np.float32)
+        crops.append(geometry.crop_affine(boxes, CROP, margin=1.25, rotation=rotation))
+    return crops
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_crop_to_pair_and_back_is_exact(mirrored):
+    """To 1e-4 of the picture's pixels, 4,000 from its corner, where one crop may be enlarged ten times the other."""
+    rng = np.random.default_rng(0)
+    crops = _random_pairs(rng, 200, 4000)
+    if mirrored:
+        crops = [geometry.mirror_affine(affine, CROP) for affine in crops]
+    first, second = (geometry.normalized_affine(affine, CROP) for affine in crops)
+    pair = geometry.pair_affine(first, second)
+    points = rng.uniform(-1, 1, (200, 12, 2)).astype(np.float32)
+    for crop in (first, second):
+        there = geometry.apply_affine(geometry.change_of_frame(crop, pair), points)
+        back = geometry.apply_affine(geometry.change_of_frame(pair, crop), there)
+        # As vectors: a place at 4,000 has no fourth decimal in float32.
+        error = tf.linalg.matvec(crop[:, None, :, :2], back - points)
+        assert np.abs(error).max() < 1e-4
+        # The windows lie in the frame, and the image pixels are those that the crop's own affine gives.
+        assert np.abs(there).max() <= 1.0 + 1e-5
+        image = geometry.apply_affine(pair, there)
+        np.testing.assert_allclose(image, geometry.apply_affine(crop, points), atol=2e-3)
+
+
+def test_a_pairs_frame_knows_no_first_and_mirrors_with_its_crops():
+    rng = np.random.default_rng(1)
+    crops = _random_pairs(rng, 100, 1000)
+    points = rng.uniform(-1, 1, (100, 12, 2)).astype(np.float32)
+    first, second = (geometry.normalized_affine(affine, CROP) for affine in crops)
+    pair = geometry.pair_affine(first, second)
+    np.testing.assert_allclose(geometry.pair_affine(second, first), pair, rtol=1e-5, atol=1e-3)
+    plain = geometry.apply_affine(geometry.change_of_frame(first, pair), points)
+    first, second = (geometry.normalized_affine(geometry.mirror_affine(affine, CROP), CROP) for affine in crops)
+    mirror_image = geometry.apply_affine(
+        geometry.change_of_frame(first, geometry.pair_affine(first, second)), points * [-1.0, 1.0]
+    )
+    np.testing.assert_allclose(mirror_image, plain * [-1.0, 1.0], atol=1e-5)
+
+
+def test_a_pairs_frame_keeps_angles_and_turns_with_its_crops():
+    """Two upright windows and the same turned about the origin: the places in the frame do not change."""
+    boxes = np.array([[100, 40, 30, 80], [130, 60, 50, 60]], np.float32)
+    upright = [geometry.normalized_affine(geometry.crop_affine(box, CROP), CROP) for box in boxes]
+    cosine, sine = math.cos(0.7), math.sin(0.7)
+    turn = np.array([[cosine, -sine], [sine, cosine]], np.float32)
+    turned = [tf.constant(turn @ affine.numpy()) for affine in upright]
+    points = np.random.default_rng(2).uniform(-1, 1, (12, 2)).astype(np.float32)
+    found = [
+        geometry.apply_affine(geometry.change_of_frame(second, geometry.pair_affine(first, second)), points)
+        for first, second in (upright, turned)
+    ]
+    np.testing.assert_allclose(found[1], found[0], atol=1e-5)
+    linear = geometry.pair_affine(*upright).numpy()[:, :2]
+    np.testing.assert_allclose(linear, linear[0, 0] * np.eye(2), atol=1e-5)

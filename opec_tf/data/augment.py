@@ -34,7 +34,7 @@ def jitter_boxes(boxes, amount, seed):
     return tf.concat([center - extent / 2.0, extent], axis=1)
 
 
-def random_affines(boxes, crop_size, data_config, seed):
+def random_affines(boxes, crop_size, data_config, seed, together=1):
     """Affines of randomly changed crops around boxes.
 
     Args:
@@ -42,6 +42,7 @@ def random_affines(boxes, crop_size, data_config, seed):
       crop_size: (height, width), pixels.
       data_config: ``config.DataConfig``.
       seed: int [2].
+      together: so many neighbours are turned by one angle, and mirrored or not, as if the picture had been.
 
     Returns:
       (crop_to_image float32 [P, 2, 3], mirrored bool [P]).
@@ -50,6 +51,7 @@ def random_affines(boxes, crop_size, data_config, seed):
     if data_config.train_boxes == "gt":
         boxes = jitter_boxes(boxes, data_config.box_jitter, seeds[0])
     scale, rotation, flip = tf.unstack(tf.random.stateless_uniform([3, tf.shape(boxes)[0]], seeds[1]))
+    rotation, flip = (tf.repeat(draw[::together], together) for draw in (rotation, flip))
     affines = geometry.crop_affine(
         boxes,
         crop_size,

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from opec_tf import geometry, images
-from opec_tf.data import augment, image_files
+from opec_tf.data import augment, image_files, pairing
 from opec_tf.errors import UserError
 from opec_tf.skeletons import UNLABELLED
 
@@ -48,6 +48,64 @@ def training_dataset(annotations, *, crop_size, data_config, batch_size, seed):
     Raises:
       UserError: nobody is left to train on, or an image is unreadable and ``data_config.strict``.
     """
+    used = _used_people(annotations, data_config)
+    batches = _training_batches(
+        annotations, np.flatnonzero(used)[:, None],
+        crop_size=crop_size, data_config=data_config, batch_size=batch_size, seed=seed,
+    )  # fmt: skip
+    return batches.map(lambda batch: (batch["crops"], batch["joints"])).prefetch(2)
+
+
+def couple_dataset(annotations, *, crop_size, data_config, batch_size, seed):
+    """Infinite batches of pairs of people for training the CoupleGraph.
+
+    As ``training_dataset``, with the pairs of ``trainable_pairs`` in place of people. The two crops of a pair are
+    mirrored and turned alike and otherwise changed each for itself; they are rows 2 p and 2 p + 1 of a batch.
+
+    Args:
+      annotations, crop_size, data_config, seed: as for ``training_dataset``.
+      batch_size: crops in a batch, B, an even number.
+
+    Returns:
+      tf.data.Dataset of (dict(crops float32 [B, H, W, 3] RGB 0..255, crop_to_image float32 [B, 2, 3], partner int32
+      [B], the row of each person's partner), joints float32 [B, K, 3]).
+
+    Raises:
+      UserError: the batch size is odd, there are no pairs, or an image is unreadable and ``data_config.strict``.
+    """
+    if batch_size % 2:
+        raise UserError(f"--batch_size: stage couple trains on pairs, so a device's {batch_size} crops must be even")
+    pairs = trainable_pairs(annotations, data_config, _used_people(annotations, data_config))
+    if not len(pairs):
+        raise UserError("--train_data: no two people's boxes overlap, so stage couple has nothing to learn from")
+    partner = tf.range(batch_size) + tf.tile([1, -1], [batch_size // 2])
+    batches = _training_batches(
+        annotations, pairs, crop_size=crop_size, data_config=data_config, batch_size=batch_size, seed=seed
+    )
+
+    def arrange(batch):
+        return {"crops": batch["crops"], "crop_to_image": batch["crop_to_image"], "partner": partner}, batch["joints"]
+
+    return batches.map(arrange).prefetch(2)
+
+
+def trainable_pairs(annotations, data_config, used=None):
+    """The pairs of people that are trained on: everybody with the partner of largest box IoU, each pair once.
+
+    Args:
+      annotations: ``PoseAnnotations``.
+      data_config: ``DataConfig``.
+      used: bool [N], people who may be in a pair; None: ``trainable_people``.
+
+    Returns:
+      int [R, 2], rows of people.
+    """
+    people = np.flatnonzero(trainable_people(annotations, data_config) if used is None else used)
+    return people[pairing.pairs(annotations.boxes[people], annotations.image_index[people])]
+
+
+def _used_people(annotations, data_config):
+    """People who can be trained on and whose image can be read, bool [N]; a ``UserError`` where there are none."""
     readable = image_files.check(annotations.image_paths, annotations.image_sizes, data_config.strict)
     used = trainable_people(annotations, data_config) & readable[annotations.image_index]
     if not used.any():
@@ -55,7 +113,18 @@ def training_dataset(annotations, *, crop_size, data_config, batch_size, seed):
             f"none of the {len(used)} people in the training data can be trained on (readable image, box, at least "
             f"{data_config.min_labelled_joints} labelled joints); check --train_data and --min_labelled_joints"
         )
-    people = _PeopleByImage(annotations.image_paths, annotations.image_index, np.flatnonzero(used))
+    return used
+
+
+def _training_batches(annotations, groups, *, crop_size, data_config, batch_size, seed):
+    """Infinite batches of augmented crops, dict(crops, crop_to_image, joints), of groups of people.
+
+    Args:
+      groups: int [R, M], rows of the M people of each group, who share an image; they stay neighbours.
+      annotations, crop_size, data_config, batch_size, seed: see ``training_dataset``.
+    """
+    members = groups.shape[1]
+    people = _PeopleByImage(annotations.image_paths, annotations.image_index, groups)
     boxes = tf.constant(annotations.boxes, tf.float32)
     keypoints = tf.constant(annotations.keypoints, tf.float32)
     flip_order = tf.constant(annotations.skeleton.flip_order)
@@ -65,32 +134,40 @@ def training_dataset(annotations, *, crop_size, data_config, batch_size, seed):
     def load(index):
         epoch, position = index // people.num_images, index % people.num_images
         image = tf.random.experimental.index_shuffle(position, [order, epoch], people.num_images - 1)
-        rows = people.rows(image)
-        affines, mirrored = augment.random_affines(tf.gather(boxes, rows), crop_size, data_config, [placing, index])
+        rows = tf.reshape(people.rows(image), [-1])
+        affines, mirrored = augment.random_affines(
+            tf.gather(boxes, rows), crop_size, data_config, [placing, index], members
+        )
         crops = images.crop(images.decode(tf.io.read_file(people.path(image))), affines, crop_size)
         labels = tf.gather(keypoints, rows)
         labels = tf.where(mirrored[:, None, None], tf.gather(labels, flip_order, axis=1), labels)
         points = geometry.image_to_normalized(affines, labels[..., :2], crop_size)
         weights = tf.cast(labels[..., 2:] != UNLABELLED, tf.float32)
-        return tf.cast(tf.round(crops), tf.uint8), tf.concat([points * weights, weights], axis=-1)
+        joints = tf.concat([points * weights, weights], axis=-1)
+        loaded = {"crops": tf.cast(tf.round(crops), tf.uint8), "crop_to_image": affines, "joints": joints}
+        return {name: tf.reshape(value, [-1, members, *value.shape[1:]]) for name, value in loaded.items()}
 
     def finish(index, batch):
-        crops, joints = batch
-        return augment.appearance(tf.cast(crops, tf.float32), data_config, [looks, index]), joints
+        batch = {name: tf.reshape(value, [batch_size, *value.shape[2:]]) for name, value in batch.items()}
+        crops = augment.appearance(tf.cast(batch["crops"], tf.float32), data_config, [looks, index])
+        return {**batch, "crops": crops}
 
     dataset = tf.data.Dataset.range(np.iinfo(np.int64).max).map(load, num_parallel_calls=tf.data.AUTOTUNE)
     if not data_config.strict:
         dataset = dataset.ignore_errors()
-    buffer = min(_SHUFFLED_CROPS, 1 + np.count_nonzero(used) // _SHUFFLED_SHARE)
-    dataset = dataset.unbatch().shuffle(buffer, seed=mixing).batch(batch_size, drop_remainder=True)
-    return dataset.enumerate().map(finish, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
+    buffer = min(_SHUFFLED_CROPS // members, 1 + len(groups) // _SHUFFLED_SHARE)
+    dataset = dataset.unbatch().shuffle(buffer, seed=mixing).batch(batch_size // members, drop_remainder=True)
+    return dataset.enumerate().map(finish, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def crop_dataset(image_paths, image_index, boxes, *, crop_size, box_margin, batch_size, strict):
+def crop_dataset(image_paths, image_index, boxes, *, crop_size, box_margin, batch_size, strict, whole_images=False):
     """Batches of crops of given boxes, for inference; finite, in the order of the images.
 
     The last batch may be smaller (whoever compiles for a fixed size pads it). The rows of an unreadable image are
     missing, so a caller that compares rows knows whom it lost.
+
+    Under ``whole_images`` all people of an image share a batch: as many neighbouring images as fit make one, and an
+    image of more people than the batch size makes a larger one of its own.
 
     Args:
       image_paths: M paths.
@@ -99,6 +176,7 @@ def crop_dataset(image_paths, image_index, boxes, *, crop_size, box_margin, batc
       crop_size: (height, width) of a crop, pixels.
       box_margin: see ``geometry.crop_affine``.
       batch_size: crops in a batch, B.
+      whole_images: see above.
       strict: an unreadable image is an error instead: a ``UserError`` from here where its header or end shows it, else
         TensorFlow's while iterating, which ``image_files.naming_unreadable`` turns into one.
 
@@ -111,30 +189,40 @@ def crop_dataset(image_paths, image_index, boxes, *, crop_size, box_margin, batc
     """
     if strict:
         image_files.check(image_paths, np.zeros([len(image_paths), 2], int), strict)
-    people = _PeopleByImage(image_paths, image_index, np.arange(len(boxes)))
+    people = _PeopleByImage(image_paths, image_index, np.arange(len(boxes))[:, None])
     boxes = tf.constant(np.asarray(boxes, np.float32).reshape(-1, 4))
 
     def load(index):
-        rows = people.rows(index)
+        rows = people.rows(index)[:, 0]
         affines = geometry.crop_affine(tf.gather(boxes, rows), crop_size, box_margin)
         crops = images.crop(images.decode(tf.io.read_file(people.path(index))), affines, crop_size)
         return {"crops": crops, "crop_to_image": affines, "row": rows}
 
-    dataset = tf.data.Dataset.range(people.num_images).map(load, num_parallel_calls=tf.data.AUTOTUNE)
-    if not strict:
-        dataset = dataset.ignore_errors()
-    return dataset.unbatch().batch(batch_size).prefetch(2)
+    def batches_of(first, last, size):
+        dataset = tf.data.Dataset.range(first, last).map(load, num_parallel_calls=tf.data.AUTOTUNE)
+        if not strict:
+            dataset = dataset.ignore_errors()
+        return dataset.unbatch().batch(size)
+
+    if not whole_images:
+        return batches_of(0, people.num_images, batch_size).prefetch(2)
+    # A data set for each batch: an image that is left out then shifts nobody into another batch.
+    starts = tf.constant(pairing.pack(people.counts, batch_size), tf.int64)
+    return tf.data.Dataset.range(len(starts) - 1).interleave(
+        lambda batch: batches_of(starts[batch], starts[batch + 1], len(boxes)),
+        cycle_length=2, num_parallel_calls=2, deterministic=True,
+    ).prefetch(2)  # fmt: skip
 
 
 class _PeopleByImage:
-    """Rows of people, grouped by image; images without any are left out."""
+    """Groups of people, each a row [M] of people's rows, by image; images without any are left out."""
 
-    def __init__(self, image_paths, image_index, rows):
-        image_index = np.asarray(image_index)[rows]
-        used, starts = np.unique(image_index, return_counts=True)
+    def __init__(self, image_paths, image_index, groups):
+        image_index = np.asarray(image_index)[groups[:, 0]]
+        used, self.counts = np.unique(image_index, return_counts=True)
         self.num_images = len(used)
-        self._rows = tf.constant(rows[np.argsort(image_index, kind="stable")], tf.int64)
-        self._starts = tf.constant(np.concatenate([[0], np.cumsum(starts)]), tf.int64)
+        self._rows = tf.constant(groups[np.argsort(image_index, kind="stable")], tf.int64)
+        self._starts = tf.constant(np.concatenate([[0], np.cumsum(self.counts)]), tf.int64)
         self._paths = tf.constant([str(image_paths[i]) for i in used], tf.string)
 
     def rows(self, image):

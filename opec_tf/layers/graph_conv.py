@@ -24,27 +24,39 @@ class GraphConv(tf.keras.layers.Layer):
       adjacency: [K, K], non-zero where two joints are neighbours; the diagonal is ignored, every joint has a self-loop.
       kind: "gcn" or "semantic".
       activation: Keras activation or its name (the paper has a ReLU after each graph convolution).
+      normalization: LayerNormalization of each joint's features before the activation. (The paper has none, the release
+        BatchNorm; this keeps no statistics, so that replicas, small batches and inference agree.)
+      bodies: like bodies that the graph consists of, one after the other; their learned edge weights are the same, so
+        that the order of the bodies means nothing.
 
     Input: [B, K, C].
     Output: [B, K, channels].
     """
 
-    def __init__(self, channels, adjacency, kind="gcn", activation="relu", **kwargs):
+    def __init__(
+        self, channels, adjacency, kind="gcn", activation="relu", normalization=False, bodies=1, **kwargs
+    ):  # fmt: skip
         super().__init__(**kwargs)
         self.channels = channels
         self.adjacency = np.array(adjacency, np.float32)
         self.kind = kind
         self.activation = tf.keras.activations.get(activation)
+        self.normalization = normalization
+        self.bodies = bodies
+        # The weights of GCNConv's edges are not learned.
+        options = {"bodies": bodies} if kind == "semantic" else {}
         self.conv = KINDS[kind](
-            channels, activation=self.activation, kernel_initializer="he_normal", dtype=self.dtype_policy, name="conv"
-        )
+            channels, kernel_initializer="he_normal", dtype=self.dtype_policy, name="conv", **options
+        )  # fmt: skip
+        self.norm = tf.keras.layers.LayerNormalization(dtype=self.dtype_policy, name="norm") if normalization else None
         # Both preprocessings add the self-loops.
         without_loops = (self.adjacency != 0).astype(np.float32) * (1.0 - np.eye(len(self.adjacency), dtype=np.float32))
         self.graph = np.asarray(self.conv.preprocess(without_loops), np.float32)
 
     def call(self, features):
         output = self.conv([features, tf.constant(self.graph, features.dtype)])
-        return tf.ensure_shape(output, (*features.shape[:-1], self.channels))
+        output = tf.ensure_shape(output, (*features.shape[:-1], self.channels))
+        return self.activation(output if self.norm is None else self.norm(output))
 
     def get_config(self):
         return {
@@ -53,4 +65,6 @@ class GraphConv(tf.keras.layers.Layer):
             "adjacency": self.adjacency.tolist(),
             "kind": self.kind,
             "activation": tf.keras.activations.serialize(self.activation),
+            "normalization": self.normalization,
+            "bodies": self.bodies,
         }

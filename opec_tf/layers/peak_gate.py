@@ -11,8 +11,8 @@ from opec_tf import decoding
 class PeakGate(tf.keras.layers.Layer):
     """P' = P + g (peak - P), g = sigmoid(features w + b), one learned gate a joint.
 
-    The authors' release keeps the base's peak wherever its score exceeds 0.2 and takes the graph's joint elsewhere; this
-    is that choice, learned. No gradient flows into the peak.
+    The authors' release keeps the base's peak wherever its score exceeds 0.2 and takes the graph's joint elsewhere;
+    this is that choice, learned. No gradient flows into the peak.
 
     Args:
       refinement: sub-pixel rule of the peak, see ``decoding.decode_peaks``.

@@ -19,20 +19,29 @@ class ResidualGraphBlock(tf.keras.layers.Layer):
       adjacency: [K, K], non-zero where two joints are neighbours.
       graph_convolution: "gcn" or "semantic", see ``GraphConv``.
       attention: self-attention over the joints at the end.
+      normalization: of every graph convolution, see ``GraphConv``.
+      bodies: see ``GraphConv``.
 
     Input: [B, K, C].
     Output: [B, K, channels].
     """
 
-    def __init__(self, channels, adjacency, graph_convolution="gcn", attention=True, **kwargs):
+    def __init__(
+        self, channels, adjacency, graph_convolution="gcn", attention=True, normalization=False, bodies=1, **kwargs
+    ):  # fmt: skip
         super().__init__(**kwargs)
         self.channels = channels
         self.adjacency = np.array(adjacency, np.float32)
         self.graph_convolution = graph_convolution
         self.attention = attention
+        self.normalization = normalization
+        self.bodies = bodies
         policy = self.dtype_policy
         self.shortcut, self.first, self.second = (
-            GraphConv(channels, self.adjacency, graph_convolution, dtype=policy, name=name)
+            GraphConv(
+                channels, self.adjacency, graph_convolution,
+                normalization=normalization, bodies=bodies, dtype=policy, name=name,
+            )  # fmt: skip
             for name in ("shortcut", "first", "second")
         )
         self.joint_attention = JointAttention(dtype=policy, name="joint_attention") if attention else None
@@ -48,4 +57,6 @@ class ResidualGraphBlock(tf.keras.layers.Layer):
             "adjacency": self.adjacency.tolist(),
             "graph_convolution": self.graph_convolution,
             "attention": self.attention,
+            "normalization": self.normalization,
+            "bodies": self.bodies,
         }

@@ -17,15 +17,18 @@ class SemanticConv(Conv):
       channels: of the output.
       activation: Keras activation or its name.
       kernel_initializer: of both matrices, each drawn for itself.
+      bodies: M, bodies of which the graph consists, one after the other. All share the logits: those between a joint
+        and the joints of its own body, of the body after it, and so on, the first following the last.
       **kwargs: Spektral's and Keras's layer arguments.
 
     Input: [X [B, K, C], A [K, K]]; A holds 1 for an edge or self-loop and 0 elsewhere (``preprocess`` makes it).
     Output: [B, K, channels].
     """
 
-    def __init__(self, channels, activation=None, kernel_initializer="glorot_uniform", **kwargs):
+    def __init__(self, channels, activation=None, kernel_initializer="glorot_uniform", bodies=1, **kwargs):
         super().__init__(activation=activation, kernel_initializer=kernel_initializer, **kwargs)
         self.channels = channels
+        self.bodies = bodies
 
     def build(self, input_shape):
         (*_, features), (num_joints, _) = input_shape
@@ -35,7 +38,7 @@ class SemanticConv(Conv):
         other = type(self.kernel_initializer).from_config(self.kernel_initializer.get_config())
         self.neighbour_kernel = self.add_weight("neighbour_kernel", shape, initializer=other)
         self.edge_logits = self.add_weight(
-            "edge_logits", (num_joints, num_joints), initializer="ones", experimental_autocast=False
+            "edge_logits", (num_joints // self.bodies, num_joints), initializer="ones", experimental_autocast=False
         )
         self.bias = self.add_weight("bias", (self.channels,), initializer="zeros")
         super().build(input_shape)
@@ -43,7 +46,9 @@ class SemanticConv(Conv):
     def call(self, inputs):
         features, edges = inputs
         edges = tf.cast(edges, tf.float32)
-        weights = tf.exp(self.edge_logits - tf.reduce_max(self.edge_logits, axis=-1, keepdims=True)) * edges
+        joints = self.edge_logits.shape[0]
+        logits = tf.concat([tf.roll(self.edge_logits, body * joints, axis=1) for body in range(self.bodies)], axis=0)
+        weights = tf.exp(logits - tf.reduce_max(logits, axis=-1, keepdims=True)) * edges
         weights = tf.cast(weights / tf.reduce_sum(weights, axis=-1, keepdims=True), features.dtype)
         own = tf.linalg.diag_part(weights)[:, None] * tf.matmul(features, self.own_kernel)
         neighbours = tf.linalg.set_diag(weights, tf.zeros_like(weights[0]))
@@ -51,7 +56,7 @@ class SemanticConv(Conv):
 
     @property
     def config(self):
-        return {"channels": self.channels}
+        return {"channels": self.channels, "bodies": self.bodies}
 
     @staticmethod
     def preprocess(a):

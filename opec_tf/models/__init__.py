@@ -3,10 +3,12 @@
 import tensorflow as tf
 
 from opec_tf import skeletons
+from opec_tf.errors import UserError
+from opec_tf.models.couple_net import COUPLE_OUTPUTS, couple_net
 from opec_tf.models.opec_net import POSE_OUTPUTS, integral_net, opec_net
 from opec_tf.models.pose_backbone import pose_backbone
 
-__all__ = ["POSE_OUTPUTS", "build_base", "build_opec_net"]
+__all__ = ["COUPLE_OUTPUTS", "POSE_OUTPUTS", "build_base", "build_couple_net", "build_opec_net"]
 
 
 def build_base(config):
@@ -32,6 +34,7 @@ def build_opec_net(config):
         graph_channels=config.graph_channels,
         block_channels=config.block_channels,
         graph_convolution=config.graph_convolution,
+        graph_normalization=config.graph_normalization,
         joint_attention=config.joint_attention,
         sample_at=config.sample_at,
         displacement=config.displacement,
@@ -41,8 +44,31 @@ def build_opec_net(config):
         adaption=config.adaption,
         heatmap_from_base=config.heatmap_from_base,
         joint_identity=config.joint_identity,
+        initial_pose_noise=config.initial_pose_noise,
         candidates=config.candidates,
         gate=config.gate,
+    )
+
+
+def build_couple_net(config):
+    """The CoupleGraph with its OPEC-Net as layer "opec_net"; see ``couple_net.couple_net`` for inputs and outputs.
+
+    Raises:
+      UserError: the OPEC-Net has no graph.
+    """
+    if not config.refinement:
+        raise UserError("stage couple refines the poses of OPEC-Net's graph; train it with --refinement")
+    return couple_net(
+        build_opec_net(config),
+        adjacency=skeletons.SKELETONS[config.skeleton].couple_adjacency,
+        graph_channels=config.graph_channels,
+        block_channels=config.block_channels,
+        graph_convolution=config.graph_convolution,
+        graph_normalization=config.graph_normalization,
+        joint_attention=config.joint_attention,
+        sample_at=config.sample_at,
+        displacement=config.displacement,
+        joint_identity=config.joint_identity,
     )
 
 

@@ -9,6 +9,7 @@ from opec_tf.layers.joint_identity import JointIdentity
 from opec_tf.layers.joint_sampling import JointSampling
 from opec_tf.layers.peak_candidates import PeakCandidates
 from opec_tf.layers.peak_gate import PeakGate
+from opec_tf.layers.pose_noise import PoseNoise
 from opec_tf.layers.soft_argmax import SoftArgmax
 from opec_tf.models.refinement import progressive_refinement
 
@@ -23,6 +24,7 @@ def opec_net(
     graph_channels=128,
     block_channels=256,
     graph_convolution="gcn",
+    graph_normalization=False,
     joint_attention=True,
     sample_at="latest",
     displacement=True,
@@ -31,6 +33,7 @@ def opec_net(
     multi_scale=True,
     adaption="fusion",
     heatmap_from_base=True,
+    initial_pose_noise=0.0,
     joint_identity=True,
     candidates=0,
     gate=False,
@@ -44,11 +47,13 @@ def opec_net(
       graph_channels: of the first two graph convolutions.
       block_channels: of the ResGCN attention blocks.
       graph_convolution: "gcn" or "semantic", see ``GraphConv``.
+      graph_normalization: LayerNormalization in every graph convolution.
       joint_attention: self-attention at the end of each block.
       sample_at: "latest": block i samples at the pose of block i - 1; "initial": all sample at the initial pose.
       displacement: blocks add to the pose before them; otherwise each gives a pose of its own.
       image_guided, progressive, multi_scale, adaption: the rows of the paper's Table 6, see ``ModelConfig``.
       heatmap_from_base: the convolution of eq. 6 is added to the base's heatmaps instead of replacing them.
+      initial_pose_noise: standard deviation of noise on the initial pose, see ``PoseNoise``; 0: none.
       joint_identity: nodes know which joint they are, see ``JointIdentity``.
       candidates: the highest peaks of the base's heatmaps as node features, so many a joint; see ``PeakCandidates``.
       gate: the last pose is mixed with the base's peak, see ``PeakGate``.
@@ -82,6 +87,8 @@ def opec_net(
 
     # Initial pose: integral regression (eq. 2).
     initial_pose, initial_score = SoftArgmax(initial_beta(heatmaps.shape[1:3]), name="soft_argmax")(heatmaps)
+    if initial_pose_noise:
+        initial_pose = PoseNoise(initial_pose_noise, name="initial_pose_noise")(initial_pose)
     initial_pose = _output("initial_pose")(initial_pose)
     initial_score = _output("initial_score")(initial_score)
 
@@ -105,6 +112,7 @@ def opec_net(
         graph_channels=graph_channels,
         block_channels=block_channels,
         graph_convolution=graph_convolution,
+        graph_normalization=graph_normalization,
         joint_attention=joint_attention,
         displacement=displacement,
     )

@@ -17,8 +17,10 @@ def progressive_refinement(
     graph_channels=128,
     block_channels=256,
     graph_convolution="gcn",
+    graph_normalization=False,
     joint_attention=True,
     displacement=True,
+    bodies=1,
     prefix="",
 ):
     """Two graph convolutions, then three ResGCN attention blocks, each of which gives a pose.
@@ -32,8 +34,10 @@ def progressive_refinement(
       graph_channels: of the first two graph convolutions.
       block_channels: of the ResGCN attention blocks.
       graph_convolution: "gcn" or "semantic", see ``GraphConv``.
+      graph_normalization: LayerNormalization in every graph convolution.
       joint_attention: self-attention at the end of each block.
       displacement: blocks add to the pose before them; otherwise each gives a pose of its own.
+      bodies: people in the graph, one after the other, see ``GraphConv``.
       prefix: begins the name of every layer.
 
     Returns:
@@ -42,7 +46,10 @@ def progressive_refinement(
     """
     for number in (1, 2):
         name = f"{prefix}graph_conv_{number}"
-        features = GraphConv(graph_channels, adjacency, graph_convolution, name=name)(features)
+        features = GraphConv(
+            graph_channels, adjacency, graph_convolution,
+            normalization=graph_normalization, bodies=bodies, name=name,
+        )(features)  # fmt: skip
     poses = []
     for block in range(1, NUM_BLOCKS + 1):
         # J^i: features of the image at the joints. Their gradient flows into the pose they are sampled at, as the
@@ -52,7 +59,13 @@ def progressive_refinement(
             features = tf.keras.layers.Concatenate(name=f"{prefix}node_features_{block}")([features, *joint_features])
         # ResGCN attention block.
         features = ResidualGraphBlock(
-            block_channels, adjacency, graph_convolution, joint_attention, name=f"{prefix}residual_graph_block_{block}"
+            block_channels,
+            adjacency,
+            graph_convolution,
+            joint_attention,
+            graph_normalization,
+            bodies,
+            name=f"{prefix}residual_graph_block_{block}",
         )(features)
         # P^i: the pose before, displaced. Displacements start at zero, so that the first poses equal the initial one.
         change = tf.keras.layers.Dense(

@@ -25,6 +25,8 @@ ROWS: dict = {
     "absolute": ("absolute poses, no displacements", {"displacement": False}),
     "no_attention": ("no self-attention over joints", {"joint_attention": False}),
     "no_joint_identity": ("no joint identity", {"joint_identity": False}),
+    "normalization": ("LayerNormalization in the graph", {"graph_normalization": True}),
+    "no_normalization": ("no normalization in the graph", {"graph_normalization": False}),
     "candidates": ("two peak candidates a joint", {"candidates": 2}),
     "gate": ("gate between peak and refined pose", {"gate": True}),
     "end_to_end": ("base trained along", {"freeze_base": False}),

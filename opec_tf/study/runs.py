@@ -184,10 +184,11 @@ def _check_settings(folder, *configs):
     if not folder.config.exists():
         return
     begun_with, now = files.read_json(folder.config), json.loads(config.to_json(*configs))
+    other_stages = {f"{stage}_epochs" for stage in config.STAGES} - {f"{folder.path.name}_epochs"}
     differing = [
         f"{name}={begun_with[name]} (now {value})"
         for name, value in now.items()
-        if name not in _NOT_COMPARED and name in begun_with and begun_with[name] != value
+        if name not in other_stages.union(_NOT_COMPARED) and name in begun_with and begun_with[name] != value
     ]
     if differing:
         raise UserError(

@@ -119,7 +119,11 @@ def _train_stage(run, stage):
     """Trains one stage from where it is to its end."""
     folder = workdir.stage_folder(run.root, stage)
     epochs = stages.epochs(stage, run.train_config)
-    steps = stages.steps_per_epoch(run.train_config, run.train_data.num_people)
+    make_batches, people = pipeline.training_dataset, run.train_data.num_people
+    if stage == "couple":
+        make_batches = pipeline.couple_dataset
+        people = 2 * len(pipeline.trainable_pairs(run.train_data, run.data_config))
+    steps = stages.steps_per_epoch(run.train_config, people)
     with run.strategy.scope():
         model = stages.build(stage, run.root, run.model_config, run.train_config, epochs * steps, _jit_compile(run))
     if run.is_chief:
@@ -129,7 +133,7 @@ def _train_stage(run, stage):
     batches = stages.dataset(
         run.strategy,
         functools.partial(
-            pipeline.training_dataset, run.train_data, crop_size=run.model_config.crop_size, data_config=run.data_config
+            make_batches, run.train_data, crop_size=run.model_config.crop_size, data_config=run.data_config
         ),
         list(model.loss),
         run.train_config.batch_size,
@@ -137,7 +141,7 @@ def _train_stage(run, stage):
         start_epoch=len(callbacks.read_log(folder.log)),
     )
     print(
-        f"stage {stage}: {model.count_params():,} parameters, {run.train_data.num_people} people, "
+        f"stage {stage}: {model.count_params():,} parameters, {people} people, "
         f"epochs {epochs}, each of {steps} steps",
         flush=True,
     )

@@ -4,18 +4,19 @@ import numpy as np
 import tensorflow as tf
 
 from opec_tf import losses, models
+from opec_tf.errors import UserError
 from opec_tf.training import optimizer, strategy as strategies, workdir
 
 
 def best_pose(stage, model_config):
     """Name of the pose that chooses a stage's best epoch: the decoded peak of the base, else the last pose (paper 3.3:
     "the last generated pose will correspond to the best estimation result")."""
-    return {"base": "peak", "opec": "pose_3" if model_config.refinement else "initial"}[stage]
+    return {"base": "peak", "opec": "pose_3" if model_config.refinement else "initial", "couple": "couple_3"}[stage]
 
 
 def epochs(stage, train_config):
     """Number of epochs of a stage."""
-    return {"base": train_config.base_epochs, "opec": train_config.opec_epochs}[stage]
+    return getattr(train_config, f"{stage}_epochs")
 
 
 def losses_and_weights(stage, model_config, train_config):
@@ -23,7 +24,8 @@ def losses_and_weights(stage, model_config, train_config):
 
     Stage base learns heatmaps. Stage opec minimises eq. 3: the initial pose with weight 1, poses 1 to 3 with lambda_1
     to lambda_3; a base that is trained along keeps its heatmap loss beside it, since nothing in eq. 3 asks it for a
-    peak at each joint.
+    peak at each joint. Stage couple minimises the same of the couple's poses, with lambda_1 to lambda_3; an OPEC-Net
+    that is trained along keeps its losses beside it.
 
     Returns:
       (output name -> Keras loss, output name -> weight)
@@ -31,6 +33,13 @@ def losses_and_weights(stage, model_config, train_config):
     heatmap_loss = losses.HeatmapLoss(sigma=train_config.heatmap_sigma)
     if stage == "base":
         return {"base_heatmaps": heatmap_loss}, {"base_heatmaps": 1.0}
+    if stage == "couple":
+        weights = dict(zip(models.COUPLE_OUTPUTS, train_config.pose_loss_weights))
+        stage_losses = {name: losses.PoseLoss() for name in weights}
+        if train_config.freeze_opec:
+            return stage_losses, weights
+        opec_losses, opec_weights = losses_and_weights("opec", model_config, train_config)
+        return {**opec_losses, **stage_losses}, {**opec_weights, **weights}
     poses = models.POSE_OUTPUTS if model_config.refinement else models.POSE_OUTPUTS[:1]
     weights = dict(zip(poses, (1.0,) + train_config.pose_loss_weights))
     stage_losses = {name: losses.PoseLoss() for name in weights}
@@ -44,7 +53,7 @@ def build(stage, root, model_config, train_config, total_steps, jit_compile):
     """Builds, initialises and compiles the model of a stage. Call it in the strategy's scope.
 
     Args:
-      stage: "base" or "opec".
+      stage: "base", "opec" or "couple".
       root: the workdir.
       model_config: ``ModelConfig``.
       train_config: ``TrainConfig``.
@@ -60,10 +69,14 @@ def build(stage, root, model_config, train_config, total_steps, jit_compile):
     tf.keras.utils.set_random_seed(train_config.seed)
     model = workdir.BUILDERS[stage](model_config)
     _load_start_weights(model, stage, root, model_config, train_config)
-    base = model.get_layer("base")
+    opec = model.get_layer("opec_net") if stage == "couple" else model
+    base = opec.get_layer("base")
     # A frozen BatchNorm layer also uses its moving statistics in training, and leaves them as they are.
-    base.trainable = not (stage == "opec" and train_config.freeze_base)
-    slow = base.trainable_variables if stage == "opec" else ()
+    if stage == "couple":
+        opec.trainable = not train_config.freeze_opec
+    if stage != "base" and train_config.freeze_base:
+        base.trainable = False
+    slow = () if stage == "base" else base.trainable_variables
     adam = optimizer.make(train_config, total_steps, slow, train_config.base_rate_factor)
     stage_losses, weights = losses_and_weights(stage, model_config, train_config)
     model.compile(optimizer=adam, loss=stage_losses, loss_weights=weights, jit_compile=jit_compile)
@@ -72,21 +85,30 @@ def build(stage, root, model_config, train_config, total_steps, jit_compile):
 
 
 def _load_start_weights(model, stage, root, model_config, train_config):
-    """Fills the base of a stage's model: from the stage before it, else from --base_weights, else not at all."""
-    trained_base = workdir.stage_folder(root, "base")
-    path = train_config.base_weights
-    if stage == "opec" and trained_base.finished:
-        path = trained_base.best_weights
+    """Fills a stage's model with what it starts from.
+
+    Stage base starts from --base_weights, stage opec with the base of the stage before it or else of --base_weights,
+    stage couple with the OPEC-Net of the stage before it.
+    """
+    before = {"base": "", "opec": "base", "couple": "opec"}[stage]
+    path = train_config.base_weights if stage != "couple" else ""
+    if before and workdir.stage_folder(root, before).finished:
+        path = workdir.stage_folder(root, before).best_weights
+    elif stage == "couple":
+        raise UserError(f"{root}: stage couple starts from OPEC-Net, and stage opec is not finished; train it first")
+    print(f"stage {stage}: starts from {path or 'random weights'}", flush=True)
     if not path:
-        print(f"stage {stage}: starts from random weights", flush=True)
         return
-    print(f"stage {stage}: starts from {path}", flush=True)
     if stage == "base":
         workdir.load_weights(model, path)
         return
-    base = workdir.BUILDERS["base"](model_config)
-    workdir.load_weights(base, path)
-    model.get_layer("base").set_weights(base.get_layer("base").get_weights())
+    trained = workdir.BUILDERS[before](model_config)
+    workdir.load_weights(trained, path)
+    if stage == "opec":
+        model.get_layer("base").set_weights(trained.get_layer("base").get_weights())
+        return
+    for layer in trained.layers:
+        model.get_layer("opec_net").get_layer(layer.name).set_weights(layer.get_weights())
 
 
 def steps_per_epoch(train_config, num_people):
@@ -103,14 +125,15 @@ def dataset(strategy, make_batches, output_names, batch_size, seed, start_epoch)
 
     Args:
       strategy: tf.distribute strategy.
-      make_batches: function of the keywords batch_size and seed -> endless tf.data.Dataset of (crops, joints).
+      make_batches: function of the keywords batch_size and seed -> endless tf.data.Dataset of (crops or what
+        else the model takes, joints).
       output_names: model outputs that carry a loss; each is compared with the joints.
       batch_size: global batch size.
       seed: the run's seed.
       start_epoch: epoch that training starts or resumes at.
 
     Returns:
-      (distributed) dataset of (crops [B, H, W, 3], output name -> joints [B, K, 3]).
+      (distributed) dataset of (the model's inputs, output name -> joints [B, K, 3]).
     """
     local_batch_size = strategies.per_replica_batch_size(strategy, batch_size)
 
@@ -119,6 +142,6 @@ def dataset(strategy, make_batches, output_names, batch_size, seed, start_epoch)
         # 31 bits: what tf.data takes for a seed.
         worker_seed = int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
         batches = make_batches(batch_size=local_batch_size, seed=worker_seed)
-        return batches.map(lambda crops, joints: (crops, {name: joints for name in output_names}))
+        return batches.map(lambda inputs, joints: (inputs, {name: joints for name in output_names}))
 
     return strategy.distribute_datasets_from_function(worker_dataset)

@@ -26,7 +26,8 @@ class Validator:
       model_config: ``ModelConfig``.
       data_config: ``DataConfig``.
       inference_config: ``InferenceConfig``.
-      max_people: score this many people, taken evenly from the split; 0: all.
+      max_people: score this many people, taken evenly from the split; 0: all. For a CoupleGraph they come with their
+        partners: all people of as many images as have about so many.
 
     Raises:
       UserError: the protocol does not fit the model or the data.
@@ -40,13 +41,22 @@ class Validator:
         nobody = predictions.empty(self._skeleton.num_joints)
         coco_eval.evaluate(annotations, nobody, self._protocol, f"--val_data with --skeleton={model_config.skeleton}")
         self._people = np.flatnonzero(reports.scoreable_people(annotations))
-        if 0 < max_people < len(self._people):
-            people = self._people[np.linspace(0, len(self._people) - 1, max_people).round().astype(int)]
-            # People that are not estimated must not count as missed.
-            self.annotations, self._people = annotations.select(people), np.arange(max_people)
         self._estimator = PoseEstimator(
             model, model_config=model_config, box_margin=data_config.box_margin, inference_config=inference_config
         )
+        if 0 < max_people < len(self._people):
+            people = self._people[self._evenly(max_people)]
+            # People that are not estimated must not count as missed.
+            self.annotations, self._people = annotations.select(people), np.arange(len(people))
+
+    def _evenly(self, max_people):
+        """Which of the people to be scored are, bool; people are taken one by one or, for pairs, with their image."""
+        groups = np.arange(len(self._people))
+        if self._estimator.in_pairs:
+            _, groups = np.unique(self.annotations.image_index[self._people], return_inverse=True)
+        num_groups = groups.max() + 1
+        count = max(1, round(max_people * num_groups / len(groups)))
+        return np.isin(groups, np.linspace(0, num_groups - 1, count).round())
 
     def scores(self):
         """Estimates every pose.

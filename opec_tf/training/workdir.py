@@ -25,7 +25,7 @@ from opec_tf import config, files, models
 from opec_tf.config import ModelConfig
 from opec_tf.errors import UserError
 
-BUILDERS = {"base": models.build_base, "opec": models.build_opec_net}
+BUILDERS = {"base": models.build_base, "opec": models.build_opec_net, "couple": models.build_couple_net}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +126,7 @@ def write_stage_config(folder, *configs):
       list of texts "name: before -> now"; empty at the first start.
     """
     settings = json.loads(config.to_json(*configs))
-    settings["git_revision"] = _git_revision()
+    settings["git_revision"] = git_revision()
     before = files.read_json(folder.config) if folder.config.exists() else settings
     files.write_json(folder.config, settings, indent=2)
     return [f"{name}: {before.get(name)} -> {value}" for name, value in settings.items() if before.get(name) != value]
@@ -186,7 +186,7 @@ def load_model(workdir, stage=None):
 
     Args:
       workdir: folder of a training run.
-      stage: "base" or "opec"; by default the last stage that is finished.
+      stage: "base", "opec" or "couple"; by default the last stage that is finished.
 
     Returns:
       (Keras model with the stage's best weights, ``ModelConfig``, stage)
@@ -207,7 +207,7 @@ def load_model(workdir, stage=None):
     return model, model_config, stage
 
 
-def _git_revision():
+def git_revision():
     """Commit of the source tree, with "+changes" where files differ from it; None outside a git checkout."""
     git = ["git", "-C", str(pathlib.Path(__file__).parent)]
 

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from opec_tf import layers
+from opec_tf.layers.change_frame import ChangeFrame
 from opec_tf.layers.duc import DUC
 from opec_tf.layers.fusion_block import FusionBlock
 from opec_tf.layers.graph_conv import GraphConv
@@ -15,37 +16,59 @@ from opec_tf.layers.image_normalization import ImageNormalization
 from opec_tf.layers.joint_attention import JointAttention
 from opec_tf.layers.joint_identity import JointIdentity
 from opec_tf.layers.joint_sampling import JointSampling
+from opec_tf.layers.pair_frame import PairFrame
+from opec_tf.layers.pair_sampling import PairSampling
 from opec_tf.layers.peak_candidates import PeakCandidates
 from opec_tf.layers.peak_gate import PeakGate
 from opec_tf.layers.pixel_shuffle import PixelShuffle
+from opec_tf.layers.pose_noise import PoseNoise
 from opec_tf.layers.residual_graph_block import ResidualGraphBlock
+from opec_tf.layers.return_to_crop import ReturnToCrop
 from opec_tf.layers.semantic_conv import SemanticConv
 from opec_tf.layers.soft_argmax import SoftArgmax
 from opec_tf.layers.squeeze_excite import SqueezeExcite
+from opec_tf.layers.with_partner import WithPartner
 
 BATCH, JOINTS = 4, 3
 PATH = [[1, 1, 0], [1, 1, 1], [0, 1, 1]]
 MAP = (BATCH, 6, 5, 8)
 NODES = (BATCH, JOINTS, 8)
+POSE, POSES = (BATCH, JOINTS, 2), (BATCH, 2 * JOINTS, 2)
+COUPLE = np.block([[np.array(PATH), np.eye(3)], [np.eye(3), np.array(PATH)]])
+PARTNER = (BATCH,)
 
-# Layer and the shapes of its inputs; values are drawn from -1..1. A shape without the batch stands for a graph.
+# Layer and the shapes of its inputs; values are drawn from -1..1. A shape without the batch stands for a graph, a
+# batch without features for the rows of partners: the first two people have each other, in either replica's half too.
 CASES = {
+    "ChangeFrame": (ChangeFrame, [POSES, (BATCH, 2, 2, 3)]),
     "DUC": (lambda: DUC(16), [MAP]),
     "FusionBlock": (lambda: FusionBlock(4), [(BATCH, 3, 2, 6), (BATCH, 6, 4, 5)]),
     "GraphConv gcn": (lambda: GraphConv(5, PATH), [NODES]),
+    "GraphConv of two bodies": (lambda: GraphConv(5, COUPLE, "semantic", bodies=2), [(BATCH, 2 * JOINTS, 8)]),
     "GraphConv semantic": (lambda: GraphConv(5, PATH, kind="semantic", activation=None), [NODES]),
+    "GraphConv normalized": (lambda: GraphConv(5, PATH, normalization=True), [NODES]),
     "ImageNormalization": (lambda: ImageNormalization(mean=(0.1, 0.2, 0.3)), [(BATCH, 6, 5, 3)]),
     "JointAttention": (JointAttention, [NODES]),
     "JointIdentity": (lambda: JointIdentity(JOINTS), [NODES]),
     "JointSampling": (JointSampling, [MAP, (BATCH, JOINTS, 2)]),
+    "PairFrame": (lambda: PairFrame((32, 24)), [(BATCH, 2, 3), PARTNER]),
+    "PairSampling": (PairSampling, [MAP, POSES, PARTNER]),
     "PeakCandidates": (lambda: PeakCandidates(3), [MAP]),
     "PeakGate": (lambda: PeakGate("none"), [(BATCH, JOINTS, 2), NODES, (BATCH, 6, 5, JOINTS)]),
     "PixelShuffle": (PixelShuffle, [MAP]),
+    "ResidualGraphBlock of two bodies": (
+        lambda: ResidualGraphBlock(6, COUPLE, "semantic", bodies=2),
+        [(BATCH, 2 * JOINTS, 8)],
+    ),
+    # Inference repeats its noise for every batch, replicas each draw the whole pattern: only a stddev of 0 can agree.
+    "PoseNoise": (lambda: PoseNoise(0.0), [(BATCH, JOINTS, 2)]),
     "ResidualGraphBlock": (lambda: ResidualGraphBlock(6, PATH, graph_convolution="semantic"), [NODES]),
     "ResidualGraphBlock without attention": (lambda: ResidualGraphBlock(6, PATH, attention=False), [NODES]),
+    "ReturnToCrop": (ReturnToCrop, [POSE, POSES, POSES, (BATCH, 2, 2, 3), PARTNER]),
     "SemanticConv": (lambda: SemanticConv(5, activation="relu"), [NODES, (JOINTS, JOINTS)]),
     "SoftArgmax": (lambda: SoftArgmax(initial_beta=3.0), [MAP]),
     "SqueezeExcite": (lambda: SqueezeExcite(reduction=2), [MAP]),
+    "WithPartner": (WithPartner, [NODES, PARTNER]),
 }
 
 
@@ -54,11 +77,13 @@ def case(request):
     """(function that makes the layer, its inputs as arrays)."""
     make, shapes = CASES[request.param]
     generator = np.random.default_rng(3)
-    inputs = [
-        np.array(PATH, np.float32) if shape[0] != BATCH else generator.uniform(-1, 1, shape).astype(np.float32)
-        for shape in shapes
-    ]
-    return make, inputs
+
+    def values(shape):
+        if shape == PARTNER:
+            return np.array([1, 0, -1, -1], np.int32)
+        return np.array(PATH, np.float32) if shape[0] != BATCH else generator.uniform(-1, 1, shape).astype(np.float32)
+
+    return make, [values(shape) for shape in shapes]
 
 
 def apply(layer, inputs):
@@ -114,7 +139,7 @@ def test_saved_model_round_trip(case, tmp_path):
     make, arrays = case
     layer = make()
     symbols = [
-        tf.keras.Input(array.shape[1:]) if len(array) == BATCH else tf.keras.Input(batch_shape=array.shape)
+        tf.keras.Input(batch_shape=(None if len(array) == BATCH else len(array), *array.shape[1:]), dtype=array.dtype)
         for array in arrays
     ]
     model = tf.keras.Model(symbols if len(symbols) > 1 else symbols[0], apply(layer, symbols))

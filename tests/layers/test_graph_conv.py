@@ -66,3 +66,22 @@ def test_information_travels_one_edge(kind):
 
 def test_relu_follows_by_default():
     assert np.min(GraphConv(8, PATH)(FEATURES)) == 0.0
+
+
+def test_two_bodies_share_their_edge_weights():
+    """Swapping the bodies swaps the outputs; logits within a body and between the bodies are weights of their own."""
+    couple = np.block([[PATH, np.eye(3)], [np.eye(3), PATH]])
+    layer = GraphConv(2, couple, kind="semantic", activation=None, bodies=2)
+    features = np.random.default_rng(0).normal(size=(1, 6, 2)).astype(np.float32)
+    layer(features)
+    own, neighbour, logits, bias = layer.get_weights()
+    assert logits.shape == (3, 6)
+    logits = np.random.default_rng(1).normal(size=(3, 6))
+    layer.set_weights([np.eye(2), 10.0 * np.eye(2), logits, bias])
+    output, order = layer(features).numpy(), [3, 4, 5, 0, 1, 2]
+    np.testing.assert_allclose(layer(features[:, order]), output[:, order], atol=1e-5)
+    # Joint 0 of the second body: itself, joint 1 of its body, joint 0 of the other.
+    weights = np.exp(logits[0, [0, 1, 3]])
+    weights /= weights.sum()
+    expected = weights[0] * features[0, 3] + 10 * (weights[1] * features[0, 4] + weights[2] * features[0, 0])
+    np.testing.assert_allclose(output[0, 3], expected, rtol=1e-5)

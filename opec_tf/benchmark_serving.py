@@ -1,0 +1,74 @@
+"""Measures an exported model: called in-process, and over gRPC with and without server-side batching.
+
+python -m opec_tf.benchmark_serving --model_dir=models/opec_net --output=benchmark_serving.json
+
+Prints a table, writes JSON and beside it a plot (.png). The server is opec_tf.serve on this machine's loopback, so that
+its processors are shared with the clients; TensorFlow Serving itself is faster.
+"""
+
+import pathlib
+
+import tensorflow as tf
+from absl import flags as absl_flags
+
+from opec_tf import cli, exporting, files, flags, pose_client, serving_speed, speed, visualize
+from opec_tf.errors import UserError
+
+absl_flags.DEFINE_string("model_dir", None, "the model's folder, which holds a folder for each version", required=True)
+absl_flags.DEFINE_string("image", None, "picture to ask about; by default one of COCO's size is made up")
+absl_flags.DEFINE_integer("people", 1, "people in the picture", lower_bound=1)
+absl_flags.DEFINE_list("clients", ["1", "4", "16"], "numbers of clients that ask at the same time")
+absl_flags.DEFINE_float("seconds", 10.0, "time for each number of clients", lower_bound=0.0)
+absl_flags.DEFINE_string(
+    "batching_parameters_file", "serving/batching_parameters.txt", "server-side batching that is compared with none"
+)
+absl_flags.DEFINE_string("output", "benchmark_serving.json", "JSON file for the results")
+
+
+def main():
+    options = flags.FLAGS
+    clients = _numbers(options.clients)
+    image_bytes = (
+        pose_client.read_picture(options.image)
+        if options.image
+        else tf.io.encode_jpeg(speed.made_up_picture(0), quality=95).numpy()
+    )
+    height, width = pose_client.decode_picture(image_bytes).shape[:2]
+    boxes = speed.made_up_boxes(options.people, seed=0) * [width / 640, height / 480, width / 640, height / 480]
+    results = {"machine": speed.machine(), "people": options.people}
+    asked = (image_bytes, boxes, clients, options.seconds)
+    ways = {
+        "in process": lambda: serving_speed.measure_in_process(_newest(options.model_dir), *asked),
+        "gRPC": lambda: serving_speed.measure_over_grpc(options.model_dir, *asked),
+        "gRPC, batched": lambda: serving_speed.measure_over_grpc(
+            options.model_dir, *asked, options.batching_parameters_file
+        ),
+    }
+    print(f"{'':24}{'clients':>8}{'p50 ms':>10}{'p95 ms':>10}{'p99 ms':>10}{'per second':>12}", flush=True)
+    measured = results["measured"] = {}
+    for way, measure in ways.items():
+        measured[way] = measure()
+        for count, result in measured[way].items():
+            times = "".join(f"{1e3 * result[name]:10.1f}" for name in ("p50_s", "p95_s", "p99_s"))
+            print(f"{way:24}{count:>8}{times}{result['requests_per_second']:12.1f}", flush=True)
+        files.write_json(options.output, results, indent=2)
+    plot = pathlib.Path(options.output).with_suffix(".png")
+    visualize.plot_serving_speed(measured, plot)
+    print(f"written: {options.output}, {plot}")
+
+
+def _numbers(texts):
+    if not texts or not all(text.isdecimal() and int(text) for text in texts):
+        raise UserError(f"--clients={','.join(texts)} must be whole numbers above 0, separated by commas")
+    return [int(text) for text in texts]
+
+
+def _newest(model_dir):
+    """The folder of the newest version."""
+    if not pathlib.Path(model_dir).is_dir() or exporting.next_version(model_dir) == 1:
+        raise UserError(f"{model_dir}: holds no version; make one with opec_tf.export --export_dir={model_dir}")
+    return pathlib.Path(model_dir, str(exporting.next_version(model_dir) - 1))
+
+
+if __name__ == "__main__":
+    cli.run(main, __doc__)

@@ -1,0 +1,113 @@
+"""Sends a picture and person boxes to a model server; prints the joints, writes JSON and a drawing.
+
+python -m opec_tf.client --target=localhost:8500 --image=photo.jpg --boxes=boxes.json --output=drawing.jpg
+
+With --rest the target is the server's REST port. Needs no model code and does not start TensorFlow; in Python use
+opec_tf.pose_client.PoseClient.
+"""
+
+import os
+
+import numpy as np
+from absl import flags as absl_flags
+
+from opec_tf import cli, files, flags, pose_client, records, skeletons, visualize
+from opec_tf.errors import UserError
+from opec_tf.pose_client import PoseClient
+
+absl_flags.DEFINE_string("target", "localhost:8500", "HOST:PORT of the server")
+absl_flags.DEFINE_string("model_name", "opec_net", "the model's name on the server")
+absl_flags.DEFINE_integer("version", None, "the model's version; by default the newest", lower_bound=1)
+absl_flags.DEFINE_bool("rest", False, "REST instead of gRPC")
+absl_flags.DEFINE_string("image", None, "picture: JPEG, PNG, BMP or GIF", required=True)
+absl_flags.DEFINE_string(
+    "boxes", None,
+    "JSON file of person boxes: a list of [x, y, w, h], or of {bbox: [x, y, w, h], file_name}, of which those of the "
+    "image are taken; by default the whole image is one person",
+)  # fmt: skip
+absl_flags.DEFINE_float("deadline", 30.0, "seconds for the answer", lower_bound=0.0)
+absl_flags.DEFINE_integer("retries", 4, "how often an unavailable server is asked again", lower_bound=0)
+absl_flags.DEFINE_bool("tls", False, "encrypt the connection")
+absl_flags.DEFINE_string("tls_ca", None, "PEM file of the authority that the server's certificate is checked against")
+absl_flags.DEFINE_string("json", None, "file for the poses, as COCO results with the file's name")
+absl_flags.DEFINE_string("output", None, "image file for a drawing")
+absl_flags.DEFINE_enum("skeleton", None, sorted(skeletons.SKELETONS), "the model's joints; by default by their number")
+absl_flags.DEFINE_float("hidden_score", 0.3, "joints of a lower score are drawn as occluded")
+
+
+def main():
+    options = flags.FLAGS
+    image_bytes = pose_client.read_picture(options.image)
+    boxes = read_boxes(options.boxes, os.path.basename(options.image)) if options.boxes else None
+    with PoseClient(
+        options.target,
+        model=options.model_name,
+        version=options.version,
+        rest=options.rest,
+        deadline=options.deadline,
+        retries=options.retries,
+        tls=options.tls,
+        tls_ca=options.tls_ca,
+    ) as client:
+        poses = client.estimate(image_bytes, boxes)
+    skeleton = _skeleton(options.skeleton, poses.keypoints.shape[1])
+    print(table(poses, skeleton))
+    if options.json:
+        files.write_json(options.json, coco_results(poses, os.path.basename(options.image)))
+    if options.output:
+        drawing = pose_client.draw(image_bytes, poses, skeleton, options.hidden_score)
+        visualize.write_image(options.output, drawing)
+
+
+def read_boxes(path, image_name):
+    """The boxes [N, 4] of an image in a JSON file; see --boxes.
+
+    Raises:
+      UserError: the file is malformed or has no box of the image.
+    """
+    content = files.read_json(path)
+    if isinstance(content, list) and content and all(isinstance(box, list) for box in content):
+        content = [{"bbox": box} for box in content]
+    people = records.Records(path, "box", content)
+    boxes = people.numbers("bbox", (4,), "x, y, width, height")
+    if people.has("file_name").any():
+        boxes = boxes[[os.path.basename(name) == image_name for name in people.texts("file_name")]]
+        if not len(boxes):
+            raise UserError(f"{path}: no box has the 'file_name' {image_name}; check that both belong together")
+    without_area = np.any(boxes[:, 2:] <= 0, axis=1)
+    if without_area.any():
+        raise UserError(f"{path}: 'bbox' {boxes[without_area][0].tolist()} has no area; give w and h above 0")
+    return boxes
+
+
+def table(poses, skeleton):
+    """The poses as text: a block a person, a line a joint."""
+    lines = []
+    for number, (keypoints, score) in enumerate(zip(poses.keypoints, poses.scores), start=1):
+        lines.append(f"person {number}, score {score:.3f}")
+        lines += [f"  {j:16}{x:9.1f}{y:9.1f}{s:8.3f}" for j, (x, y, s) in zip(skeleton.joints, keypoints.tolist())]
+    return "\n".join(lines)
+
+
+def coco_results(poses, image_name):
+    """The poses as COCO results, as ``opec_tf.predict`` writes them."""
+    return [
+        {
+            "file_name": image_name, "image_id": 1, "category_id": 1,
+            "keypoints": np.round(keypoints.astype(float), 3).ravel().tolist(), "score": round(score, 5), "bbox": box,
+        }
+        for keypoints, score, box in zip(poses.keypoints, poses.scores.tolist(), poses.boxes.tolist())
+    ]  # fmt: skip
+
+
+def _skeleton(name, num_joints):
+    skeleton = skeletons.SKELETONS[name] if name else skeletons.with_num_joints(num_joints)
+    if skeleton is None or skeleton.num_joints != num_joints:
+        raise UserError(
+            f"the model has {num_joints} joints; name them by --skeleton (metadata.json beside the model says which)"
+        )
+    return skeleton
+
+
+if __name__ == "__main__":
+    cli.run(main, __doc__)

@@ -1,0 +1,52 @@
+"""Who is whose partner in the CoupleGraph, and which images share a batch, in NumPy."""
+
+import numpy as np
+
+from opec_tf import boxes as person_boxes
+
+
+def partners(boxes, image_index):
+    """Everybody's partner: the person of the same image whose box overlaps most.
+
+    Args:
+      boxes: [N, 4], (x, y, w, h), image pixels.
+      image_index: int [N], the image each person is in.
+
+    Returns:
+      int32 [N], the partner's row, the first of several that overlap alike; -1 where no box overlaps.
+    """
+    boxes, image_index = np.asarray(boxes, np.float64).reshape(-1, 4), np.asarray(image_index)
+    result = np.full(len(boxes), -1, np.int32)
+    order = np.argsort(image_index, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(image_index[order])) + 1):
+        if len(rows) > 1:
+            overlaps = person_boxes.iou(boxes[rows], boxes[rows])
+            np.fill_diagonal(overlaps, 0.0)
+            result[rows] = np.where(overlaps.max(axis=1) > 0.0, rows[overlaps.argmax(axis=1)], -1)
+    return result
+
+
+def pairs(boxes, image_index):
+    """Everybody with the partner, each pair once: int [R, 2], rows; see ``partners``."""
+    partner = partners(boxes, image_index)
+    paired = np.flatnonzero(partner >= 0)
+    return np.unique(np.sort(np.stack([paired, partner[paired]], axis=1), axis=1), axis=0)
+
+
+def pack(counts, batch_size):
+    """Puts neighbouring images together into batches, as many as fit.
+
+    Args:
+      counts: int [M], people in each image.
+      batch_size: people in a batch at most, except for an image that has more.
+
+    Returns:
+      int64 [B + 1]: batch b holds the images starts[b] to starts[b + 1] - 1.
+    """
+    starts, people = [0], 0
+    for image, count in enumerate(counts):
+        if people and people + count > batch_size:
+            starts.append(image)
+            people = 0
+        people += count
+    return np.array([*starts, len(counts)] if len(counts) else starts, np.int64)

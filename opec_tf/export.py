@@ -1,0 +1,46 @@
+"""Exports a trained model for TensorFlow Serving: encoded pictures and person boxes in, keypoints out.
+
+python -m opec_tf.export --workdir=runs/crowdpose --export_dir=models/opec_net
+
+Writes EXPORT_DIR/VERSION/ whole or not at all, so that a running server takes it up by itself. What the signatures take
+and answer is said in opec_tf/serving_signatures.py; how a server is started, in serving/README.md.
+"""
+
+import logging
+
+from absl import flags as absl_flags
+
+from opec_tf import cli, exporting, flags
+from opec_tf.config import InferenceConfig
+from opec_tf.errors import UserError
+
+flags.define(InferenceConfig)
+absl_flags.DEFINE_string("workdir", None, "folder of the training run", required=True)
+absl_flags.DEFINE_string("stage", None, "stage whose model is exported; by default the last one that is finished")
+absl_flags.DEFINE_string("export_dir", None, "the model's folder; its last part is the model's name", required=True)
+absl_flags.DEFINE_integer("version", None, "number of the version; by default the next", lower_bound=1)
+absl_flags.DEFINE_list(
+    "warmup_batch_sizes", ["1", "2", "4", "8"],
+    "sizes with warmup records; those of allowed_batch_sizes in serving/batching_parameters.txt",
+)  # fmt: skip
+
+
+def main():
+    options = flags.FLAGS
+    try:
+        batch_sizes = [int(size) for size in options.warmup_batch_sizes]
+    except ValueError as error:
+        raise UserError(f"--warmup_batch_sizes: {error}; give whole numbers separated by commas") from error
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it reports assets that do not exist
+    folder = exporting.export(
+        options.workdir, options.export_dir,
+        stage=options.stage,
+        version=options.version,
+        inference_config=flags.read(InferenceConfig),
+        batch_sizes=batch_sizes,
+    )  # fmt: skip
+    print(f"exported: {folder}")
+
+
+if __name__ == "__main__":
+    cli.run(main, __doc__)

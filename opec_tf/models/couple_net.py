@@ -1,0 +1,138 @@
+"""CoupleGraph (paper 3.2, supplement 1): OPEC-Net's refinement once more, on the joints of two people."""
+
+import tensorflow as tf
+
+from opec_tf.layers.change_frame import ChangeFrame
+from opec_tf.layers.joint_identity import JointIdentity
+from opec_tf.layers.pair_frame import PairFrame
+from opec_tf.layers.pair_sampling import PairSampling
+from opec_tf.layers.return_to_crop import ReturnToCrop
+from opec_tf.layers.with_partner import WithPartner
+from opec_tf.models.refinement import NUM_BLOCKS, progressive_refinement
+
+COUPLE_OUTPUTS = tuple(f"couple_pose_{block}" for block in range(1, NUM_BLOCKS + 1))
+
+
+def couple_net(
+    opec_net,
+    *,
+    adjacency,
+    graph_channels=128,
+    block_channels=256,
+    graph_convolution="gcn",
+    graph_normalization=False,
+    joint_attention=True,
+    sample_at="latest",
+    displacement=True,
+    joint_identity=True,
+):
+    """Builds the CoupleGraph behind OPEC-Net.
+
+    OPEC-Net runs once for every person of the batch. Then every person has a graph of 2K joints, the own and the
+    partner's, in the frame that the two crops share; what the graph says of the own joints is the person's pose.
+    Nothing in it tells the two people apart, so two who are each other's partners have graphs that agree.
+
+    Args:
+      opec_net: model made by ``opec_net``; it becomes the new model's layer "opec_net", weights and all. Block i of the
+        CoupleGraph samples the maps that its block i samples.
+      adjacency: [2K, 2K], non-zero where two joints are neighbours in or between the bodies.
+      graph_channels, block_channels, graph_convolution, graph_normalization, joint_attention, displacement: see
+        ``progressive_refinement``.
+      sample_at: "latest": block i samples at the pose of block i - 1; "initial": all sample at OPEC-Net's pose.
+      joint_identity: nodes know which joint they are, see ``JointIdentity``.
+
+    Returns:
+      A model from a dict of crops [B, H, W, 3] (RGB, 0..255), crop_to_image [B, 2, 3] (the crops' affines to image
+      pixels) and partner int32 [B] (each person's partner's row, -1 for none) to OPEC-Net's outputs and couple_pose_1,
+      couple_pose_2, couple_pose_3, float32 [B, K, 2], (x, y), normalised, each person in the own crop. Without a
+      partner they equal pose_3.
+    """
+    crop_size, joints = opec_net.input_shape[1:3], len(adjacency) // 2
+    crops = tf.keras.Input(opec_net.input_shape[1:], name="crops")
+    crop_to_image = tf.keras.Input((2, 3), name="crop_to_image")
+    partner = tf.keras.Input((), dtype="int32", name="partner")
+
+    # OPEC-Net, with the maps that its blocks sample and its nodes' last features.
+    outputs, maps, features = _with_inner_tensors(opec_net)(crops)
+    outputs = {name: _output(name)(value) for name, value in outputs.items()}
+    pose = outputs["pose_3"]
+
+    # Both people's joints in one frame.
+    to_pair, to_crops = PairFrame(crop_size, name="pair_frame")([crop_to_image, partner])
+    both_poses = WithPartner(dtype="float32", name="both_poses")([pose, partner])
+    start = ChangeFrame(name="pose_in_pair")([both_poses, to_pair])
+
+    # Nodes: place in the pair's frame, and what OPEC-Net knows of the joint: its scores c, its last features. These
+    # start as vectors of length 1, as the joint's identity is: at their full length the first steps of Adam would
+    # throw the poses out of the crop.
+    features = tf.keras.layers.LayerNormalization(
+        gamma_initializer=tf.keras.initializers.Constant(features.shape[-1] ** -0.5),
+        dtype="float32",
+        name="couple_opec_features",
+    )(features)
+    own_features = tf.keras.layers.Concatenate(dtype="float32", name="own_features")(
+        [_score_columns(outputs, joints), features]
+    )
+    both_features = WithPartner(dtype="float32", name="both_features")([own_features, partner])
+    nodes = tf.keras.layers.Concatenate(dtype="float32", name="couple_features")([start, both_features])
+    if joint_identity:
+        nodes = JointIdentity(joints, dtype="float32", name="couple_joint_identity")(nodes)
+
+    # Image features are excavated in each person's own crop.
+    def excavate(block, pose_in_pair):
+        sampled_at = pose_in_pair if sample_at == "latest" else start
+        in_crops = ChangeFrame(name=f"pose_in_crops_{block}")([sampled_at, to_crops])
+        return [
+            PairSampling(name=f"couple_joint_features_{block}_{index}")([feature_map, in_crops, partner])
+            for index, feature_map in enumerate(maps[block - 1], start=1)
+        ]
+
+    # Image-Guided Progressive GCN on the couple's graph.
+    poses, _ = progressive_refinement(
+        start,
+        nodes,
+        excavate,
+        adjacency=adjacency,
+        graph_channels=graph_channels,
+        block_channels=block_channels,
+        graph_convolution=graph_convolution,
+        graph_normalization=graph_normalization,
+        joint_attention=joint_attention,
+        displacement=displacement,
+        bodies=2,
+        prefix="couple_",
+    )
+
+    # Back to each person's crop.
+    for name, moved in zip(COUPLE_OUTPUTS, poses):
+        outputs[name] = ReturnToCrop(name=name)([pose, start, moved, to_crops, partner])
+    inputs = {"crops": crops, "crop_to_image": crop_to_image, "partner": partner}
+    return tf.keras.Model(inputs, outputs, name="couple_net")
+
+
+def _with_inner_tensors(opec_net):
+    """OPEC-Net as a model "opec_net" that also gives the maps each of its blocks samples and its last features.
+
+    Its own model does not, since what a model gives is copied from the device whenever it predicts.
+    """
+    maps = [
+        [layer.input[0] for layer in opec_net.layers if layer.name.startswith(f"joint_features_{block}_")]
+        for block in range(1, NUM_BLOCKS + 1)
+    ]
+    features = opec_net.get_layer(f"residual_graph_block_{NUM_BLOCKS}").output
+    return tf.keras.Model(opec_net.input, (opec_net.output, maps, features), name="opec_net")
+
+
+def _score_columns(outputs, joints):
+    """The two scores c that OPEC-Net's nodes begin with, [B, K, 2]."""
+    peak = tf.keras.layers.GlobalMaxPooling2D(dtype="float32", name="base_peak")(outputs["base_heatmaps"])
+    columns = [
+        tf.keras.layers.Reshape((joints, 1), dtype="float32", name=f"{name}_column")(score)
+        for name, score in (("initial_score", outputs["initial_score"]), ("base_peak", peak))
+    ]
+    return tf.keras.layers.Concatenate(dtype="float32", name="score_columns")(columns)
+
+
+def _output(name):
+    """Identity in float32, whose name becomes the output's name in logs and signatures."""
+    return tf.keras.layers.Activation("linear", dtype="float32", name=name)

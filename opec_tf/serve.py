@@ -1,0 +1,64 @@
+"""Serves an exported model on this machine as TensorFlow Serving would: for development and tests, not for production.
+
+python -m opec_tf.serve --model_dir=models/opec_net --port=8500 --rest_port=8501
+
+Speaks gRPC (Predict, GetModelMetadata, GetModelStatus) and REST (/v1/models/NAME, .../metadata, ...:predict), takes up
+a new version when one appears, and ends on Ctrl-C or SIGTERM once what is under way is answered. In production the same
+folder is given to TensorFlow Serving; see serving/README.md.
+"""
+
+import logging
+import signal
+import threading
+
+from absl import flags as absl_flags
+
+from opec_tf import cli, flags
+from opec_tf.model_server import batching
+from opec_tf.model_server.server import ModelServer
+
+absl_flags.DEFINE_string("model_dir", None, "the model's folder, which holds a folder for each version", required=True)
+absl_flags.DEFINE_string("model_name", None, "the model's name; by default that of its folder")
+absl_flags.DEFINE_string("host", "127.0.0.1", "address to listen on; by default only this machine reaches it")
+absl_flags.DEFINE_integer("port", 8500, "gRPC port; 0 chooses a free one", lower_bound=0, upper_bound=65535)
+absl_flags.DEFINE_integer("rest_port", 8501, "REST port; 0 chooses a free one", lower_bound=0, upper_bound=65535)
+absl_flags.DEFINE_string(
+    "batching_parameters_file", None, "batches requests by this file, e.g. serving/batching_parameters.txt"
+)
+absl_flags.DEFINE_float("poll_seconds", 1.0, "time between two looks for a new version", lower_bound=0.01)
+absl_flags.DEFINE_integer("running", 16, "requests that run at the same time", lower_bound=1)
+absl_flags.DEFINE_integer("waiting", 64, "requests that may wait; more are refused as UNAVAILABLE", lower_bound=0)
+absl_flags.DEFINE_float("grace_seconds", 10.0, "time for what is under way when the server ends", lower_bound=0.0)
+
+
+def main():
+    options = flags.FLAGS
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    parameters = (
+        batching.read_parameters(options.batching_parameters_file) if options.batching_parameters_file else None
+    )
+    server = ModelServer(
+        options.model_dir,
+        name=options.model_name,
+        host=options.host,
+        port=options.port,
+        rest_port=options.rest_port,
+        batching=parameters,
+        poll_seconds=options.poll_seconds,
+        running=options.running,
+        waiting=options.waiting,
+    )
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    server.start()
+    # Flushed, since whoever started this process may read the ports from here.
+    ports = f"gRPC {options.host}:{server.port}, REST {options.host}:{server.rest_port}"
+    print(f"serving {server.versions.name}: {ports}", flush=True)
+    ended.wait()
+    server.stop(options.grace_seconds)
+    print("stopped")
+
+
+if __name__ == "__main__":
+    cli.run(main, __doc__)

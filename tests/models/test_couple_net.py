@@ -1,0 +1,140 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny_run
+
+from opec_tf import geometry, losses, models
+from opec_tf.errors import UserError
+
+SIZE = tiny_run.MODEL.crop_size
+# Two couples and one alone.
+BOXES = np.array(
+    [[10, 10, 50, 80], [30, 0, 60, 90], [200, 100, 40, 70], [210, 90, 50, 60], [500, 500, 20, 50]], np.float32
+)
+PARTNER = np.array([1, 0, 3, 2, -1], np.int32)
+
+
+def build(moved=True, **changes):
+    """The tiny model, its weights moved away from where displacements are zero."""
+    tf.keras.utils.set_random_seed(0)
+    model = models.build_couple_net(dataclasses.replace(tiny_run.MODEL, **changes))
+    if moved:
+        random = np.random.default_rng(1)
+        model.set_weights([weight + 0.05 * random.normal(size=weight.shape) for weight in model.get_weights()])
+        # Variances stay positive.
+        for layer in model._flatten_layers():
+            if isinstance(layer, tf.keras.layers.BatchNormalization):
+                layer.moving_variance.assign(tf.ones_like(layer.moving_variance))
+    return model
+
+
+def inputs(rows=slice(None), partner=PARTNER, boxes=BOXES, seed=0):
+    crops = np.random.default_rng(seed).uniform(0, 255, (len(boxes), *SIZE, 3)).astype(np.float32)[rows]
+    return {"crops": crops, "crop_to_image": geometry.crop_affine(boxes, SIZE, 1.25).numpy()[rows], "partner": partner}
+
+
+def couple_poses(outputs):
+    return np.stack([outputs[name] for name in models.COUPLE_OUTPUTS])
+
+
+def test_training_starts_exactly_from_opec_nets_pose():
+    outputs = build(moved=False)(inputs())
+    for pose in couple_poses(outputs):
+        np.testing.assert_array_equal(pose, outputs["pose_3"])
+
+
+def test_outputs_are_named_for_the_losses():
+    model = build(moved=False)
+    opec_outputs = models.build_opec_net(tiny_run.MODEL).output_names
+    assert sorted(model.output_names) == sorted([*opec_outputs, *models.COUPLE_OUTPUTS])
+    assert sorted(model.input_names) == ["crop_to_image", "crops", "partner"]
+
+
+@pytest.mark.parametrize("graph_convolution", ["gcn", "semantic"])
+def test_swapping_the_two_people_swaps_the_outputs_and_nothing_else(graph_convolution):
+    model = build(graph_convolution=graph_convolution)
+    for layer in model._flatten_layers():
+        # Logits of edges within and between the bodies all differ.
+        if hasattr(layer, "edge_logits"):
+            layer.edge_logits.assign(np.random.default_rng(2).normal(size=layer.edge_logits.shape))
+    order = np.array([1, 0, 3, 2, 4])
+    outputs, swapped = model(inputs()), model(inputs(order))
+    assert set(swapped) == set(outputs)
+    for name, value in outputs.items():
+        np.testing.assert_allclose(swapped[name], value.numpy()[order], atol=1e-6, err_msg=name)
+    assert np.abs(couple_poses(outputs) - outputs["pose_3"].numpy())[:, :4].max(axis=(0, 2, 3)).min() > 0.01
+
+
+def test_alone_the_pose_stays_and_a_partner_changes_it():
+    model = build()
+    outputs = model(inputs())
+    np.testing.assert_array_equal(couple_poses(outputs)[:, 4], np.stack([outputs["pose_3"][4]] * 3))
+    alone = model(inputs(partner=np.full(5, -1, np.int32)))
+    for pose in couple_poses(alone):
+        np.testing.assert_array_equal(pose, outputs["pose_3"])
+    # The same person beside another partner.
+    other = model(inputs(partner=np.array([1, 0, 0, -1, -1], np.int32)))
+    np.testing.assert_allclose(other["couple_pose_3"][0], outputs["couple_pose_3"][0], atol=1e-6)
+    assert np.abs(other["couple_pose_3"][2] - outputs["couple_pose_3"][2]).max() > 1e-4
+
+
+def test_only_the_geometry_between_the_two_matters():
+    """Moved and enlarged with its image, a pair's poses stay as they are in the crops."""
+    model = build()
+    before = model(inputs())
+    after = model(inputs(boxes=BOXES * 2 + np.array([300, 40, 0, 0], np.float32)))
+    np.testing.assert_allclose(after["couple_pose_3"], before["couple_pose_3"], atol=1e-4)
+    apart = model(inputs(boxes=BOXES + np.array([[0, 0, 0, 0], [15, 0, 0, 0]] + [[0] * 4] * 3, np.float32)))
+    assert np.abs(apart["couple_pose_3"][0] - before["couple_pose_3"][0]).max() > 1e-4
+
+
+@pytest.mark.parametrize("graph_convolution", ["gcn", "semantic"])
+def test_every_weight_of_the_couple_is_trained(graph_convolution):
+    # Of four channels a graph's units may all be dead.
+    model = build(graph_convolution=graph_convolution, graph_channels=16, block_channels=16)
+    model.get_layer("opec_net").trainable = False
+    joints = tf.ones((5, 12, 3)) * [0.2, -0.3, 1.0]
+    with tf.GradientTape() as tape:
+        outputs = model(inputs(), training=True)
+        total = tf.add_n([losses.PoseLoss()(joints, outputs[name]) for name in models.COUPLE_OUTPUTS])
+    gradients = tape.gradient(total, model.trainable_variables)
+    assert len(gradients) > 10
+    for variable, gradient in zip(model.trainable_variables, gradients):
+        assert gradient is not None and np.any(tf.convert_to_tensor(gradient) != 0.0), variable.name
+
+
+def test_features_come_from_each_persons_own_crop():
+    """The partner's picture alone changes: own OPEC-Net pose stays, the couple's changes."""
+    model = build()
+    data = inputs()
+    before = model(data)
+    data["crops"][1] = 255.0 - data["crops"][1]
+    after = model(data)
+    np.testing.assert_allclose(after["pose_3"][0], before["pose_3"][0], atol=1e-6)
+    assert np.abs(after["couple_pose_3"][0] - before["couple_pose_3"][0]).max() > 1e-5
+    np.testing.assert_allclose(after["couple_pose_3"][2:], before["couple_pose_3"][2:], atol=1e-6)
+
+
+@pytest.mark.parametrize("changes", [{"image_guided": False}, {"progressive": False}, {"adaption": "none"}])
+def test_maps_are_those_that_opec_net_samples(changes):
+    model = build(**changes)
+    opec = models.build_opec_net(dataclasses.replace(tiny_run.MODEL, **changes))
+    expected = [layer.name for layer in opec.layers if layer.name.startswith("joint_features_")]
+    found = [layer.name for layer in model.layers if layer.name.startswith("couple_joint_features_")]
+    assert sorted(found) == sorted(f"couple_{name}" for name in expected)
+    assert np.isfinite(model(inputs())["couple_pose_3"]).all()
+
+
+def test_xla_agrees():
+    model = build(graph_convolution="semantic")
+    data = {name: tf.constant(value) for name, value in inputs().items()}
+    expected = model(data)
+    for name, value in tf.function(model, jit_compile=True)(data).items():
+        np.testing.assert_allclose(value, expected[name], atol=1e-4)
+
+
+def test_without_a_graph_there_is_no_couple():
+    with pytest.raises(UserError, match="train it with --refinement"):
+        models.build_couple_net(dataclasses.replace(tiny_run.MODEL, refinement=False))

@@ -1,0 +1,133 @@
+"""Stage couple on the real, tiny network: what it starts from, what it trains, and that evaluation finds its poses."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import stick_couples
+import tiny_run
+
+from opec_tf import models, reports
+from opec_tf.config import DataConfig, InferenceConfig, TrainConfig
+from opec_tf.errors import UserError
+from opec_tf.training import callbacks, loop, stages, validation, workdir
+
+ALL = ("base", "opec", "couple")
+TRAIN = TrainConfig(
+    stages=ALL, batch_size=8, couple_epochs=3, steps_per_epoch=10, learning_rate=1e-2, validation_people=6
+)
+INFERENCE = InferenceConfig(inference_batch_size=5)
+
+
+@pytest.fixture(scope="module")
+def data_config(tmp_path_factory):
+    folder = stick_couples.write(tmp_path_factory.mktemp("data") / "couples", num_images=8)
+    sources = dict.fromkeys(("train_data", "val_data", "test_data"), (stick_couples.SOURCE,))
+    return DataConfig(data_root=str(folder), flip_probability=0.5, **sources)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, data_config):
+    """A workdir whose base and OPEC-Net are untrained and whose CoupleGraph has learnt for 30 steps."""
+    root = tmp_path_factory.mktemp("run")
+    tiny_run.make(root)
+    loop.train(root, tiny_run.MODEL, data_config, TRAIN, INFERENCE)
+    return root
+
+
+def test_the_loss_falls_and_the_best_epoch_is_the_couples(run):
+    folder = workdir.stage_folder(run, "couple")
+    log = callbacks.read_log(folder.log)
+    assert float(log[-1]["loss"]) < 0.9 * float(log[0]["loss"])
+    weights = dict(zip(models.COUPLE_OUTPUTS, TRAIN.pose_loss_weights))
+    total = sum(weight * float(log[-1][f"{name}_loss"]) for name, weight in weights.items())
+    assert float(log[-1]["loss"]) == pytest.approx(total, rel=1e-4)
+    assert not any(name.startswith("pose_") and name.endswith("_loss") for name in log[-1])
+    best = json.loads(folder.metrics.read_text())
+    assert best["val_couple_3_AP"] == pytest.approx(max(float(row["val_couple_3_AP"]) for row in log), abs=1e-6)
+
+
+def test_a_broken_off_stage_goes_on_where_it_was(tmp_path, data_config, monkeypatch):
+    def interrupt_second_epoch(self, epoch, logs=None):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    tiny_run.make(tmp_path)
+    config = dataclasses.replace(TRAIN, couple_epochs=2, steps_per_epoch=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.EpochLine, "on_epoch_begin", interrupt_second_epoch)
+        with pytest.raises(KeyboardInterrupt):
+            loop.train(tmp_path, tiny_run.MODEL, data_config, config, INFERENCE)
+    assert workdir.load_model(tmp_path)[2] == "opec"
+    loop.train(tmp_path, tiny_run.MODEL, data_config, config, INFERENCE)
+    folder = workdir.stage_folder(tmp_path, "couple")
+    assert [row["epoch"] for row in callbacks.read_log(folder.log)] == ["0", "1"]
+    assert json.loads(folder.metrics.read_text())["steps"] == 4 and not folder.backup.exists()
+
+
+def test_opec_net_stays_as_it_is(run):
+    couple, _, stage = workdir.load_model(run)
+    opec, _, _ = workdir.load_model(run, "opec")
+    assert stage == "couple"
+    for layer in opec.layers:
+        for first, second in zip(layer.get_weights(), couple.get_layer("opec_net").get_layer(layer.name).get_weights()):
+            np.testing.assert_array_equal(first, second)
+    # The couple's own weights did learn.
+    assert np.abs(couple.get_layer("couple_displacement_3").get_weights()[1]).max() > 1e-3
+
+
+@pytest.mark.parametrize("flip_test", [False, True])
+def test_evaluation_scores_the_couples_poses(run, data_config, tmp_path, flip_test):
+    settings = dataclasses.replace(INFERENCE, flip_test=flip_test)
+    metrics = reports.evaluate(run, tmp_path, split="test", data_config=data_config, inference_config=settings)
+    opec = reports.evaluate(
+        run, tmp_path / "opec", split="test", data_config=data_config, inference_config=settings, stage="opec"
+    )
+    assert list(metrics) == [*opec, "couple_1", "couple_2", "couple_3"]
+    for name, row in opec.items():
+        assert metrics[name]["AP"] == pytest.approx(row["AP"], abs=1e-6)
+    assert (tmp_path / "predictions_couple_3.json").exists()
+    assert json.loads((tmp_path / "metrics.json").read_text())["settings"]["stage"] == "couple"
+
+
+def test_validation_keeps_couples_together(run, data_config):
+    """Six people of eight couples: three whole couples for the CoupleGraph, six people anywhere for OPEC-Net."""
+    _, val_data = loop.load_data(tiny_run.MODEL, data_config, INFERENCE.protocol)
+    for stage, images in (("couple", 3), ("opec", 6)):
+        model, model_config, _ = workdir.load_model(run, stage)
+        split = validation.Validator(
+            model, val_data, model_config=model_config, data_config=data_config, inference_config=INFERENCE,
+            max_people=6,
+        ).annotations  # fmt: skip
+        assert split.num_people == 6 and len(np.unique(split.image_index)) == images
+
+
+def test_losses_of_a_network_trained_along():
+    frozen, weights = stages.losses_and_weights("couple", tiny_run.MODEL, TRAIN)
+    assert weights == {"couple_pose_1": 0.3, "couple_pose_2": 0.5, "couple_pose_3": 1.0} and set(frozen) == set(weights)
+    along, weights = stages.losses_and_weights("couple", tiny_run.MODEL, dataclasses.replace(TRAIN, freeze_opec=False))
+    opec = stages.losses_and_weights("opec", tiny_run.MODEL, TRAIN)[1]
+    assert weights == {**opec, "couple_pose_1": 0.3, "couple_pose_2": 0.5, "couple_pose_3": 1.0}
+    assert set(along) == set(weights)
+
+
+@pytest.mark.parametrize("freeze_opec, freeze_base", [(True, False), (False, True), (False, False)])
+def test_what_is_trained(run, freeze_opec, freeze_base):
+    config = dataclasses.replace(TRAIN, freeze_opec=freeze_opec, freeze_base=freeze_base)
+    model = stages.build("couple", run, tiny_run.MODEL, config, total_steps=10, jit_compile=False)
+    opec = model.get_layer("opec_net")
+    assert bool(opec.trainable_variables) == (not freeze_opec)
+    assert bool(opec.get_layer("base").trainable_variables) == (not freeze_opec and not freeze_base)
+    own = [layer for layer in model.layers if layer.name.startswith("couple_") and layer.weights]
+    assert own and all(len(layer.trainable_variables) == len(layer.weights) for layer in own)
+
+
+def test_stage_couple_needs_stage_opec_and_pairs(tmp_path, data_config):
+    tiny_run.make(tmp_path, stages=("base",))
+    config = dataclasses.replace(TRAIN, stages=("couple",))
+    with pytest.raises(UserError, match="stage couple starts from OPEC-Net, and stage opec is not finished"):
+        loop.train(tmp_path, tiny_run.MODEL, data_config, config, INFERENCE)
+    tiny_run.make(tmp_path / "odd")
+    with pytest.raises(UserError, match="a device's 7 crops must be even"):
+        loop.train(tmp_path / "odd", tiny_run.MODEL, data_config, dataclasses.replace(config, batch_size=7), INFERENCE)
