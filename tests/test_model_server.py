@@ -18,7 +18,8 @@ import serving_run
 import tensorflow as tf
 
 from opec_tf import serving_api
-from opec_tf.model_server.server import Gate
+from opec_tf.model_server import predict
+from opec_tf.model_server.server import Gate, ModelServer
 from opec_tf.model_server.statuses import ServingError
 from opec_tf.model_server.versions import ModelVersions
 
@@ -268,6 +269,41 @@ def test_gate_bounds_the_queue():
         thread.join()
     with gate:
         pass
+
+
+@pytest.mark.parametrize("over_rest", [False, True], ids=["gRPC", "REST"])
+def test_the_end_waits_for_what_is_under_way(exported, monkeypatch, over_rest):
+    entered, release, answers = threading.Event(), threading.Event(), []
+    answer = predict.predict
+
+    def slow(*arguments):
+        entered.set()
+        release.wait()
+        return answer(*arguments)
+
+    monkeypatch.setattr(predict, "predict", slow)
+    server = ModelServer(exported[1]).start()
+    channel = grpc.insecure_channel(f"127.0.0.1:{server.port}")
+
+    def ask():
+        if over_rest:
+            inputs = {"image_bytes": [{"b64": base64.b64encode(serving_run.jpeg()).decode()}], "boxes": [[1, 1, 9, 9]]}
+            answers.append(rest(server, "POST", f"/v1/models/{NAME}:predict", {"inputs": inputs})[0])
+        else:
+            stub = serving_api.prediction_service_pb2_grpc.PredictionServiceStub(channel)
+            answers.append(len(stub.Predict(request(), timeout=120).outputs))
+
+    asking, ending = threading.Thread(target=ask), threading.Thread(target=server.stop, args=[60.0])
+    asking.start()
+    assert entered.wait(60)
+    ending.start()
+    time.sleep(0.2)
+    assert ending.is_alive() and not answers
+    release.set()
+    asking.join(120)
+    ending.join(120)
+    channel.close()
+    assert answers == [200 if over_rest else 3] and not ending.is_alive()
 
 
 def test_versions_are_taken_up_and_a_broken_one_is_not(exported, tmp_path):

@@ -2,6 +2,8 @@
 
 import functools
 
+import grpc
+
 from opec_tf import serving_api
 from opec_tf.model_server import predict
 from opec_tf.model_server.statuses import ServingError, invalid, not_found
@@ -15,7 +17,7 @@ def _answering(method):
     @functools.wraps(method)
     def answer(self, request, context):
         try:
-            return method(self, request)
+            return method(self, request, context)
         except ServingError as error:
             context.abort(error.code, error.message)
 
@@ -34,13 +36,15 @@ class PredictionService(serving_api.prediction_service_pb2_grpc.PredictionServic
         self._versions, self._gate = versions, gate
 
     @_answering
-    def Predict(self, request):
+    def Predict(self, request, context):
         """Answers a ``PredictRequest``."""
         with self._gate:
+            if not context.is_active():  # the client's deadline passed while it waited
+                raise ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, "The request waited longer than its deadline")
             return predict.predict(self._versions, request)
 
     @_answering
-    def GetModelMetadata(self, request):
+    def GetModelMetadata(self, request, context):
         """Answers with the signatures, the only metadata that there is."""
         return metadata(self._versions, request)
 
@@ -56,7 +60,7 @@ class ModelService(serving_api.model_service_pb2_grpc.ModelServiceServicer):
         self._versions = versions
 
     @_answering
-    def GetModelStatus(self, request):
+    def GetModelStatus(self, request, context):
         """Says how far the versions are."""
         return status(self._versions, request)
 
