@@ -59,7 +59,11 @@ def _bottleneck(x, channels, stride, squeeze_excite, name):
 
 def _add_shortcut(x, y, channels, stride, squeeze_excite, name):
     if stride > 1 or x.shape[-1] != channels:
-        x = _conv_norm(x, channels, 1, stride, name=f"{name}_shortcut")
+        if stride > 1:
+            # A strided 1x1 convolution in two steps. In one, the oneDNN of TensorFlow 2.15 writes its gradient beyond
+            # its memory where there are fewer than 16 channels (seen on a CPU with AVX-512).
+            x = tf.keras.layers.MaxPooling2D(1, stride, name=f"{name}_subsample")(x)
+        x = _conv_norm(x, channels, 1, name=f"{name}_shortcut")
         if squeeze_excite:
             y = SqueezeExcite(name=f"{name}_se")(y)
     y = tf.keras.layers.Add(name=f"{name}_add")([x, y])
@@ -72,7 +76,7 @@ def _conv_norm(x, channels, kernel_size, stride=1, *, name, gamma="ones"):
     ``gamma="zeros"`` at the end of a residual branch makes every block start as its shortcut, which trains more easily
     from scratch (Goyal et al., 2017). Loaded weights replace it.
     """
-    if stride > 1 and kernel_size > 1:
+    if stride > 1:
         x = tf.keras.layers.ZeroPadding2D(kernel_size // 2, name=f"{name}_pad")(x)
     x = tf.keras.layers.Conv2D(
         channels,
