@@ -95,8 +95,12 @@ def warmup_requests(name, crop_size, batch_sizes):
 def _refuse_diverged(module, requests):
     """Answers the first request as a server would; poses that are no numbers are an error."""
     inputs = {name: tf.constant(tf.make_ndarray(proto)) for name, proto in requests[0].inputs.items()}
-    answers = module.signatures[requests[0].model_spec.signature_name](**inputs)
-    if not all(np.isfinite(answer).all() for answer in answers.values()):
+    try:
+        answers = module.signatures[requests[0].model_spec.signature_name](**inputs)
+        finite = all(np.isfinite(answer).all() for answer in answers.values())
+    except tf.errors.InvalidArgumentError:  # features were to be sampled at a pose that is no number
+        finite = False
+    if not finite:
         raise UserError("the model's poses are not finite numbers: its training has diverged; export other weights")
 
 

@@ -238,7 +238,7 @@ def plot_serving_speed(results, path):
     latency.set(title="latency", ylabel="ms", yscale="log")
     throughput.set(title="throughput", ylabel="requests a second", ylim=(0, None))
     for axis in (latency, throughput):
-        axis.set(xlabel="clients")
+        axis.set(xlabel="clients", xticks=sorted({int(count) for way in results.values() for count in way}))
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
         axis.legend(fontsize=7, frameon=False)
