@@ -24,7 +24,11 @@ def test_resolved_settings():
 @pytest.mark.parametrize(
     ("model_config", "train_config", "expected"),
     [
-        (ModelConfig(), TrainConfig(), {"gcn": "full", "semantic": "semantic", "end_to_end": "full"}),
+        (
+            ModelConfig(graph_convolution="gcn"),
+            TrainConfig(freeze_base=False),
+            {"gcn": "full", "semantic": "semantic", "end_to_end": "full"},
+        ),
         (
             ModelConfig(graph_convolution="semantic", gate=True),
             TrainConfig(freeze_base=True),

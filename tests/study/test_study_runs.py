@@ -38,9 +38,11 @@ def _metrics(folder, split="test"):
     return json.loads((folder / f"evaluation_{split}" / "metrics.json").read_text())
 
 
-def test_two_rows_two_seeds_then_nothing_is_done_twice(study, trained):
+def test_two_rows_two_seeds_then_nothing_is_done_twice(study, trained, monkeypatch):
+    default = {"graph_convolution": study.model_config.graph_convolution}
+    monkeypatch.setitem(rows.ROWS, "graph", ("the graph convolution in force", default))
     said = []
-    runs.run(study, ["full", "control", "gcn"], [0, 1], said.append)
+    runs.run(study, ["full", "control", "graph"], [0, 1], said.append)
     order = [study.root / row / f"seed{seed}" for seed in (0, 1) for row in ("full", "control")]
     assert trained == [study.root / "base", *order]
     assert [line.split(";")[0] for line in said] == [
@@ -75,6 +77,9 @@ def test_other_settings_belong_into_another_folder(study):
     longer = dataclasses.replace(study, train_config=dataclasses.replace(_TRAIN, opec_epochs=2))
     with pytest.raises(UserError, match=r"full/seed0/opec: trained with other settings: opec_epochs=1 \(now 2\)"):
         runs.run(longer, ["full"], [0], announce=str)
+    # Epochs of another stage concern no run of this one.
+    longer_base = dataclasses.replace(_TRAIN, base_epochs=2)
+    runs.run(dataclasses.replace(study, train_config=longer_base), ["full"], [0], announce=str)
     # What changes no run is no reason to train: it is scored anew, or besides.
     scored = study.root / "full" / "seed0" / "evaluation_test" / "metrics.json"
     before = scored.stat().st_mtime_ns
