@@ -82,9 +82,11 @@ class ModelConfig(_Checked):
     graph_channels: int = _setting(128, "channels of the first two graph convolutions", above=0)
     block_channels: int = _setting(256, "channels of the ResGCN attention blocks", above=0)
     graph_convolution: str = _setting(
-        "gcn", "gcn: Spektral's GCNConv; semantic: learned edge weights, as the authors' release", ("gcn", "semantic")
+        "semantic",
+        "semantic: learned edge weights, as the authors' release; gcn: Spektral's GCNConv",
+        ("gcn", "semantic"),
     )
-    graph_normalization: bool = _setting(False, "LayerNormalization in every graph convolution")
+    graph_normalization: bool = _setting(True, "LayerNormalization in every graph convolution")
     joint_attention: bool = _setting(True, "self-attention over the joints at the end of each ResGCN block")
     sample_at: str = _setting(
         "latest", "pose at which image features are sampled for each block", ("initial", "latest")
