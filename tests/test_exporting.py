@@ -113,6 +113,19 @@ def test_agrees_with_predict_on_generated_couples(exported, tmp_path):
     assert_agrees(exported, pictures)
 
 
+def test_a_couple_is_paired_in_the_graph(tmp_path):
+    """Two who overlap and one alone: as predict has them, and the two not as they are when each is asked for alone."""
+    root, model_dir = serving_run.make(tmp_path, stages=("base", "opec", "couple"))
+    image = tf.saved_model.load(str(model_dir / "1")).signatures["image"]
+    boxes = np.concatenate([serving_run.BOXES, [[130.0, 90.0, 25.0, 25.0]]]).astype(np.float32)
+    content = tf.constant([serving_run.jpeg()])
+    found = image(image_bytes=content, boxes=tf.constant(boxes[None]))["keypoints"][0].numpy()
+    expected = estimate(root, tf.io.decode_jpeg(serving_run.jpeg()).numpy(), boxes)
+    np.testing.assert_allclose(found[..., :2], expected[..., :2], atol=0.05)
+    alone = image(image_bytes=content, boxes=tf.constant(boxes[None, :1]))["keypoints"][0, 0].numpy()
+    assert np.abs(alone - found[0])[:, :2].max() > 0.2
+
+
 def test_flip_test_is_baked_in(exported, tmp_path):
     root, _ = exported
     flipped = exporting.export(

@@ -6,7 +6,7 @@ import serving_run
 import tensorflow as tf
 import tiny_run
 
-from opec_tf import models
+from opec_tf import geometry, models
 from opec_tf.models import folding
 
 
@@ -27,6 +27,21 @@ def test_folding_changes_no_answer_and_leaves_no_norm(settings):
     assert norms(model) > 20 and norms(folded) == 0
     for left, right in zip(before, model.get_weights()):
         np.testing.assert_array_equal(left, right)
+
+
+def test_a_couple_graph_is_folded_too():
+    model = models.build_couple_net(tiny_run.MODEL)
+    serving_run.randomize(model)
+    folded = folding.fold_batch_norm(model)
+    inputs = {
+        "crops": np.random.default_rng(1).uniform(0, 255, [2, 64, 64, 3]).astype(np.float32),
+        "crop_to_image": geometry.crop_affine(serving_run.BOXES, (64, 64), 1.25),
+        "partner": np.array([1, 0], np.int32),
+    }
+    expected, found = model(inputs, training=False), folded(inputs, training=False)
+    for name in models.COUPLE_OUTPUTS:
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-4, err_msg=name)
+    assert norms(folded) == 0
 
 
 def test_by_hand():
