@@ -15,7 +15,7 @@ from opec_tf.training import callbacks, loop, stages, validation, workdir
 
 ALL = ("base", "opec", "couple")
 TRAIN = TrainConfig(
-    stages=ALL, batch_size=8, couple_epochs=3, steps_per_epoch=10, learning_rate=1e-2, validation_people=6
+    stages=ALL, batch_size=8, couple_epochs=3, steps_per_epoch=10, learning_rate=3e-2, validation_people=6
 )
 INFERENCE = InferenceConfig(inference_batch_size=5)
 
