@@ -86,7 +86,7 @@ class ModelConfig(_Checked):
         "semantic: learned edge weights, as the authors' release; gcn: Spektral's GCNConv",
         ("gcn", "semantic"),
     )
-    graph_normalization: bool = _setting(True, "LayerNormalization in every graph convolution")
+    graph_normalization: bool = _setting(False, "LayerNormalization in every graph convolution")
     joint_attention: bool = _setting(True, "self-attention over the joints at the end of each ResGCN block")
     sample_at: str = _setting(
         "latest", "pose at which image features are sampled for each block", ("initial", "latest")

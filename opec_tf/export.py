@@ -20,7 +20,7 @@ absl_flags.DEFINE_string("stage", None, "stage whose model is exported; by defau
 absl_flags.DEFINE_string("export_dir", None, "the model's folder; its last part is the model's name", required=True)
 absl_flags.DEFINE_integer("version", None, "number of the version; by default the next", lower_bound=1)
 absl_flags.DEFINE_list(
-    "warmup_batch_sizes", ["1", "2", "4", "8"],
+    "warmup_batch_sizes", list(map(str, exporting.WARMUP_BATCH_SIZES)),
     "sizes with warmup records; those of allowed_batch_sizes in serving/batching_parameters.txt",
 )  # fmt: skip
 

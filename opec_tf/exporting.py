@@ -21,6 +21,9 @@ from opec_tf.models import folding
 from opec_tf.serving_signatures import PoseSignatures
 from opec_tf.training import workdir
 
+# Sizes with warmup records unless others are asked for: those of allowed_batch_sizes in
+# serving/batching_parameters.txt.
+WARMUP_BATCH_SIZES = (1, 2, 4, 8)
 WARMUP_FILE = pathlib.Path("assets.extra", "tf_serving_warmup_requests")
 METADATA_FILE = "metadata.json"
 # People a picture in the warmup of signature "image".

@@ -33,7 +33,8 @@ absl_flags.DEFINE_float("grace_seconds", 10.0, "time for what is under way when 
 
 def main():
     options = flags.FLAGS
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("opec_tf").setLevel(logging.INFO)  # which versions come and go
     parameters = (
         batching.read_parameters(options.batching_parameters_file) if options.batching_parameters_file else None
     )

@@ -348,5 +348,5 @@ def test_command_serves_and_ends_on_sigterm(exported):
         stub = serving_api.prediction_service_pb2_grpc.PredictionServiceStub(channel)
         assert stub.Predict(request(), timeout=60).outputs["keypoints"].float_val
         process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 0
+    assert process.wait(300) == 0
     assert process.stdout.read() == "stopped\n"

@@ -7,7 +7,7 @@ import serving_run
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from opec_tf import export, flags
+from opec_tf import exporting
 from opec_tf.model_server import batching
 
 SERVING = pathlib.Path(__file__).resolve().parents[1] / "serving"
@@ -22,7 +22,7 @@ ARGUMENTS = [
 def test_warmup_covers_the_batch_sizes_that_the_server_allows():
     parameters = batching.read_parameters(SERVING / "batching_parameters.txt")
     assert parameters.allowed_batch_sizes == serving_run.BATCH_SIZES
-    assert export and tuple(map(int, flags.FLAGS["warmup_batch_sizes"].default)) == parameters.allowed_batch_sizes
+    assert exporting.WARMUP_BATCH_SIZES == parameters.allowed_batch_sizes
 
 
 def test_models_config_parses():

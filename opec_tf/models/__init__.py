@@ -31,22 +31,15 @@ def build_opec_net(config):
         _backbone(config),
         adjacency=skeletons.SKELETONS[config.skeleton].adjacency,
         adaption_channels=config.adaption_channels,
-        graph_channels=config.graph_channels,
-        block_channels=config.block_channels,
-        graph_convolution=config.graph_convolution,
-        graph_normalization=config.graph_normalization,
-        joint_attention=config.joint_attention,
-        sample_at=config.sample_at,
-        displacement=config.displacement,
         image_guided=config.image_guided,
         progressive=config.progressive,
         multi_scale=config.multi_scale,
         adaption=config.adaption,
         heatmap_from_base=config.heatmap_from_base,
-        joint_identity=config.joint_identity,
         initial_pose_noise=config.initial_pose_noise,
         candidates=config.candidates,
         gate=config.gate,
+        **_graph_settings(config),
     )
 
 
@@ -61,15 +54,22 @@ def build_couple_net(config):
     return couple_net(
         build_opec_net(config),
         adjacency=skeletons.SKELETONS[config.skeleton].couple_adjacency,
-        graph_channels=config.graph_channels,
-        block_channels=config.block_channels,
-        graph_convolution=config.graph_convolution,
-        graph_normalization=config.graph_normalization,
-        joint_attention=config.joint_attention,
-        sample_at=config.sample_at,
-        displacement=config.displacement,
-        joint_identity=config.joint_identity,
+        **_graph_settings(config),
     )
+
+
+def _graph_settings(config):
+    """What the graphs of OPEC-Net and of the CoupleGraph have in common."""
+    return {
+        "graph_channels": config.graph_channels,
+        "block_channels": config.block_channels,
+        "graph_convolution": config.graph_convolution,
+        "graph_normalization": config.graph_normalization,
+        "joint_attention": config.joint_attention,
+        "joint_identity": config.joint_identity,
+        "sample_at": config.sample_at,
+        "displacement": config.displacement,
+    }
 
 
 def _backbone(config):

@@ -24,7 +24,7 @@ def opec_net(
     graph_channels=128,
     block_channels=256,
     graph_convolution="semantic",
-    graph_normalization=True,
+    graph_normalization=False,
     joint_attention=True,
     sample_at="latest",
     displacement=True,

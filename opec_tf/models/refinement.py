@@ -17,7 +17,7 @@ def progressive_refinement(
     graph_channels=128,
     block_channels=256,
     graph_convolution="semantic",
-    graph_normalization=True,
+    graph_normalization=False,
     joint_attention=True,
     displacement=True,
     bodies=1,

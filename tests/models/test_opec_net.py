@@ -212,9 +212,7 @@ def test_xla_agrees():
 def test_published_size():
     """The paper's CrowdPose model, its graph part to the letter: GCN and ReLU over (x, y, two scores)."""
     # Depth changes nothing behind C5, so the shallowest trunk with 2048 channels will do.
-    model = models.build_opec_net(
-        ModelConfig(trunk="resnet50", graph_convolution="gcn", graph_normalization=False, joint_identity=False)
-    )
+    model = models.build_opec_net(ModelConfig(trunk="resnet50", graph_convolution="gcn", joint_identity=False))
 
     def count(name):
         return model.get_layer(name).count_params()
@@ -233,7 +231,7 @@ def test_published_size():
 
 
 def test_size_of_the_default_graph():
-    """Learned edge weights, LayerNormalization and a one-hot of the joint beside the four numbers."""
+    """Learned edge weights, and a one-hot of the joint beside the four numbers."""
     model = models.build_opec_net(ModelConfig(trunk="resnet50"))
-    kernels, logits, norm = 2 * (4 + 12) * 128 + 128, 12 * 12, 2 * 128
-    assert model.get_layer("graph_conv_1").count_params() == kernels + logits + norm
+    kernels, logits = 2 * (4 + 12) * 128 + 128, 12 * 12
+    assert model.get_layer("graph_conv_1").count_params() == kernels + logits
