@@ -4,6 +4,7 @@ Statuses: 0 done (or help shown), 1 an error the user can mend, 2 wrong usage, 1
 traceback, with status 1.
 """
 
+import logging
 import sys
 
 from absl import app, flags
@@ -36,6 +37,10 @@ def run(main, module_doc, commands=()):
         return rest
 
     def guarded(argv):
+        if not flags.FLAGS["verbosity"].present:
+            # TensorFlow's news of saving and loading is not the tool's.
+            for name in ("", "tensorflow"):
+                logging.getLogger(name).setLevel(logging.WARNING)
         try:
             main(*argv[1:])
         except UserError as error:

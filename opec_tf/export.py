@@ -6,8 +6,6 @@ Writes EXPORT_DIR/VERSION/ whole or not at all, so that a running server takes i
 and answer is said in opec_tf/serving_signatures.py; how a server is started, in serving/README.md.
 """
 
-import logging
-
 from absl import flags as absl_flags
 
 from opec_tf import cli, exporting, flags
@@ -31,7 +29,6 @@ def main():
         batch_sizes = [int(size) for size in options.warmup_batch_sizes]
     except ValueError as error:
         raise UserError(f"--warmup_batch_sizes: {error}; give whole numbers separated by commas") from error
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it reports assets that do not exist
     folder = exporting.export(
         options.workdir, options.export_dir,
         stage=options.stage,
