@@ -1,7 +1,7 @@
 """Which network a public checkpoint holds, told from its tensors' names and shapes.
 
-Known are ResNets of torchvision and of ``keras.applications``, AlphaPose's FastPose (duc_se.pth of its ``pytorch``
-branch, and its master's), and SimpleBaseline's pose_resnet as its authors (conv1, deconv_layers, final_layer) and MMPose
+Known are ResNets of torchvision and of ``keras.applications``; AlphaPose's FastPose, both duc_se.pth of its ``pytorch``
+branch and its master's; and SimpleBaseline's pose_resnet as its authors (conv1, deconv_layers, final_layer) and MMPose
 (backbone.conv1, keypoint_head or head) name it.
 """
 
