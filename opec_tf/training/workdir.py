@@ -188,7 +188,7 @@ def locate(workdir, stage, base_weights):
       (workdir, stage)
 
     Raises:
-      UserError: neither is given, or the weights lie outside a workdir.
+      UserError: neither is given, or the weights are not a workdir's finished base.
     """
     if workdir:
         return workdir, stage
@@ -201,6 +201,8 @@ def locate(workdir, stage, base_weights):
             f"--base_weights={path}: must be WORKDIR/base/best.weights.h5, since WORKDIR/config.json says what the "
             "network is"
         )
+    if not stage_folder(root, "base").finished:
+        raise UserError(f"--base_weights={path}: is no finished base, only weights to start training from")
     return str(root), "base"
 
 

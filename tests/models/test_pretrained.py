@@ -1,4 +1,4 @@
-"""Public weights in the base module: the same numbers as PyTorch's operations, spelled out in public_networks.py, give."""
+"""Public weights in the base module give what PyTorch's operations, spelled out in public_networks.py, do."""
 
 import functools
 
@@ -15,6 +15,7 @@ from opec_tf.models import checkpoint_source, pretrained
 from opec_tf.skeletons import COCO17, CROWDPOSE14, MPII16
 
 RESNET18, RESNET50 = (2, 2, 2, 2), (3, 4, 6, 3)
+
 
 @functools.cache
 def fastpose(bottleneck=True, joints=33):
@@ -92,7 +93,7 @@ def test_mmpose_sees_rgb(head):
 
 
 def test_a_joint_that_is_missing_is_named_or_random():
-    with pytest.raises(UserError, match="a.pth: has no output for joint head of --skeleton=crowdpose14; .*--new_joints"):
+    with pytest.raises(UserError, match="a.pth: has no output for joint head of --skeleton=crowdpose14.*--new_joints"):
         convert(pose_resnet(), skeleton="crowdpose14")
     model, report, _ = convert(pose_resnet(), skeleton="crowdpose14", new_joints=True)
     assert report.random == ["heatmap_head (head)", "heatmap_head (neck)"]

@@ -1,4 +1,4 @@
-"""The same as test_pretrained.py against PyTorch itself (``pip install -e .[torch]``), through files of ``torch.save``."""
+"""As test_pretrained.py, against PyTorch itself (``pip install -e .[torch]``) and through files of ``torch.save``."""
 
 import checkpoint_files
 import numpy as np
@@ -130,7 +130,7 @@ def run(module, images):
     ],
     ids=["resnet18", "resnet50", "fastpose50", "fastpose18", "pose_resnet18", "pose_resnet50"],
 )
-def test_the_forward_pass_is_pytorchs(tmp_path, make, scaling, bgr, outputs, record_property):
+def test_the_forward_pass_is_pytorchs(tmp_path, make, scaling, bgr, outputs):
     module = randomized(make())
     torch.save({"state_dict": module.state_dict(), "epoch": 1}, tmp_path / "a.pth")
     torch.save(module.state_dict(), tmp_path / "b.pth", _use_new_zipfile_serialization=False)
@@ -145,7 +145,7 @@ def test_the_forward_pass_is_pytorchs(tmp_path, make, scaling, bgr, outputs, rec
         base = model.get_layer("base")
         last = [layer.name for layer in base.layers if layer.name.startswith("stage4")][-1]
         found = tf.keras.Model(base.input, base.get_layer(last).output)(CROPS, training=False)
-    record_property("relative difference", close(found, expected))
+    close(found, expected)
 
 
 def test_the_tests_own_files_are_pytorchs(tmp_path):
