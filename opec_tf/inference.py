@@ -177,14 +177,9 @@ class PoseEstimator:
         """crops [B, H, W, 3], affines [B, 2, 3], partners' rows [B] -> image points [B, P, K, 2] of the P poses, joint
         scores [B, K]."""
         poses, scores = estimate_crops(
-            self.model,
-            crops,
-            crop_to_image,
-            skeleton=self.skeleton,
-            inference_config=self.inference_config,
-            crop_offset=self.crop_offset,
-            partner=partner,
-        )
+            self.model, crops, crop_to_image, partner=partner,
+            skeleton=self.skeleton, inference_config=self.inference_config, crop_offset=self.crop_offset,
+        )  # fmt: skip
         return tf.stack(list(poses.values()), axis=1), scores
 
     def _frame_batches(self, frames, frame_index, boxes):

@@ -11,6 +11,7 @@ a description of a tensor; the storages are read once it has ended.
 import collections
 import dataclasses
 import math
+import os
 import pickle
 import zipfile
 
@@ -29,7 +30,7 @@ _NESTS = ("state_dict", "model_state_dict", "model")
 # What unpickling bytes that are no pickle may raise.
 _DAMAGE = (
     pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError,
-    MemoryError,
+    MemoryError, RecursionError,
 )  # fmt: skip
 
 
@@ -146,6 +147,7 @@ def read_zip(path):
 
 def read_stream(path):
     """name -> NumPy array of a file of PyTorch before 1.6; see ``checkpoints.read``."""
+    file_size = os.path.getsize(path)
     with open(path, "rb") as file:
         magic, version, machine = (_load(_Unpickler(file, path), path) for _ in range(3))
         if magic != _MAGIC or version != _PROTOCOL or not isinstance(machine, dict):
@@ -159,10 +161,10 @@ def read_stream(path):
             count = int.from_bytes(file.read(8), "little" if order == "<" else "big")
             if storage is None or count != storage.count:
                 raise UserError(f"{path}: storage {key} has not the length that its tensors say; it is damaged")
-            raw = file.read(count * elements.size(storage.kind))
-            if len(raw) < count * elements.size(storage.kind):
+            length = count * elements.size(storage.kind)
+            if length > file_size - file.tell():
                 raise UserError(f"{path}: ends within storage {key}; check that the download is whole")
-            values[key] = elements.decode(raw, storage.kind, order)
+            values[key] = elements.decode(file.read(length), storage.kind, order)
     if missing := [name for name, tensor in described if tensor.storage.key not in values]:
         raise UserError(f"{path}: has no bytes for tensor {missing[0]}; check that the download is whole")
     return {name: _materialize(tensor, values[tensor.storage.key], name, path) for name, tensor in described}
