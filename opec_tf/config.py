@@ -69,6 +69,20 @@ class ModelConfig(_Checked):
     trunk_width: int = _setting(
         64, "channels of the trunk's stem; 64 is the published width, less is a slimmer network", above=0
     )
+    stride_in_1x1: bool = _setting(
+        False, "bottlenecks halve in their first 1x1 convolution, as Caffe's and keras.applications' ResNets"
+    )
+    normalization: str = _setting(
+        "imagenet",
+        "scaling of the trunk's input: imagenet (torchvision), imagenet_bgr (SimpleBaseline's release), alphapose or "
+        "caffe (keras.applications); weights that were trained with one need it",
+        ("imagenet", "imagenet_bgr", "alphapose", "caffe"),
+    )
+    crop_offset: float = _setting(
+        0.0,
+        "crop pixels, a multiple of 0.5, by which crops are moved for a base whose heatmap cell i means crop pixel 4 i "
+        "(1.5, converted weights)",
+    )
     squeeze_excite: bool = _setting(True, "squeeze-and-excitation in the trunk's residual blocks (AlphaPose+)")
     decoder: str = _setting(
         "duc",
@@ -124,6 +138,8 @@ class ModelConfig(_Checked):
         for name in ("crop_height", "crop_width"):
             if getattr(self, name) % 32:
                 raise UserError(f"--{name}={getattr(self, name)} must be a multiple of 32")
+        if 2 * self.crop_offset % 1:
+            raise UserError(f"--crop_offset={self.crop_offset} must be a multiple of 0.5")
         _check_length("adaption_channels", self.adaption_channels, 3)
 
     @property

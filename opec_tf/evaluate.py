@@ -14,7 +14,7 @@ from opec_tf.training import workdir
 
 # A flagfile of training is taken as it is; what evaluation has no use for is read and left alone.
 flags.define(ModelConfig, DataConfig, TrainConfig, InferenceConfig)
-absl_flags.DEFINE_string("workdir", None, "folder of the training run", required=True)
+absl_flags.DEFINE_string("workdir", None, "folder of the training run; or --base_weights alone: that base is scored")
 absl_flags.DEFINE_string("stage", None, "stage whose model is scored; by default the last one that is finished")
 absl_flags.DEFINE_enum(
     "split", "test", ("train", "val", "test"), "what is scored: --train_data, --val_data or --test_data"
@@ -26,14 +26,15 @@ absl_flags.DEFINE_string("metrics_out", None, "file for the last pose's metrics,
 
 def main():
     options = flags.FLAGS
-    _check_model_flags(options.workdir)
+    root, stage = workdir.locate(options.workdir, options.stage, options.base_weights)
+    _check_model_flags(root)
     metrics = reports.evaluate(
-        options.workdir,
-        options.output_dir or f"{options.workdir}/evaluation_{options.split}",
+        root,
+        options.output_dir or f"{root}/evaluation_{options.split}",
         split=options.split,
         data_config=flags.read(DataConfig),
         inference_config=flags.read(InferenceConfig),
-        stage=options.stage,
+        stage=stage,
         boxes_file=None if options.boxes == "gt" else options.boxes,
         box_margin=options.box_margin if "box_margin" in flags.given(DataConfig) else None,
     )

@@ -79,6 +79,12 @@ def crop_affine(boxes, crop_size, margin=1.0, scale=1.0, rotation=0.0, shift=(0.
     return tf.concat([linear, offset[..., None]], axis=-1)
 
 
+def shift_affine(affine, offset):
+    """The affines [..., 2, 3] of moved crops: crop pixel x takes what crop pixel x + offset took, along both axes."""
+    along = tf.reduce_sum(affine[..., :2], axis=-1, keepdims=True)
+    return tf.concat([affine[..., :2], affine[..., 2:] + offset * along], axis=-1)
+
+
 def mirror_affine(affine, crop_size):
     """The affines [..., 2, 3] of the mirrored crops: crop pixel x takes what crop pixel W - 1 - x took."""
     _, width = crop_size

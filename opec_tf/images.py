@@ -7,6 +7,8 @@ the decoders nor ``ImageProjectiveTransformV3``).
 
 import tensorflow as tf
 
+from opec_tf import geometry
+
 # Exif is the first segment of a JPEG file, or follows small ones (JFIF has 18 bytes); its first directory opens it.
 _EXIF_SEARCHED, _EXIF_BYTES = 512, 4096
 _EXIF_MARK = [0xFF, 0xE1, *b"Exif\0\0"]  # segment marker and, after two bytes of length, the name
@@ -69,7 +71,19 @@ def exif_orientation(image_bytes):
     return tf.where(stated, value, 1)
 
 
-def crop(image, crop_to_image, crop_size):
+def mirror(crops, crop_offset=0.0):
+    """Mirrored crops [B, H, W, 3].
+
+    Moved crops (``ModelConfig.crop_offset``) show at pixel p what belongs at p + offset, and so do their mirror images,
+    which are therefore moved by twice the offset after mirroring; the pixels missing at the edge are reflected ones.
+    """
+    shift = round(2.0 * crop_offset)
+    padding = [[0, 0], [0, 0], [max(-shift, 0), max(shift, 0)], [0, 0]]
+    padded = tf.pad(tf.reverse(crops, [2]), padding, "SYMMETRIC")
+    return padded[:, :, max(shift, 0) :][:, :, : crops.shape[2]]
+
+
+def crop(image, crop_to_image, crop_size, crop_offset=0.0):
     """Cuts crops out of one image, bilinear, black outside the image.
 
     Each crop is resampled from the region of the image that it covers, not from a copy of the whole image. Bilinear
@@ -81,11 +95,13 @@ def crop(image, crop_to_image, crop_size):
       image: [h, w, 3], uint8 or float, 0..255.
       crop_to_image: float32 [P, 2, 3], affines from crop pixels to image pixels (``geometry.crop_affine``).
       crop_size: (height, width) of a crop, pixels.
+      crop_offset: crop pixel p shows what belongs at p + offset (``ModelConfig.crop_offset``).
 
     Returns:
       float32 [P, height, width, 3], 0..255.
     """
     height, width = crop_size
+    crop_to_image = geometry.shift_affine(crop_to_image, crop_offset)
     image_extent = tf.shape(image)[1::-1]  # (w, h)
     corners = tf.constant([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]], tf.float32)
     linear, offset = crop_to_image[..., :2], crop_to_image[..., 2]

@@ -65,7 +65,7 @@ def pose_names(model):
     return (PEAK, *(name for name, output in _POSE_OUTPUTS.items() if output in model.output))
 
 
-def estimate_crops(model, crops, crop_to_image, *, skeleton, inference_config, partner=None):
+def estimate_crops(model, crops, crop_to_image, *, skeleton, inference_config, crop_offset=0.0, partner=None):
     """The forward pass, the flip test, decoding and the way back to the image: TensorFlow operations only.
 
     Prediction and the exported model both call this function.
@@ -76,6 +76,7 @@ def estimate_crops(model, crops, crop_to_image, *, skeleton, inference_config, p
       crop_to_image: float32 [B, 2, 3], the crops' affines.
       skeleton: the model's ``Skeleton``.
       inference_config: ``InferenceConfig``.
+      crop_offset: see ``images.crop``, with which the crops were made.
       partner: int32 [B], the row of each person's partner, -1 for none; by default nobody has one. Only CoupleGraph
         looks at it.
 
@@ -85,7 +86,8 @@ def estimate_crops(model, crops, crop_to_image, *, skeleton, inference_config, p
     """
     names = pose_names(model)
     crop_size = tuple(crops.shape[1:3])
-    outputs = _forward(model, crops, crop_to_image, partner, names, skeleton, inference_config.flip_test)
+    mirrored = images.mirror(crops, crop_offset) if inference_config.flip_test else None
+    outputs = _forward(model, crops, crop_to_image, partner, names, skeleton, mirrored)
     peaks, scores = decoding.decode_peaks(outputs["base_heatmaps"], inference_config.peak_refinement)
     poses = {PEAK: peaks, **{name: outputs[_POSE_OUTPUTS[name]] for name in names[1:]}}
     poses = {name: geometry.normalized_to_image(crop_to_image, pose, crop_size) for name, pose in poses.items()}
@@ -109,7 +111,7 @@ class PoseEstimator:
 
     def __init__(self, model, *, model_config, box_margin, inference_config):
         self.model, self.box_margin, self.inference_config = model, box_margin, inference_config
-        self.crop_size = model_config.crop_size
+        self.crop_size, self.crop_offset = model_config.crop_size, model_config.crop_offset
         self.batch_size = inference_config.inference_batch_size
         self.skeleton = skeletons.SKELETONS[model_config.skeleton]
         self.pose_names = pose_names(model)
@@ -120,7 +122,8 @@ class PoseEstimator:
         self._estimate = tf.function(self._estimate_batch, input_signature=[crops, affines, partner])
         frame, affines = tf.TensorSpec([None, None, 3], tf.uint8), tf.TensorSpec([None, 2, 3], tf.float32)
         self._crop = tf.function(
-            lambda frame, affines: images.crop(frame, affines, self.crop_size), input_signature=[frame, affines]
+            lambda frame, affines: images.crop(frame, affines, self.crop_size, self.crop_offset),
+            input_signature=[frame, affines],
         )
 
     def estimate_files(
@@ -149,7 +152,7 @@ class PoseEstimator:
             batches = pipeline.crop_dataset(
                 image_paths, image_index, boxes,
                 crop_size=self.crop_size, box_margin=self.box_margin, batch_size=self.batch_size, strict=strict,
-                whole_images=self.in_pairs,
+                whole_images=self.in_pairs, crop_offset=self.crop_offset,
             )  # fmt: skip
         naming = image_files.naming_unreadable(image_paths) if strict else contextlib.nullcontext()
         with naming, Progress("estimating poses", "people", len(boxes), enabled=progress) as meter:
@@ -174,13 +177,9 @@ class PoseEstimator:
         """crops [B, H, W, 3], affines [B, 2, 3], partners' rows [B] -> image points [B, P, K, 2] of the P poses, joint
         scores [B, K]."""
         poses, scores = estimate_crops(
-            self.model,
-            crops,
-            crop_to_image,
-            skeleton=self.skeleton,
-            inference_config=self.inference_config,
-            partner=partner,
-        )
+            self.model, crops, crop_to_image, partner=partner,
+            skeleton=self.skeleton, inference_config=self.inference_config, crop_offset=self.crop_offset,
+        )  # fmt: skip
         return tf.stack(list(poses.values()), axis=1), scores
 
     def _frame_batches(self, frames, frame_index, boxes):
@@ -244,14 +243,14 @@ class PoseEstimator:
         return Estimates(predictions, rows, skipped)
 
 
-def _forward(model, crops, crop_to_image, partner, names, skeleton, flip_test):
-    """The outputs that are decoded; under the flip test the mean with those of the mirrored crops."""
+def _forward(model, crops, crop_to_image, partner, names, skeleton, mirrored_crops):
+    """The outputs that are decoded; with mirrored crops (the flip test) the mean with theirs."""
     outputs = model(_inputs(model, crops, crop_to_image, partner), training=False)
     kept = ["base_heatmaps", *(_POSE_OUTPUTS[name] for name in names[1:])]
-    if not flip_test:
+    if mirrored_crops is None:
         return {name: outputs[name] for name in kept}
     mirrored_affines = geometry.mirror_affine(crop_to_image, tuple(crops.shape[1:3]))
-    mirrored = model(_inputs(model, tf.reverse(crops, [2]), mirrored_affines, partner), training=False)
+    mirrored = model(_inputs(model, mirrored_crops, mirrored_affines, partner), training=False)
     swap = skeleton.flip_order
     back = {name: tf.gather(mirrored[name], swap, axis=1) * [-1.0, 1.0] for name in kept[1:]}
     back["base_heatmaps"] = tf.gather(tf.reverse(mirrored["base_heatmaps"], [2]), swap, axis=3)

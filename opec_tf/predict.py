@@ -13,7 +13,8 @@ from opec_tf.config import InferenceConfig
 from opec_tf.training import workdir
 
 flags.define(InferenceConfig)
-absl_flags.DEFINE_string("workdir", None, "folder of the training run", required=True)
+absl_flags.DEFINE_string("workdir", None, "folder of the training run; or name a base by --base_weights")
+absl_flags.DEFINE_string("base_weights", "", "WORKDIR/base/best.weights.h5, such as convert_weights writes")
 absl_flags.DEFINE_string("stage", None, "stage whose model is used; by default the last one that is finished")
 absl_flags.DEFINE_string("images", None, "an image, a folder, a pattern such as 'a/*.jpg', or a video", required=True)
 absl_flags.DEFINE_string("output_dir", None, "folder for the results", required=True)
@@ -35,13 +36,14 @@ def main():
     options = flags.FLAGS
     files.make_folder(options.output_dir)
     source = frames.open_source(options.images, options.strict)
-    skeleton = skeletons.SKELETONS[workdir.read_model_config(options.workdir).skeleton]
+    root, stage = workdir.locate(options.workdir, options.stage, options.base_weights)
+    skeleton = skeletons.SKELETONS[workdir.read_model_config(root).skeleton]
     boxes = detection.read(options.boxes, source.ids, source.names, skeleton) if options.boxes else None
-    model, model_config, stage = workdir.load_model(options.workdir, options.stage)
+    model, model_config, stage = workdir.load_model(root, stage)
     count = prediction.predict(
         model, source, boxes, options.output_dir,
         model_config=model_config,
-        box_margin=prediction.trained_box_margin(options.workdir, stage),
+        box_margin=prediction.trained_box_margin(root, stage),
         inference_config=flags.read(InferenceConfig),
         style=prediction.DrawingStyle(options.hidden_score, options.compare) if options.draw else None,
     )  # fmt: skip

@@ -49,8 +49,11 @@ class PoseSignatures(tf.Module):
             model,
             skeleton=skeletons.SKELETONS[model_config.skeleton],
             inference_config=inference_config,
+            crop_offset=model_config.crop_offset,
         )
-        self._crop_size, self._box_margin = model_config.crop_size, box_margin
+        self._crop_size, self._crop_offset, self._box_margin = (
+            model_config.crop_size, model_config.crop_offset, box_margin
+        )  # fmt: skip
         person_boxes = tf.TensorSpec([None, 4], tf.float32, "boxes")
         image_boxes = tf.TensorSpec([None, None, 4], tf.float32, "boxes")
         crops = tf.TensorSpec([None, *self._crop_size, 3], tf.float32, "crops")
@@ -123,7 +126,9 @@ class PoseSignatures(tf.Module):
         ]
         with tf.control_dependencies(refusals):
             crops = tf.ensure_shape(unchecked, crops.shape)
-        affines = tf.tile(tf.eye(2, 3)[None], [tf.shape(crops)[0], 1, 1])
+        # Keypoints are in pixels of the crop as it is given.
+        affine = geometry.shift_affine(tf.eye(2, 3), -self._crop_offset)
+        affines = tf.tile(affine[None], [tf.shape(crops)[0], 1, 1])
         return self._answers(crops, affines)
 
     def _crop_people(self, image_bytes, boxes, affines):
@@ -133,7 +138,7 @@ class PoseSignatures(tf.Module):
         meets = tf.reduce_all((boxes[:, :2] < size) & (boxes[:, :2] + boxes[:, 2:] > 0.0))
         message = "boxes holds a box that lies outside its picture, whose (width, height) is"
         with tf.control_dependencies([_refuse_unless(meets, message, size)]):
-            return images.crop(image, affines, self._crop_size)
+            return images.crop(image, affines, self._crop_size, self._crop_offset)
 
     def _crop_spec(self, *leading):
         return tf.TensorSpec([*leading, *self._crop_size, 3], tf.float32)

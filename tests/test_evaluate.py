@@ -55,6 +55,7 @@ def test_bad_input(run, data):
     cases = [
         (["--trunk=resnet50"], "--trunk=resnet50 contradicts the model in"),
         ([f"--workdir={data}/none"], "none/config.json: does not exist"),
+        (["--workdir=", f"--base_weights={run}/base/final.weights.h5"], "must be WORKDIR/base/best.weights.h5"),
         (["--split=val"], "no data set is given"),
         (["--protocol=coco"], "needs"),
         ([f"--boxes={data}/none.json"], "none.json: cannot be read"),

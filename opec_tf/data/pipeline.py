@@ -23,7 +23,7 @@ def trainable_people(annotations, data_config):
     return ~annotations.is_crowd & annotations.has_usable_box & (labelled >= max(data_config.min_labelled_joints, 1))
 
 
-def training_dataset(annotations, *, crop_size, data_config, batch_size, seed):
+def training_dataset(annotations, *, crop_size, data_config, batch_size, seed, crop_offset=0.0):
     """Infinite batches of augmented crops for training.
 
     Images come in a new random order each epoch; then the crops of neighbouring images are shuffled among each other,
@@ -40,6 +40,7 @@ def training_dataset(annotations, *, crop_size, data_config, batch_size, seed):
       data_config: ``config.DataConfig``.
       batch_size: crops in a batch, B.
       seed: int; order and augmentation follow from it.
+      crop_offset: see ``images.crop``.
 
     Returns:
       tf.data.Dataset of (crops float32 [B, H, W, 3] RGB 0..255, joints float32 [B, K, 3]: normalised crop (x, y) and
@@ -51,19 +52,19 @@ def training_dataset(annotations, *, crop_size, data_config, batch_size, seed):
     used = _used_people(annotations, data_config)
     batches = _training_batches(
         annotations, np.flatnonzero(used)[:, None],
-        crop_size=crop_size, data_config=data_config, batch_size=batch_size, seed=seed,
+        crop_size=crop_size, data_config=data_config, batch_size=batch_size, seed=seed, crop_offset=crop_offset,
     )  # fmt: skip
     return batches.map(lambda batch: (batch["crops"], batch["joints"])).prefetch(2)
 
 
-def couple_dataset(annotations, *, crop_size, data_config, batch_size, seed):
+def couple_dataset(annotations, *, crop_size, data_config, batch_size, seed, crop_offset=0.0):
     """Infinite batches of pairs of people for training the CoupleGraph.
 
     As ``training_dataset``, with the pairs of ``trainable_pairs`` in place of people. The two crops of a pair are
     mirrored and turned alike and otherwise changed each for itself; they are rows 2 p and 2 p + 1 of a batch.
 
     Args:
-      annotations, crop_size, data_config, seed: as for ``training_dataset``.
+      annotations, crop_size, data_config, seed, crop_offset: as for ``training_dataset``.
       batch_size: crops in a batch, B, an even number.
 
     Returns:
@@ -80,8 +81,9 @@ def couple_dataset(annotations, *, crop_size, data_config, batch_size, seed):
         raise UserError("--train_data: no two people's boxes overlap, so stage couple has nothing to learn from")
     partner = tf.range(batch_size) + tf.tile([1, -1], [batch_size // 2])
     batches = _training_batches(
-        annotations, pairs, crop_size=crop_size, data_config=data_config, batch_size=batch_size, seed=seed
-    )
+        annotations, pairs,
+        crop_size=crop_size, data_config=data_config, batch_size=batch_size, seed=seed, crop_offset=crop_offset,
+    )  # fmt: skip
 
     def arrange(batch):
         return {"crops": batch["crops"], "crop_to_image": batch["crop_to_image"], "partner": partner}, batch["joints"]
@@ -116,12 +118,12 @@ def _used_people(annotations, data_config):
     return used
 
 
-def _training_batches(annotations, groups, *, crop_size, data_config, batch_size, seed):
+def _training_batches(annotations, groups, *, crop_size, data_config, batch_size, seed, crop_offset):
     """Infinite batches of augmented crops, dict(crops, crop_to_image, joints), of groups of people.
 
     Args:
       groups: int [R, M], rows of the M people of each group, who share an image; they stay neighbours.
-      annotations, crop_size, data_config, batch_size, seed: see ``training_dataset``.
+      annotations, crop_size, data_config, batch_size, seed, crop_offset: see ``training_dataset``.
     """
     members = groups.shape[1]
     people = _PeopleByImage(annotations.image_paths, annotations.image_index, groups)
@@ -138,7 +140,7 @@ def _training_batches(annotations, groups, *, crop_size, data_config, batch_size
         affines, mirrored = augment.random_affines(
             tf.gather(boxes, rows), crop_size, data_config, [placing, index], members
         )
-        crops = images.crop(images.decode(tf.io.read_file(people.path(image))), affines, crop_size)
+        crops = images.crop(images.decode(tf.io.read_file(people.path(image))), affines, crop_size, crop_offset)
         labels = tf.gather(keypoints, rows)
         labels = tf.where(mirrored[:, None, None], tf.gather(labels, flip_order, axis=1), labels)
         points = geometry.image_to_normalized(affines, labels[..., :2], crop_size)
@@ -160,7 +162,9 @@ def _training_batches(annotations, groups, *, crop_size, data_config, batch_size
     return dataset.enumerate().map(finish, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def crop_dataset(image_paths, image_index, boxes, *, crop_size, box_margin, batch_size, strict, whole_images=False):
+def crop_dataset(
+    image_paths, image_index, boxes, *, crop_size, box_margin, batch_size, strict, whole_images=False, crop_offset=0.0
+):
     """Batches of crops of given boxes, for inference; finite, in the order of the images.
 
     The last batch may be smaller (whoever compiles for a fixed size pads it). The rows of an unreadable image are
@@ -177,6 +181,7 @@ def crop_dataset(image_paths, image_index, boxes, *, crop_size, box_margin, batc
       box_margin: see ``geometry.crop_affine``.
       batch_size: crops in a batch, B.
       whole_images: see above.
+      crop_offset: see ``images.crop``.
       strict: an unreadable image is an error instead: a ``UserError`` from here where its header or end shows it, else
         TensorFlow's while iterating, which ``image_files.naming_unreadable`` turns into one.
 
@@ -195,7 +200,7 @@ def crop_dataset(image_paths, image_index, boxes, *, crop_size, box_margin, batc
     def load(index):
         rows = people.rows(index)[:, 0]
         affines = geometry.crop_affine(tf.gather(boxes, rows), crop_size, box_margin)
-        crops = images.crop(images.decode(tf.io.read_file(people.path(index))), affines, crop_size)
+        crops = images.crop(images.decode(tf.io.read_file(people.path(index))), affines, crop_size, crop_offset)
         return {"crops": crops, "crop_to_image": affines, "row": rows}
 
     def batches_of(first, last, size):

@@ -5,6 +5,14 @@ import tensorflow as tf
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
+# (mean, std) that public weights were trained with. SimpleBaseline's release applies numbers meant for RGB to BGR,
+# AlphaPose numbers meant for BGR to RGB; Caffe's, which keras.applications uses, has no std.
+NORMALIZATIONS = {
+    "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
+    "imagenet_bgr": (IMAGENET_MEAN[::-1], IMAGENET_STD[::-1]),
+    "alphapose": ((0.406 * 255, 0.457 * 255, 0.480 * 255), (255.0, 255.0, 255.0)),
+    "caffe": ((123.68, 116.779, 103.939), (1.0, 1.0, 1.0)),
+}
 
 
 @tf.keras.utils.register_keras_serializable("opec_tf")

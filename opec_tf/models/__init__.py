@@ -78,6 +78,8 @@ def _backbone(config):
         num_joints=skeletons.SKELETONS[config.skeleton].num_joints,
         trunk=config.trunk,
         trunk_width=config.trunk_width,
+        stride_in_1x1=config.stride_in_1x1,
+        normalization=config.normalization,
         squeeze_excite=config.squeeze_excite,
         decoder=config.decoder,
         deconv_channels=config.deconv_channels,

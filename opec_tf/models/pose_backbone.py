@@ -3,20 +3,22 @@
 import tensorflow as tf
 
 from opec_tf.layers.duc import DUC
-from opec_tf.layers.image_normalization import ImageNormalization
+from opec_tf.layers.image_normalization import NORMALIZATIONS, ImageNormalization
 from opec_tf.layers.pixel_shuffle import PixelShuffle
 from opec_tf.models.resnet import resnet
 
 
 def pose_backbone(
-    *, crop_size, num_joints, trunk, trunk_width=64, squeeze_excite=True, decoder="duc", deconv_channels=256
-):
+    *, crop_size, num_joints, trunk, trunk_width=64, stride_in_1x1=False, normalization="imagenet", squeeze_excite=True,
+    decoder="duc", deconv_channels=256,
+):  # fmt: skip
     """Builds AlphaPose+ (SE-ResNet, "duc") or SimplePose (ResNet, "deconv"), the paper's two base modules.
 
     Args:
       crop_size: (height, width) of the crops, pixels, multiples of 32.
       num_joints: K.
-      trunk, trunk_width, squeeze_excite: see ``resnet``.
+      trunk, trunk_width, stride_in_1x1, squeeze_excite: see ``resnet``.
+      normalization: a key of ``NORMALIZATIONS``.
       decoder: "duc" or "deconv".
       deconv_channels: of each of the deconv decoder's layers.
 
@@ -27,8 +29,10 @@ def pose_backbone(
       With bottlenecks and "duc" the maps have 512, 256 and 128 channels, with basic blocks a quarter of that.
     """
     crops = tf.keras.Input((*crop_size, 3), name="crops")
-    images = ImageNormalization(name="normalization")(crops)
-    c5 = resnet(images, trunk=trunk, width=trunk_width, squeeze_excite=squeeze_excite)
+    images = ImageNormalization(*NORMALIZATIONS[normalization], name="normalization")(crops)
+    c5 = resnet(
+        images, trunk=trunk, width=trunk_width, squeeze_excite=squeeze_excite, stride_in_1x1=stride_in_1x1
+    )
     if decoder == "duc":
         f1, f2, f3 = _duc_decoder(c5)
         head_size = 3

@@ -19,7 +19,7 @@ BLOCKS = {
 BASIC_BLOCKS = ("resnet18", "resnet34")
 
 
-def resnet(images, *, trunk, width=64, squeeze_excite=False):
+def resnet(images, *, trunk, width=64, squeeze_excite=False, stride_in_1x1=False):
     """Applies a ResNet without its classifier.
 
     Args:
@@ -28,6 +28,7 @@ def resnet(images, *, trunk, width=64, squeeze_excite=False):
       width: channels of the stem; the four stages have 1, 2, 4 and 8 times as many (times 4 for bottlenecks).
       squeeze_excite: a gate with reduction 1 at the end of the residual branch of those blocks whose shortcut is a
         convolution, as in AlphaPose's SE-ResNet: the first of each stage (of resnet18 and 34, not of stage 1).
+      stride_in_1x1: a bottleneck's stride lies in its first 1x1 convolution ("v1": Caffe, keras.applications).
 
     Returns:
       C5, [B, H / 32, W / 32, 8 width], or 32 width for bottlenecks.
@@ -39,8 +40,10 @@ def resnet(images, *, trunk, width=64, squeeze_excite=False):
     x = tf.keras.layers.MaxPooling2D(3, 2, name="pool")(x)
     for stage, repeats in enumerate(BLOCKS[trunk]):
         for index in range(repeats):
-            stride = 2 if stage > 0 and index == 0 else 1
-            x = block(x, width << stage, stride, squeeze_excite, name=f"stage{stage + 1}_block{index + 1}")
+            stride, name = 2 if stage > 0 and index == 0 else 1, f"stage{stage + 1}_block{index + 1}"
+            if stride > 1 and stride_in_1x1 and block is _bottleneck:
+                x, stride = _subsample(x, name), 1
+            x = block(x, width << stage, stride, squeeze_excite, name=name)
     return x
 
 
@@ -60,14 +63,21 @@ def _bottleneck(x, channels, stride, squeeze_excite, name):
 def _add_shortcut(x, y, channels, stride, squeeze_excite, name):
     if stride > 1 or x.shape[-1] != channels:
         if stride > 1:
-            # A strided 1x1 convolution in two steps. In one, the oneDNN of TensorFlow 2.15 writes its gradient beyond
-            # its memory where there are fewer than 16 channels (seen on a CPU with AVX-512).
-            x = tf.keras.layers.MaxPooling2D(1, stride, name=f"{name}_subsample")(x)
+            x = _subsample(x, name)
         x = _conv_norm(x, channels, 1, name=f"{name}_shortcut")
         if squeeze_excite:
             y = SqueezeExcite(name=f"{name}_se")(y)
     y = tf.keras.layers.Add(name=f"{name}_add")([x, y])
     return tf.keras.layers.ReLU(name=f"{name}_relu")(y)
+
+
+def _subsample(x, name):
+    """The first of two steps of a 1x1 convolution of stride 2.
+
+    In one step, the oneDNN of TensorFlow 2.15 writes its gradient beyond its memory where there are fewer than 16
+    channels (seen on a CPU with AVX-512).
+    """
+    return tf.keras.layers.MaxPooling2D(1, 2, name=f"{name}_subsample")(x)
 
 
 def _conv_norm(x, channels, kernel_size, stride=1, *, name, gamma="ones"):

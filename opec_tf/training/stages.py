@@ -1,11 +1,16 @@
 """What each training stage is: its model, the weights it starts from, its losses, and the images it learns from."""
 
+import pathlib
+
 import numpy as np
 import tensorflow as tf
 
 from opec_tf import losses, models
 from opec_tf.errors import UserError
 from opec_tf.training import optimizer, strategy as strategies, workdir
+
+# ``ModelConfig`` fields that change what a base's weights see and leave their shapes alone.
+_INPUT_SETTINGS = ("normalization", "crop_offset", "stride_in_1x1")
 
 
 def best_pose(stage, model_config):
@@ -99,6 +104,8 @@ def _load_start_weights(model, stage, root, model_config, train_config):
     print(f"stage {stage}: starts from {path or 'random weights'}", flush=True)
     if not path:
         return
+    if path == train_config.base_weights:
+        _check_input_settings(path, model_config)
     if stage == "base":
         workdir.load_weights(model, path)
         return
@@ -109,6 +116,20 @@ def _load_start_weights(model, stage, root, model_config, train_config):
         return
     for layer in trained.layers:
         model.get_layer("opec_net").get_layer(layer.name).set_weights(layer.get_weights())
+
+
+def _check_input_settings(path, model_config):
+    """Weights of another workdir want their input as there; no shape would tell that it is not."""
+    root = pathlib.Path(path).parent.parent
+    if not (root / "config.json").exists():
+        return
+    theirs = workdir.read_model_config(root)
+    for name in _INPUT_SETTINGS:
+        if getattr(theirs, name) != getattr(model_config, name):
+            raise UserError(
+                f"--base_weights={path}: made for --{name}={getattr(theirs, name)}, not {getattr(model_config, name)}; "
+                "set it so (converted weights come with a model.flags)"
+            )
 
 
 def steps_per_epoch(train_config, num_people):

@@ -181,6 +181,31 @@ def load_weights(model, path):
         ) from error
 
 
+def locate(workdir, stage, base_weights):
+    """The workdir and stage that a command line names: ``workdir`` and ``stage``, or a workdir's base by its weights.
+
+    Returns:
+      (workdir, stage)
+
+    Raises:
+      UserError: neither is given, or the weights are not a workdir's finished base.
+    """
+    if workdir:
+        return workdir, stage
+    if not base_weights:
+        raise UserError("--workdir is missing; name a training run, or a base by --base_weights")
+    path = pathlib.Path(base_weights)
+    root = path.parent.parent
+    if path != stage_folder(root, "base").best_weights or not (root / "config.json").exists():
+        raise UserError(
+            f"--base_weights={path}: must be WORKDIR/base/best.weights.h5, since WORKDIR/config.json says what the "
+            "network is"
+        )
+    if not stage_folder(root, "base").finished:
+        raise UserError(f"--base_weights={path}: is no finished base, only weights to start training from")
+    return str(root), "base"
+
+
 def load_model(workdir, stage=None):
     """Rebuilds a trained model.
 

@@ -70,3 +70,11 @@ def test_a_stage_halves_in_its_3x3_convolution():
     model = build("resnet50", width=8)
     assert model.get_layer("stage2_block1_conv1").strides == (1, 1)
     assert model.get_layer("stage2_block1_conv2").strides == (2, 2)
+
+
+def test_a_stage_halves_before_its_first_1x1_convolution_as_caffes_do():
+    model = build("resnet50", width=8, stride_in_1x1=True)
+    assert model.get_layer("stage2_block1_conv1").output_shape == (None, 8, 8, 16)
+    assert model.get_layer("stage2_block1_conv2").strides == (1, 1)
+    assert trainable_count(model) == trainable_count(build("resnet50", width=8))
+    assert build("resnet18", width=8, stride_in_1x1=True).get_layer("stage2_block1_conv1").strides == (2, 2)

@@ -1,0 +1,53 @@
+"""Converts public weights to a workdir to train, evaluate and predict from; neither PyTorch nor a network is needed.
+
+python -m opec_tf.convert_weights --checkpoint=duc_se.pth --output=runs/duc_se
+
+Reads PyTorch checkpoints (zip and older), .safetensors and Keras .h5, and tells by names and shapes what they are:
+
+* torchvision's resnet18 to resnet152: the trunk; the rest is random;
+* AlphaPose's duc_se.pth and FastPose (fast_res50, fast_res152): base with heatmap head, joints by name;
+* pose_resnet_50 to 152 of SimpleBaseline and MMPose, COCO, CrowdPose or MPII: the same;
+* keras.applications' ResNet50 to 152: the trunk, exactly, with --stride_in_1x1 placing its strides as they have them.
+
+OUTPUT/base/best.weights.h5 is for --base_weights of train, evaluate and predict; OUTPUT/model.flags has the settings
+that belong to it. No shape shows colours, strides and the half-pixel offset, so they are taken as published;
+--normalization, --stride_in_1x1 (the "caffe" variants) and --crop_offset (1.5 as published, 0 for a network trained
+with half-pixel centres) say otherwise.
+"""
+
+from absl import flags as absl_flags
+
+from opec_tf import cli, flags
+from opec_tf.config import ModelConfig
+from opec_tf.training import conversion
+
+flags.define(ModelConfig)
+absl_flags.DEFINE_string("checkpoint", None, "the file to convert", required=True)
+absl_flags.DEFINE_string("output", None, "the workdir to write; must not exist", required=True)
+absl_flags.DEFINE_bool("trunk_only", False, "take the ResNet and leave the checkpoint's decoder and head")
+absl_flags.DEFINE_bool(
+    "new_joints", False, "joints of --skeleton that the checkpoint has not keep random rows of the head; else an error"
+)
+
+
+def main():
+    options = flags.FLAGS
+    report, source, model_config = conversion.convert(
+        options.checkpoint, options.output, flags.read(ModelConfig), flags.given(ModelConfig),
+        trunk_only=options.trunk_only, new_joints=options.new_joints,
+    )  # fmt: skip
+    print(conversion.table(report, source))
+    print(
+        f"taken as published: --normalization={model_config.normalization} --crop_offset={model_config.crop_offset} "
+        f"--stride_in_1x1={model_config.stride_in_1x1}"
+    )
+    print(
+        f"written: {options.output}; train with the recipe's flagfile, then --flagfile={options.output}/"
+        f"{conversion.FLAGS_FILE} --base_weights={options.output}/base/best.weights.h5"
+    )
+    if source.joints:
+        print(f"as it is, evaluate and predict take it by --workdir={options.output}")
+
+
+if __name__ == "__main__":
+    cli.run(main, __doc__)
