@@ -193,18 +193,3 @@ def test_detected_duplicates_of_one_image_are_suppressed(scene):
         np.testing.assert_array_equal(rows, [0, 1, 3, 4, 7])
     # Annotated boxes (without scores) are people by definition.
     assert estimate(scene).predictions["peak"].num_people == 5
-
-
-def test_suppression_keeps_chains_and_other_images():
-    """Three people in a row, each like the next: dropping the middle one saves the last. The fourth is elsewhere."""
-    points = np.zeros([4, 12, 2])
-    points[:, :, 0] = np.array([0.0, 7.0, 14.0, 0.0])[:, None]
-    boxes = np.tile([0.0, 0.0, 100.0, 100.0], [4, 1])
-    sigmas = np.full(12, 0.08)
-    # OKS at distance d: exp(-d^2 / (2 area (2 sigma)^2)): 0.909 at 7, 0.682 at 14.
-    arguments = points, np.array([0.9, 0.8, 0.7, 0.6]), boxes, np.array([1, 1, 1, 2])
-    kept = inference.suppress_duplicates(*arguments, np.arange(4), sigmas, 0.9)
-    np.testing.assert_array_equal(kept, [0, 2, 3])
-    np.testing.assert_array_equal(inference.suppress_duplicates(*arguments, np.arange(4), sigmas, 0.6), [0, 3])
-    np.testing.assert_array_equal(inference.suppress_duplicates(*arguments, np.array([1, 2]), sigmas, 0.92), [1, 2])
-    assert len(inference.suppress_duplicates(*arguments, np.arange(0), sigmas, 0.9)) == 0
