@@ -107,7 +107,7 @@ def _labels(y_true):
     """Joints [B, K, 3] or [B, 1 + M, K, 3] -> the person's positions [B, K, 2], zero where not labelled, its weights
     [B, K], and the joints of the other people, [B, M, K, 3] or None."""
     joints, others = tf.cast(y_true, tf.float32), None
-    if len(joints.shape) == 4:
+    if joints.shape.rank == 4:
         joints, others = joints[:, 0], joints[:, 1:]
     weights = joints[..., 2]
     return tf.where(weights[..., None] > 0.0, joints[..., :2], 0.0), weights, others
