@@ -62,7 +62,8 @@ def predict(model, source, boxes, output_dir, *, model_config, box_margin, infer
     )
     if style and style.compare and len(estimator.pose_names) < 2:
         raise UserError(
-            "--compare needs a refined pose beside the base's, but the workdir has stage base alone; train stage opec"
+            "--compare needs a refined pose beside the base's, but the workdir has stage base alone; train stage opec, "
+            "or add --association"
         )
     results, frames_read = [], 0
     with contextlib.ExitStack() as stack:
