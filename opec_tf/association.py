@@ -5,7 +5,8 @@ two may take the same joint. Here the candidates of all people that lie at one p
 person: for each kind of joint the assignment of people to joints with the largest sum of scores.
 
 Two things differ from the description. A winner keeps its own peak and does not move to the mean of its rivals', which
-see the joint from less fitting crops. A person who gets no joint keeps its highest peak: a pose has all its joints.
+see the joint from less fitting crops. A person who gets no joint keeps its highest peak, since a pose has all its
+joints, at half its score, since the place is somebody else's.
 """
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.optimize import linear_sum_assignment
 
 # Joints of a lower score are no reason to take a joint from anybody.
 _LOWEST_SCORE = 0.05
+_SHARE_OF_LOSERS = 0.5
 
 
 def associate(candidates, person_scores, areas, sigmas, radius):
@@ -28,7 +30,7 @@ def associate(candidates, person_scores, areas, sigmas, radius):
         in the tools, 0.79 for a shoulder; 0.1 x 0.079 would be less than a heatmap's cell.
 
     Returns:
-      float64 [P, K, 3], the chosen candidates.
+      float64 [P, K, 3], the chosen candidates; of who gets none the first, at half its score.
     """
     candidates = np.asarray(candidates, np.float64)
     people, joints = candidates.shape[:2]
@@ -36,11 +38,13 @@ def associate(candidates, person_scores, areas, sigmas, radius):
     weights = np.where(candidates[..., 2] < _LOWEST_SCORE, 0.0, weights)
     limits = radius * np.sqrt(np.asarray(areas, np.float64))[:, None] * np.asarray(sigmas, np.float64)
     limits = np.minimum(limits[:, None], limits[None])
-    chosen = np.zeros([people, joints], int)
+    chosen = np.full([people, joints], -1)
     for k in range(joints):
         node = _group(candidates[:, k, :, :2], weights[:, k], limits[..., k])
         chosen[:, k] = _assign(node, weights[:, k])
-    return np.take_along_axis(candidates, chosen[..., None, None], axis=2)[:, :, 0]
+    result = np.take_along_axis(candidates, np.maximum(chosen, 0)[..., None, None], axis=2)[:, :, 0]
+    result[..., 2] *= np.where((chosen < 0) & (weights[..., 0] > 0.0), _SHARE_OF_LOSERS, 1.0)
+    return result
 
 
 def associate_images(candidates, person_scores, areas, image_ids, sigmas, radius):
@@ -83,11 +87,11 @@ def _group(points, weights, limits):
 
 
 def _assign(node, weights):
-    """Nodes and weights [P, M] of the candidates -> int [P], the candidate that each person gets; 0 without a node."""
+    """Nodes and weights [P, M] of the candidates -> int [P], the candidate that each person gets, or -1."""
     people, number = np.nonzero(node >= 0)
     table = np.zeros([len(node), node.max(initial=-1) + 1])
     table[people, node[people, number]] = weights[people, number]
-    chosen = np.zeros(len(node), int)
+    chosen = np.full(len(node), -1)
     for p, n in zip(*linear_sum_assignment(table, maximize=True)):
         if table[p, n] > 0.0:
             chosen[p] = np.flatnonzero(node[p] == n)[0]

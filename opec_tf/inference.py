@@ -216,8 +216,7 @@ class PoseEstimator:
         """Estimates batches -> what ``_estimate_batch`` gives of all N people, and which people were in a batch [N]."""
         image_index, boxes = np.asarray(image_index), np.asarray(boxes)
         num_people, joints = len(boxes), self.skeleton.num_joints
-        config = self.inference_config
-        count = config.association_candidates if config.association else 0
+        count = self.inference_config.association_candidates if self.inference_config.association else 0
         points = np.zeros([num_people, len(self._network_poses), joints, 2], np.float32)
         candidates = np.zeros([num_people, joints, count, 3], np.float32)
         scores, done = np.zeros([num_people, joints], np.float32), np.zeros([num_people], bool)
@@ -265,11 +264,12 @@ class PoseEstimator:
 
     def _associate(self, candidates, peaks, box_scores):
         """The candidates [N, K, M, 3] of the people of ``PosePredictions`` assigned to them, as ``PosePredictions``."""
-        areas = peaks.boxes[:, 2] * peaks.boxes[:, 3]
+        # The first is the peak as pose NMS left it.
+        candidates = np.concatenate([peaks.keypoints[:, :, None], candidates[:, :, 1:]], axis=2)
+        areas, radius = peaks.boxes[:, 2] * peaks.boxes[:, 3], self.inference_config.association_radius
         keypoints = association.associate_images(
-            candidates, peaks.scores, areas, peaks.image_ids, self.skeleton.sigmas,
-            self.inference_config.association_radius,
-        )  # fmt: skip
+            candidates, peaks.scores, areas, peaks.image_ids, self.skeleton.sigmas, radius
+        )
         return dataclasses.replace(peaks, keypoints=keypoints, scores=keypoints[..., 2].mean(axis=1) * box_scores)
 
 

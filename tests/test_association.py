@@ -46,10 +46,10 @@ def test_the_best_sum_wins_not_the_best_score():
     np.testing.assert_array_equal(found[:, 0], [[*here, 0.9], [*there, 0.2]])
 
 
-def test_a_loser_without_another_candidate_keeps_its_peak():
+def test_a_loser_without_another_candidate_keeps_its_peak_at_half_the_score():
     candidates = np.array([[[[10, 10, 0.9], [10, 10, 0.0]]], [[[11, 10, 0.6], [50, 10, 0.04]]]])
     found = association.associate(candidates, [1.0, 1.0], [1e4, 1e4], SIGMAS[:1], 1.0)
-    np.testing.assert_array_equal(found[:, 0], [[10, 10, 0.9], [11, 10, 0.6]])
+    np.testing.assert_array_equal(found[:, 0], [[10, 10, 0.9], [11, 10, 0.3]])
 
 
 def test_what_is_one_joint_depends_on_the_smaller_person_and_the_joints_sigma():
