@@ -227,6 +227,12 @@ class TrainConfig(_Checked):
         1.0, "weight of the base's heatmap loss kept beside eq. 3 in stage opec", at_least=0
     )
     heatmap_sigma: float = _setting(2.0, "standard deviation of the Gaussian target, heatmap cells", above=0)
+    interference_weight: float = _setting(
+        0.0,
+        "mu of the joint-candidate loss: the base's heatmap target is T + mu C, C the joints of the same kind of other "
+        "people in the crop (CrowdPose, AlphaPose+: 0.5); 0: T alone",
+        at_least=0,
+    )
     precision: str = _setting(
         "float32", "Keras mixed precision policy", ("float32", "mixed_float16", "mixed_bfloat16")
     )
@@ -259,11 +265,26 @@ class InferenceConfig(_Checked):
     flip_test: bool = _setting(False, "average the heatmaps and poses with those of the mirrored crop")
     peak_refinement: str = _setting("dark", "sub-pixel rule for the base's heatmap peaks", ("none", "quarter", "dark"))
     inference_batch_size: int = _setting(32, "crops in a batch", above=0)
+    pose_nms: str = _setting(
+        "oks",
+        "which detected people of an image are one: oks: by --nms_oks; parametric: by RMPE's pose distance, and their "
+        "poses are merged; detected boxes only",
+        ("oks", "parametric"),
+    )
     nms_oks: float = _setting(
         0.9,
         "of two detected people of one image whose OKS exceeds this the weaker is dropped; detected boxes only",
         above=0,
         at_most=1,
+    )
+    association: bool = _setting(
+        False, "also assign the base's joint candidates to all people of an image at once (AlphaPose+)"
+    )
+    association_candidates: int = _setting(
+        4, "peaks of each heatmap that association chooses from", above=0, at_most=20
+    )
+    association_radius: float = _setting(
+        1.0, "peaks of different people nearer than this times sigma sqrt(area) are one joint", at_least=0
     )
 
 

@@ -39,19 +39,66 @@ def decode_peaks(heatmaps, refinement):
     heatmaps = tf.cast(heatmaps, tf.float32)
     height, width = heatmaps.shape[1:3]
     maps = _joints_first(heatmaps)
-    scores = tf.reduce_max(maps, axis=-1)
     index = tf.argmax(maps, axis=-1, output_type=tf.int32)
     cell = tf.stack([index % width, index // width], axis=-1)
+    return _refine(heatmaps, cell, refinement), tf.reduce_max(maps, axis=-1)
 
+
+def decode_candidates(heatmaps, refinement, count, threshold=0.1):
+    """The highest local maxima of each heatmap, to the fraction of a cell: where a joint may be, if not at its peak.
+
+    Args:
+      heatmaps: [B, h, w, K], as for ``decode_peaks``.
+      refinement: sub-cell rule, see ``decode_peaks``.
+      count: M, candidates of each joint.
+      threshold: values up to which a maximum counts as none. The highest is a candidate whatever its value.
+
+    Returns:
+      points: float32 [B, K, M, 2], (x, y) normalised, highest first; a candidate that does not exist has the place of
+        the highest. The first is the point of ``decode_peaks``.
+      scores: float32 [B, K, M], the value of the highest cell; 0 where there is no candidate.
+    """
+    heatmaps = tf.cast(heatmaps, tf.float32)
+    # The highest cell, not the highest positive maximum: the same pose as decode_peaks, also of an empty heatmap.
+    peaks, highest = decode_peaks(heatmaps, refinement)
+    cell, scores = local_maxima(heatmaps, count)
+    points = _refine(heatmaps, cell, refinement)[:, :, 1:]
+    exists = scores[:, :, 1:] > threshold
+    points = tf.where(exists[..., None], points, peaks[:, :, None])
+    scores = tf.where(exists, scores[:, :, 1:], 0.0)
+    return tf.concat([peaks[:, :, None], points], axis=2), tf.concat([highest[..., None], scores], axis=2)
+
+
+def local_maxima(heatmaps, count):
+    """The highest local maxima of each heatmap: cells above 0 that none of their 5 x 5 neighbourhood exceeds.
+
+    Args:
+      heatmaps: [B, h, w, K].
+      count: M, maxima of each map.
+
+    Returns:
+      cell: int32 [B, K, M, 2], (x, y), highest first; a maximum that does not exist has the place of the highest.
+      heights: [B, K, M], 0 where there is none.
+    """
+    width = heatmaps.shape[2]
+    is_maximum = heatmaps >= tf.nn.max_pool2d(heatmaps, 5, 1, "SAME")
+    heights, index = tf.math.top_k(_joints_first(tf.where(is_maximum & (heatmaps > 0.0), heatmaps, 0.0)), count)
+    index = tf.where(heights > 0.0, index, index[..., :1])
+    return tf.stack([index % width, index // width], axis=-1), heights
+
+
+def _refine(heatmaps, cell, refinement):
+    """Cells int32 [B, K, ..., 2] of the maps [B, h, w, K] -> normalised points, by a rule of ``REFINEMENTS``."""
+    size = tuple(heatmaps.shape[1:3])
     if refinement == "none":
         offset = tf.zeros_like(cell, tf.float32)
     elif refinement == "quarter":
-        offset = _quarter_offset(maps, cell, (height, width))
+        offset = _quarter_offset(_joints_first(heatmaps), cell, size)
     elif refinement == "dark":
-        offset = _dark_offset(maps, _joints_first(_smooth(heatmaps)), cell, (height, width))
+        offset = _dark_offset(_joints_first(heatmaps), _joints_first(_smooth(heatmaps)), cell, size)
     else:
         raise ValueError(f"refinement {refinement!r} is not one of {REFINEMENTS}")
-    return geometry.normalize(tf.cast(cell, tf.float32) + offset, (height, width)), scores
+    return geometry.normalize(tf.cast(cell, tf.float32) + offset, size)
 
 
 def _joints_first(heatmaps):
@@ -61,20 +108,21 @@ def _joints_first(heatmaps):
 
 
 def _patches(maps, center, width):
-    """The 3 x 3 values around inner cells: maps [B, K, h * w], center int32 [B, K, 2] (x, y) -> [B, K, 3, 3] (y, x)."""
+    """The 3 x 3 values around inner cells: maps [B, K, h * w], center int32 [B, K, ..., 2] (x, y) -> [B, K, ..., 3, 3]
+    (y, x)."""
     neighbours = width * np.arange(-1, 2)[:, None] + np.arange(-1, 2)
     indices = (center[..., 1] * width + center[..., 0])[..., None, None] + tf.constant(neighbours, tf.int32)
     return tf.gather(maps, indices, batch_dims=2)
 
 
 def _inner_cell(cell, size):
-    """The nearest cell [B, K, 2] (x, y) that has neighbours on all sides."""
+    """The nearest cell [B, K, ..., 2] (x, y) that has neighbours on all sides."""
     height, width = size
     return tf.clip_by_value(cell, 1, tf.constant([width - 2, height - 2]))
 
 
 def _quarter_offset(maps, cell, size):
-    """[B, K, 2] offset in cells."""
+    """[B, K, ..., 2] offset in cells."""
     inner = _inner_cell(cell, size)
     patch = _patches(maps, inner, size[1])
     slope = tf.stack([patch[..., 1, 2] - patch[..., 1, 0], patch[..., 2, 1] - patch[..., 0, 1]], axis=-1)
@@ -84,7 +132,7 @@ def _quarter_offset(maps, cell, size):
 
 
 def _dark_offset(maps, smoothed, cell, size):
-    """[B, K, 2] offset in cells, each of its parts within -1 .. 1."""
+    """[B, K, ..., 2] offset in cells, each of its parts within -1 .. 1."""
     height, width = size
     # At the border the expansion starts one cell further in: for a Gaussian the logarithm is the same quadratic.
     center = _inner_cell(cell, size)

@@ -10,15 +10,16 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from opec_tf import decoding, geometry, images, models, skeletons
+from opec_tf import association, decoding, geometry, images, models, pose_nms, skeletons
 from opec_tf.data import image_files, pairing, pipeline
 from opec_tf.errors import UserError
-from opec_tf.evaluation import oks
 from opec_tf.evaluation.predictions import PosePredictions
 from opec_tf.progress import Progress
 
 # Name of a pose in tables and files -> the model's output. The base's decoded peak is computed here, for every model.
 PEAK = "peak"
+# Its candidates, assigned to all people of an image at once, where ``InferenceConfig.association`` asks for it.
+ASSOCIATION = "association"
 _POSE_OUTPUTS = {output.replace("_pose", ""): output for output in models.POSE_OUTPUTS + models.COUPLE_OUTPUTS}
 
 
@@ -30,7 +31,7 @@ class Estimates:
       predictions: pose name -> ``PosePredictions``, in the order in which the network makes them: "peak" (the base's
         decoded heatmap peak), "initial", "pose_1", "pose_2", "pose_3", "couple_1", "couple_2", "couple_3"; of a base
         alone only "peak", of an OPEC-Net those before the couple's. All share the joint scores, so that they differ in
-        geometry alone.
+        geometry alone. After "peak" comes, if asked for, "association", which has its candidates' scores.
       rows: pose name -> int64 [N], the row of the given boxes that each prediction belongs to.
       skipped: paths of the images that could not be read.
     """
@@ -84,14 +85,27 @@ def estimate_crops(model, crops, crop_to_image, *, skeleton, inference_config, c
       poses: pose name -> float32 [B, K, 2], image pixels, in the order of ``pose_names``.
       scores: float32 [B, K], 0..1.
     """
-    names = pose_names(model)
     crop_size = tuple(crops.shape[1:3])
     mirrored = images.mirror(crops, crop_offset) if inference_config.flip_test else None
-    outputs = _forward(model, crops, crop_to_image, partner, names, skeleton, mirrored)
+    outputs = _forward(model, crops, crop_to_image, partner, skeleton, mirrored)
+    return _decode(outputs, crop_to_image, crop_size, inference_config)
+
+
+def _decode(outputs, crop_to_image, crop_size, inference_config):
+    """What ``estimate_crops`` returns, of the outputs of ``_forward``."""
     peaks, scores = decoding.decode_peaks(outputs["base_heatmaps"], inference_config.peak_refinement)
-    poses = {PEAK: peaks, **{name: outputs[_POSE_OUTPUTS[name]] for name in names[1:]}}
+    poses = {PEAK: peaks, **{name: outputs[output] for name, output in _POSE_OUTPUTS.items() if output in outputs}}
     poses = {name: geometry.normalized_to_image(crop_to_image, pose, crop_size) for name, pose in poses.items()}
     return poses, tf.clip_by_value(scores, 0.0, 1.0)
+
+
+def _decode_candidates(heatmaps, crop_to_image, crop_size, inference_config):
+    """Heatmaps [B, h, w, K] -> joint candidates [B, K, M, 3], (x, y, score), image pixels."""
+    points, scores = decoding.decode_candidates(
+        heatmaps, inference_config.peak_refinement, inference_config.association_candidates
+    )
+    points = geometry.normalized_to_image(crop_to_image[:, None], points, crop_size)
+    return tf.concat([points, tf.clip_by_value(scores, 0.0, 1.0)[..., None]], axis=-1)
 
 
 class PoseEstimator:
@@ -114,7 +128,9 @@ class PoseEstimator:
         self.crop_size, self.crop_offset = model_config.crop_size, model_config.crop_offset
         self.batch_size = inference_config.inference_batch_size
         self.skeleton = skeletons.SKELETONS[model_config.skeleton]
-        self.pose_names = pose_names(model)
+        self._network_poses = pose_names(model)
+        between = [ASSOCIATION] if inference_config.association else []
+        self.pose_names = (PEAK, *between, *self._network_poses[1:])
         self.in_pairs = _takes_partners(model)
         batch_size = None if self.in_pairs else self.batch_size
         crops = tf.TensorSpec([batch_size, *self.crop_size, 3], tf.float32)
@@ -138,7 +154,7 @@ class PoseEstimator:
           boxes: float [N, 4], (x, y, w, h) in image pixels.
           strict: an image that cannot be read is an error.
           box_scores: float [N], a detector's scores. They multiply the people's scores, and of two people of an image
-            that lie too close (``InferenceConfig.nms_oks``) only the better remains.
+            that are one (``InferenceConfig.pose_nms``) only the better remains.
           progress: report to stderr.
 
         Returns:
@@ -156,9 +172,9 @@ class PoseEstimator:
             )  # fmt: skip
         naming = image_files.naming_unreadable(image_paths) if strict else contextlib.nullcontext()
         with naming, Progress("estimating poses", "people", len(boxes), enabled=progress) as meter:
-            points, scores, done = self._run(batches, image_index, boxes, meter)
-        skipped = list(dict.fromkeys(str(image_paths[i]) for i in np.asarray(image_index)[~done]))
-        return self._assemble(points, scores, done, np.asarray(image_ids)[image_index], boxes, box_scores, skipped)
+            found = self._run(batches, image_index, boxes, meter)
+        skipped = list(dict.fromkeys(str(image_paths[i]) for i in np.asarray(image_index)[~found[-1]]))
+        return self._assemble(found, np.asarray(image_ids)[image_index], boxes, box_scores, skipped)
 
     def estimate_frames(self, frames, frame_ids, frame_index, boxes, box_scores=None):
         """Estimates the pose in every box of pictures in memory.
@@ -170,17 +186,20 @@ class PoseEstimator:
         Returns:
           ``Estimates``.
         """
-        points, scores, done = self._run(self._frame_batches(frames, frame_index, boxes), frame_index, boxes)
-        return self._assemble(points, scores, done, np.asarray(frame_ids)[frame_index], boxes, box_scores, [])
+        found = self._run(self._frame_batches(frames, frame_index, boxes), frame_index, boxes)
+        return self._assemble(found, np.asarray(frame_ids)[frame_index], boxes, box_scores, [])
 
     def _estimate_batch(self, crops, crop_to_image, partner):
         """crops [B, H, W, 3], affines [B, 2, 3], partners' rows [B] -> image points [B, P, K, 2] of the P poses, joint
-        scores [B, K]."""
-        poses, scores = estimate_crops(
-            self.model, crops, crop_to_image, partner=partner,
-            skeleton=self.skeleton, inference_config=self.inference_config, crop_offset=self.crop_offset,
-        )  # fmt: skip
-        return tf.stack(list(poses.values()), axis=1), scores
+        scores [B, K], joint candidates [B, K, M, 3] where association asks for them, else M = 0."""
+        config = self.inference_config
+        mirrored = images.mirror(crops, self.crop_offset) if config.flip_test else None
+        outputs = _forward(self.model, crops, crop_to_image, partner, self.skeleton, mirrored)
+        poses, scores = _decode(outputs, crop_to_image, self.crop_size, config)
+        candidates = tf.zeros([tf.shape(scores)[0], scores.shape[1], 0, 3])
+        if config.association:
+            candidates = _decode_candidates(outputs["base_heatmaps"], crop_to_image, self.crop_size, config)
+        return tf.stack(list(poses.values()), axis=1), scores, candidates
 
     def _frame_batches(self, frames, frame_index, boxes):
         """Batches of the form of ``pipeline.crop_dataset``."""
@@ -199,10 +218,12 @@ class PoseEstimator:
             yield {"crops": tf.concat(crops, axis=0), "crop_to_image": batch_affines, "row": rows}
 
     def _run(self, batches, image_index, boxes, meter=None):
-        """Estimates batches -> image points [N, P, K, 2], joint scores [N, K] and which people were in a batch [N]."""
+        """Estimates batches -> what ``_estimate_batch`` gives of all N people, and which people were in a batch [N]."""
         image_index, boxes = np.asarray(image_index), np.asarray(boxes)
         num_people, joints = len(boxes), self.skeleton.num_joints
-        points = np.zeros([num_people, len(self.pose_names), joints, 2], np.float32)
+        count = self.inference_config.association_candidates if self.inference_config.association else 0
+        points = np.zeros([num_people, len(self._network_poses), joints, 2], np.float32)
+        candidates = np.zeros([num_people, joints, count, 3], np.float32)
         scores, done = np.zeros([num_people, joints], np.float32), np.zeros([num_people], bool)
         for batch in batches:
             rows = np.asarray(batch["row"])
@@ -214,39 +235,53 @@ class PoseEstimator:
             partner = np.full([len(rows) + missing], -1, np.int32)
             if self.in_pairs:
                 partner[: len(rows)] = pairing.partners(boxes[rows], image_index[rows])
-            batch_points, batch_scores = self._estimate(crops, crop_to_image, partner)
-            points[rows], scores[rows] = batch_points[: len(rows)], batch_scores[: len(rows)]
+            for array, found in zip((points, scores, candidates), self._estimate(crops, crop_to_image, partner)):
+                array[rows] = found[: len(rows)]
             done[rows] = True
             if meter:
                 meter.advance(len(rows))
         if not np.isfinite(points).all():
             raise UserError("the model's poses are not finite numbers: its training has diverged; use other weights")
-        return points, scores, done
+        return points, scores, candidates, done
 
-    def _assemble(self, points, joint_scores, done, image_ids, boxes, box_scores, skipped):
+    def _assemble(self, found, image_ids, boxes, box_scores, skipped):
         """``Estimates`` from what ``_run`` gives."""
-        boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
-        person_scores = joint_scores.mean(axis=1)
-        if box_scores is not None:
-            person_scores = person_scores * np.asarray(box_scores, np.float32)
-        threshold = self.inference_config.nms_oks
+        config, (points, joint_scores, candidates, done) = self.inference_config, found
+        boxes, detected = np.asarray(boxes, np.float64).reshape(-1, 4), box_scores is not None
+        box_scores = np.asarray(box_scores if detected else np.ones(len(boxes)), np.float32)
+        person_scores = joint_scores.mean(axis=1) * box_scores
         predictions, rows = {}, {}
-        for p, name in enumerate(self.pose_names):
+        for p, name in enumerate(self._network_poses):
+            keypoints = np.concatenate([points[:, p], joint_scores[..., None]], axis=-1)
             keep = np.flatnonzero(done)
-            if box_scores is not None:
-                keep = suppress_duplicates(
-                    points[:, p], person_scores, boxes, image_ids, keep, self.skeleton.sigmas, threshold
-                )
-            keypoints = np.concatenate([points[keep, p], joint_scores[keep, :, None]], axis=-1)
-            predictions[name] = PosePredictions(image_ids[keep], keypoints, person_scores[keep], boxes[keep])
+            if detected:
+                keep, keypoints = pose_nms.suppress_duplicates(
+                    keypoints, person_scores, boxes, image_ids, keep,
+                    sigmas=self.skeleton.sigmas, rule=config.pose_nms, threshold=config.nms_oks,
+                )  # fmt: skip
+            predictions[name] = PosePredictions(image_ids[keep], keypoints[keep], person_scores[keep], boxes[keep])
             rows[name] = keep
+            if name == PEAK and config.association:
+                # Two boxes of one person would fight for its joints, so the duplicates have gone before.
+                predictions[ASSOCIATION] = self._associate(candidates[keep], predictions[PEAK], box_scores[keep])
+                rows[ASSOCIATION] = keep
         return Estimates(predictions, rows, skipped)
 
+    def _associate(self, candidates, peaks, box_scores):
+        """The candidates [N, K, M, 3] of the people of ``PosePredictions`` assigned to them, as ``PosePredictions``."""
+        # The first is the peak as pose NMS left it.
+        candidates = np.concatenate([peaks.keypoints[:, :, None], candidates[:, :, 1:]], axis=2)
+        areas, radius = peaks.boxes[:, 2] * peaks.boxes[:, 3], self.inference_config.association_radius
+        keypoints = association.associate_images(
+            candidates, peaks.scores, areas, peaks.image_ids, self.skeleton.sigmas, radius
+        )
+        return dataclasses.replace(peaks, keypoints=keypoints, scores=keypoints[..., 2].mean(axis=1) * box_scores)
 
-def _forward(model, crops, crop_to_image, partner, names, skeleton, mirrored_crops):
+
+def _forward(model, crops, crop_to_image, partner, skeleton, mirrored_crops):
     """The outputs that are decoded; with mirrored crops (the flip test) the mean with theirs."""
     outputs = model(_inputs(model, crops, crop_to_image, partner), training=False)
-    kept = ["base_heatmaps", *(_POSE_OUTPUTS[name] for name in names[1:])]
+    kept = ["base_heatmaps", *(_POSE_OUTPUTS[name] for name in pose_names(model)[1:])]
     if mirrored_crops is None:
         return {name: outputs[name] for name in kept}
     mirrored_affines = geometry.mirror_affine(crop_to_image, tuple(crops.shape[1:3]))
@@ -268,32 +303,3 @@ def _inputs(model, crops, crop_to_image, partner):
     if partner is None:
         partner = tf.fill(tf.shape(crops)[:1], -1)
     return {"crops": crops, "crop_to_image": crop_to_image, "partner": partner}
-
-
-def suppress_duplicates(points, scores, boxes, image_ids, candidates, sigmas, threshold):
-    """Drops the weaker of two people of one image whose OKS exceeds a threshold (greedy, best score first).
-
-    Args:
-      points: [N, K, 2], image pixels.
-      scores: [N] people's scores.
-      boxes: [N, 4], (x, y, w, h); the better person's box area is the OKS's.
-      image_ids: [N].
-      candidates: int [C], rows to consider.
-      sigmas: [K], OKS sigmas.
-      threshold: OKS above which two people are one.
-
-    Returns:
-      int64 [C'], the rows that remain, in ascending order.
-    """
-    kept = []
-    areas = boxes[:, 2] * boxes[:, 3]
-    order = candidates[np.argsort(image_ids[candidates], kind="stable")]
-    for rows in np.split(order, np.flatnonzero(np.diff(image_ids[order])) + 1):
-        rows = rows[np.argsort(-scores[rows], kind="stable")]
-        similar = oks.pairwise_oks(points[rows], points[rows], areas[rows], sigmas) > threshold
-        alive = np.ones(len(rows), bool)
-        for i in range(len(rows)):
-            if alive[i]:
-                alive[i + 1 :] &= ~similar[i, i + 1 :]
-        kept.append(rows[alive])
-    return np.sort(np.concatenate(kept)) if kept else candidates

@@ -1,7 +1,8 @@
 """The two losses: heatmaps of the base module, and poses (eq. 3).
 
 Both take ``y_true`` = joints float32 [B, K, 3], normalised crop (x, y) and weight (0: not labelled, not learnt),
-whatever the output they belong to. A value with weight 0 is never looked at: NaN there does no harm.
+whatever the output they belong to; or [B, 1 + M, K, 3], the person's joints followed by those of M other people in the
+crop, at whom only the joint-candidate target looks. A value with weight 0 is never looked at: NaN there does no harm.
 
 Both are averages over the labelled joints of the GLOBAL batch. Under a tf.distribute strategy every replica divides its
 sum by the number of labelled joints on all replicas, and Keras adds the gradients; dividing by the replica's own number
@@ -27,7 +28,7 @@ class PoseLoss(tf.keras.losses.Loss):
         super().__init__(name=name, reduction=reduction)
 
     def call(self, y_true, y_pred):
-        points, weights = _labels(y_true)
+        points, weights, _ = _labels(y_true)
         y_pred = tf.cast(y_pred, tf.float32)
         tf.debugging.assert_shapes([(y_pred, ("B", "K", 2)), (points, ("B", "K", 2))])
         errors = tf.reduce_sum(tf.abs(y_pred - points), axis=-1)
@@ -44,26 +45,43 @@ class HeatmapLoss(tf.keras.losses.Loss):
 
     The Gaussian is rendered where the loss is computed, at the joint's exact position between the cells' centres.
 
+    With an interference weight mu the target is that of CrowdPose's joint-candidate estimator (Li et al., CVPR 2019):
+    T_k + mu C_k, where C_k has a Gaussian at the joint k of every other person in the crop. The map then answers to all
+    of a joint's candidates, the person's own most, which association chooses from.
+
     Args:
       sigma: standard deviation, heatmap cells.
+      interference_weight: mu; where it is above 0, ``y_true`` may carry other people's joints.
 
     y_pred: [B, h, w, K].
     """
 
-    def __init__(self, *, sigma=2.0, name="heatmap_loss", reduction=tf.keras.losses.Reduction.SUM):
+    def __init__(
+        self, *, sigma=2.0, interference_weight=0.0, name="heatmap_loss", reduction=tf.keras.losses.Reduction.SUM
+    ):
         super().__init__(name=name, reduction=reduction)
-        self.sigma = sigma
+        self.sigma, self.interference_weight = sigma, interference_weight
 
     def call(self, y_true, y_pred):
-        points, weights = _labels(y_true)
+        points, weights, others = _labels(y_true)
         y_pred = tf.cast(y_pred, tf.float32)
         tf.debugging.assert_shapes([(y_pred, ("B", "h", "w", "K")), (points, ("B", "K", 2))])
         targets = gaussian_heatmaps(points, y_pred.shape[1:3], self.sigma)
+        if self.interference_weight and others is not None:
+            targets += self.interference_weight * self._interference(others, y_pred.shape[1:3])
         errors = tf.reduce_sum(tf.math.squared_difference(y_pred, targets), axis=(1, 2)) / (math.pi * self.sigma**2)
         return tf.reduce_sum(weights * errors, axis=-1) / _global_labelled(weights)
 
     def get_config(self):
-        return {**super().get_config(), "sigma": self.sigma}
+        return {**super().get_config(), "sigma": self.sigma, "interference_weight": self.interference_weight}
+
+    def _interference(self, others, size):
+        """C_k: joints [B, M, K, 3] of other people -> the sum of their Gaussians [B, h, w, K]."""
+        candidates = 0.0
+        for m in range(others.shape[1]):
+            points, weights, _ = _labels(others[:, m])
+            candidates += weights[:, None, None] * gaussian_heatmaps(points, size, self.sigma)
+        return candidates
 
 
 def gaussian_heatmaps(points, size, sigma):
@@ -86,10 +104,13 @@ def gaussian_heatmaps(points, size, sigma):
 
 
 def _labels(y_true):
-    """Joints [B, K, 3] -> positions [B, K, 2], zero where not labelled, and weights [B, K]."""
-    joints = tf.cast(y_true, tf.float32)
+    """Joints [B, K, 3] or [B, 1 + M, K, 3] -> the person's positions [B, K, 2], zero where not labelled, its weights
+    [B, K], and the joints of the other people, [B, M, K, 3] or None."""
+    joints, others = tf.cast(y_true, tf.float32), None
+    if joints.shape.rank == 4:
+        joints, others = joints[:, 0], joints[:, 1:]
     weights = joints[..., 2]
-    return tf.where(weights[..., None] > 0.0, joints[..., :2], 0.0), weights
+    return tf.where(weights[..., None] > 0.0, joints[..., :2], 0.0), weights, others
 
 
 def _global_labelled(weights):

@@ -12,7 +12,7 @@ from opec_tf import config, detection, files, visualize
 from opec_tf.config import DataConfig
 from opec_tf.errors import UserError
 from opec_tf.frames import Video, VideoWriter
-from opec_tf.inference import PEAK, PoseEstimator
+from opec_tf.inference import ASSOCIATION, PEAK, PoseEstimator
 from opec_tf.progress import Progress
 from opec_tf.skeletons import OCCLUDED, UNLABELLED
 from opec_tf.training import workdir
@@ -62,7 +62,8 @@ def predict(model, source, boxes, output_dir, *, model_config, box_margin, infer
     )
     if style and style.compare and len(estimator.pose_names) < 2:
         raise UserError(
-            "--compare needs a refined pose beside the base's, but the workdir has stage base alone; train stage opec"
+            "--compare needs a refined pose beside the base's, but the workdir has stage base alone; train stage opec, "
+            "or add --association"
         )
     results, frames_read = [], 0
     with contextlib.ExitStack() as stack:
@@ -136,6 +137,8 @@ def title(name):
     """What a pose is called above a drawing."""
     if name == PEAK:
         return "base: heatmap peak"
+    if name == ASSOCIATION:
+        return "base: associated peaks"
     if name.startswith("couple"):
         return f"CoupleGraph: {name.replace('couple_', 'pose ')}"
     return f"OPEC-Net: {name.replace('_', ' ')}"

@@ -121,10 +121,11 @@ def write_occlusion(output_dir, levels):
 def table(metrics):
     """The metrics (pose name -> dict) as text: a row a pose, percentages; "-" where the data has nothing to measure."""
     keys = [key for key in _TABLE_KEYS if any(key in row for row in metrics.values())]
-    lines = ["pose".ljust(9) + "".join(key.removeprefix("AP_").rjust(8) for key in keys)]
+    width = max(9, *(len(name) + 1 for name in metrics))
+    lines = ["pose".ljust(width) + "".join(key.removeprefix("AP_").rjust(8) for key in keys)]
     for name, row in metrics.items():
         cells = [f"{100 * row[key]:.1f}" if row.get(key, -1) >= 0 else "-" for key in keys]
-        lines.append(name.ljust(9) + "".join(cell.rjust(8) for cell in cells))
+        lines.append(name.ljust(width) + "".join(cell.rjust(8) for cell in cells))
     return "\n".join(lines)
 
 

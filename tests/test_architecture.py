@@ -20,6 +20,7 @@ MAX_LINES = 400
 LAYER_OF_PART = {
     **dict.fromkeys(("config", "errors", "files", "skeletons", "geometry", "losses", "images"), "leaf"),
     **dict.fromkeys(("boxes", "decoding", "evaluation", "records", "progress", "visualize"), "leaf"),
+    **dict.fromkeys(("association", "pose_nms"), "leaf"),
     **dict.fromkeys(("serving_api", "pose_client", "checkpoints"), "leaf"),
     **dict.fromkeys(("flags", "cli"), "command line"),
     **dict.fromkeys(("layers", "models", "data"), None),

@@ -89,6 +89,45 @@ def test_single_hot_cell_with_negative_surroundings(refinement):
     np.testing.assert_allclose(scores, [0.8])
 
 
+def candidates(heatmaps, count=3, **settings):
+    """Candidates in cells [K, M, 2] and scores [K, M] of the first example."""
+    points, scores = decoding.decode_candidates(tf.constant(heatmaps), "dark", count, **settings)
+    return geometry.denormalize(points, heatmaps.shape[1:3]).numpy()[0], scores.numpy()[0]
+
+
+def test_candidates_are_the_peaks_to_the_fraction_of_a_cell():
+    """Three people's joints in one map, the highest first; a second map has one."""
+    places, heights = [[4.3, 4.6], [11.6, 15.2], [11.7, 5.4]], np.array([0.3, 0.9, 0.5], np.float32)
+    maps = render(places, sigma=1.2)
+    heatmaps = np.concatenate([np.sum(heights * maps, axis=-1, keepdims=True), 0.2 * maps[..., :1]], axis=-1)
+    found, scores = candidates(heatmaps)
+    np.testing.assert_allclose(found[0], [places[1], places[2], places[0]], atol=0.1)
+    np.testing.assert_allclose(scores[0], np.sort(heights * maps.max(axis=(0, 1, 2)))[::-1], rtol=1e-3)
+    np.testing.assert_allclose(found[1], [places[0]] * 3, atol=0.05)
+    np.testing.assert_array_equal(scores[1, 1:], 0.0)
+    # The first is the base's own pose; of the others those count that exceed the threshold.
+    peaks, heights = decode(heatmaps, "dark")
+    np.testing.assert_array_equal(found[:, 0], peaks)
+    np.testing.assert_array_equal(scores[:, 0], heights)
+    np.testing.assert_array_equal(candidates(heatmaps, threshold=0.4)[1][0] > 0, [True, True, False])
+
+
+@pytest.mark.parametrize("level", [0.0, -1.0])
+def test_candidates_of_an_empty_map_are_its_peak(level):
+    heatmaps = np.full([1, *SIZE, 1], level, np.float32)
+    found, scores = candidates(heatmaps)
+    np.testing.assert_allclose(found, np.zeros([1, 3, 2]), atol=1e-5)
+    np.testing.assert_allclose(scores, [[level, 0.0, 0.0]])
+
+
+def test_candidates_compile_under_xla(points):
+    heatmaps = tf.constant(render(points) + 0.5 * render(points[::-1]))
+    compiled = tf.function(decoding.decode_candidates, jit_compile=True)
+    for actual, expected in zip(compiled(heatmaps, "dark", 2), decoding.decode_candidates(heatmaps, "dark", 2)):
+        assert actual.shape[:3] == (1, 200, 2)
+        np.testing.assert_allclose(actual, expected, atol=1e-4)
+
+
 @pytest.mark.parametrize("refinement", decoding.REFINEMENTS)
 def test_xla_equals_eager_and_mirrors_exactly(points, refinement):
     heatmaps = tf.constant(render(points) + 0.01)

@@ -33,20 +33,21 @@ def data(tmp_path):
 def test_table_and_files(run, data):
     result = tiny_run.call(
         "evaluate", f"--flagfile={data}/all.flags", f"--workdir={run}", f"--output_dir={data}/out",
-        f"--metrics_out={data}/flat.json", "--peak_refinement=quarter",
+        f"--metrics_out={data}/flat.json", "--peak_refinement=quarter", "--association",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     rows = [line.split() for line in result.stdout.splitlines()]
-    assert [row[0] for row in rows[-6:]] == ["pose", "peak", "initial", "pose_1", "pose_2", "pose_3"]
-    assert rows[-6][1:7] == ["AP", "AP50", "AP75", "AP80", "AP90", "AR"]
+    assert [row[0] for row in rows[-7:]] == ["pose", "peak", "association", "initial", "pose_1", "pose_2", "pose_3"]
+    assert rows[-7][1:7] == ["AP", "AP50", "AP75", "AP80", "AP90", "AR"]
     flat = json.loads((data / "flat.json").read_text())
     assert {"AP", "AP50", "AP75", "AP80", "AP90", "AR", "vis50", "vis75", "vis90"} <= set(flat)
     assert all(isinstance(value, float) for value in flat.values())
     metrics = json.loads((data / "out" / "metrics.json").read_text())
     assert metrics["poses"]["pose_3"] == flat and metrics["settings"]["peak_refinement"] == "quarter"
     assert sorted(path.name for path in (data / "out").iterdir()) == [
-        "contact_sheet.jpg", "metrics.json", "occlusion.json", "occlusion_curves.png", "predictions_initial.json",
-        "predictions_peak.json", "predictions_pose_1.json", "predictions_pose_2.json", "predictions_pose_3.json",
+        "contact_sheet.jpg", "metrics.json", "occlusion.json", "occlusion_curves.png", "predictions_association.json",
+        "predictions_initial.json", "predictions_peak.json", "predictions_pose_1.json", "predictions_pose_2.json",
+        "predictions_pose_3.json",
     ]  # fmt: skip
 
 

@@ -195,16 +195,72 @@ def test_detected_duplicates_of_one_image_are_suppressed(scene):
     assert estimate(scene).predictions["peak"].num_people == 5
 
 
-def test_suppression_keeps_chains_and_other_images():
-    """Three people in a row, each like the next: dropping the middle one saves the last. The fourth is elsewhere."""
-    points = np.zeros([4, 12, 2])
-    points[:, :, 0] = np.array([0.0, 7.0, 14.0, 0.0])[:, None]
-    boxes = np.tile([0.0, 0.0, 100.0, 100.0], [4, 1])
-    sigmas = np.full(12, 0.08)
-    # OKS at distance d: exp(-d^2 / (2 area (2 sigma)^2)): 0.909 at 7, 0.682 at 14.
-    arguments = points, np.array([0.9, 0.8, 0.7, 0.6]), boxes, np.array([1, 1, 1, 2])
-    kept = inference.suppress_duplicates(*arguments, np.arange(4), sigmas, 0.9)
-    np.testing.assert_array_equal(kept, [0, 2, 3])
-    np.testing.assert_array_equal(inference.suppress_duplicates(*arguments, np.arange(4), sigmas, 0.6), [0, 3])
-    np.testing.assert_array_equal(inference.suppress_duplicates(*arguments, np.array([1, 2]), sigmas, 0.92), [1, 2])
-    assert len(inference.suppress_duplicates(*arguments, np.arange(0), sigmas, 0.9)) == 0
+@pytest.fixture(scope="module")
+def two_at_one_place():
+    """Two people of a spot of each color. Person 1's crop shows person 0's brighter spots too; person 0's crop does not
+    reach person 1's."""
+    first = np.array([[100.0, 60.0], [110.0, 100.0], [90.0, 140.0]])
+    second = first + [90.0, 0.0]
+    frame = np.maximum(paint(200, 400, [first]), paint(200, 400, [second], level=150.0))
+    boxes = np.array([[60.0, 40.0, 80.0, 120.0], [70.0, 40.0, 150.0, 120.0]])
+    return frame, boxes, np.stack([first, second])[:, COLOR_OF_JOINT]
+
+
+def associate(frame, boxes, box_scores=None, model=None, **settings):
+    config = InferenceConfig(inference_batch_size=2, association=True, **settings)
+    estimator = inference.PoseEstimator(
+        model or color_model(), model_config=CONFIG, box_margin=1.0, inference_config=config
+    )
+    index = np.zeros(len(boxes), int)
+    found = estimator.estimate_frames([frame, frame], [7, 8], index, boxes, box_scores)
+    assert list(found.predictions) == list(estimator.pose_names)
+    return found
+
+
+@pytest.mark.parametrize("flip_test", [False, True])
+def test_association_gives_everybody_the_own_joints(two_at_one_place, flip_test):
+    frame, boxes, points = two_at_one_place
+    found = associate(frame, boxes, flip_test=flip_test)
+    assert list(found.predictions) == ["peak", "association", *POSES[1:]]
+    alone, together = (found.predictions[name].keypoints for name in ("peak", "association"))
+    np.testing.assert_allclose(alone[..., :2], points[[0, 0]], atol=0.5)
+    np.testing.assert_allclose(together[..., :2], points, atol=0.5)
+    # The loser has its candidate's score, and the person the mean.
+    np.testing.assert_array_equal(together[0], alone[0])
+    np.testing.assert_allclose(together[1, :, 2], 0.6 * alone[1, :, 2], atol=0.02)
+    np.testing.assert_allclose(found.predictions["association"].scores, together[..., 2].mean(axis=1), rtol=1e-6)
+    # The network's own poses are what they are without it.
+    config = InferenceConfig(inference_batch_size=2, flip_test=flip_test)
+    plain = inference.PoseEstimator(color_model(), model_config=CONFIG, box_margin=1.0, inference_config=config)
+    expected = plain.estimate_frames([frame], [7], [0, 0], boxes).predictions
+    for name in POSES:
+        np.testing.assert_array_equal(found.predictions[name].keypoints, expected[name].keypoints)
+
+
+def test_association_is_of_one_image(two_at_one_place):
+    frame, boxes, points = two_at_one_place
+    config = InferenceConfig(inference_batch_size=2, association=True)
+    estimator = inference.PoseEstimator(color_model(True), model_config=CONFIG, box_margin=1.0, inference_config=config)
+    found = estimator.estimate_frames([frame, frame], [7, 8], [0, 1], boxes)
+    assert found.final == "association"
+    np.testing.assert_allclose(found.predictions["association"].keypoints[..., :2], points[[0, 0]], atol=0.5)
+
+
+def test_duplicate_boxes_do_not_fight_for_joints(two_at_one_place):
+    """The second box of person 0 goes before the joints are assigned, so that person 1 is left its own."""
+    frame, boxes, points = two_at_one_place
+    doubled = np.concatenate([boxes[:1] + [0.5, 0.0, 0.0, 0.0], boxes[:1] - [0.0, 0.0, 5.0, 0.0]])
+    # Person 1's own peak is person 0's joint, which makes it a duplicate as well.
+    for rule in ("oks", "parametric"):
+        found = associate(frame, doubled, np.array([0.8, 0.9]), pose_nms=rule)
+        np.testing.assert_array_equal(found.rows["association"], [1])
+        np.testing.assert_allclose(found.predictions["association"].keypoints[0, :, :2], points[0], atol=0.5)
+        # What is not reassigned is the peak as pose NMS left it.
+        np.testing.assert_array_equal(
+            found.predictions["association"].keypoints, found.predictions["peak"].keypoints
+        )
+
+
+def test_association_without_people():
+    found = associate(np.zeros([20, 20, 3], np.uint8), np.zeros([0, 4]))
+    assert found.predictions["association"].keypoints.shape == (0, 12, 3)

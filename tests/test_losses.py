@@ -83,6 +83,44 @@ def test_a_joint_far_outside_asks_for_an_empty_heatmap():
     assert loss(joints, tf.ones((1, 32, 24, 1))).numpy() == pytest.approx(32 * 24 / (4 * math.pi), rel=1e-4)
 
 
+def with_others(own, *others):
+    """float32 [1, 1 + M, K, 3]."""
+    return np.array([[own, *others]], np.float32)
+
+
+def test_joint_candidates_are_the_target():
+    """T + mu C: the own joint at height 1, two others' at mu; one of theirs is not labelled and asks for nothing."""
+    own = [(0.1, -0.2, 1), (-0.5, 0.3, 1)]
+    others = [(-0.6, 0.5, 1), (np.nan, np.nan, 0)], [(0.7, -0.7, 1), (0.4, 0.3, 1)]
+    places = np.array([own, [(-0.6, 0.5, 1), (9, 9, 0)], others[1]])[..., :2].astype(np.float32)
+    gaussians = [losses.gaussian_heatmaps(tf.constant(p[None]), (32, 24), 1.5) for p in places]
+    loss = losses.HeatmapLoss(sigma=1.5, interference_weight=0.5)
+    target = gaussians[0] + 0.5 * (gaussians[1] + gaussians[2])
+    assert loss(with_others(own, *others), target).numpy() == pytest.approx(0.0, abs=1e-6)
+    # Without an answer to the others an error of 0.25 a candidate is left: two of joint 0 and one of joint 1.
+    assert loss(with_others(own, *others), gaussians[0]).numpy() == pytest.approx(0.25 * 3 / 2, rel=0.01)
+    with tf.GradientTape() as tape:
+        prediction = tf.Variable(gaussians[0])
+        value = loss(with_others(own, *others), prediction)
+    assert np.isfinite(tape.gradient(value, prediction)).all()
+
+
+def test_others_change_nothing_elsewhere():
+    own, other = [(0.1, -0.2, 1), (-0.5, 0.3, 0)], [(0.3, 0.3, 1), (0.2, 0.3, 1)]
+    maps = tf.random.uniform([1, 8, 6, 2], seed=0)
+    plain, candidates = losses.HeatmapLoss(), losses.HeatmapLoss(interference_weight=0.5)
+    expected = plain(joints_of(*own), maps).numpy()
+    assert plain(with_others(own, other), maps).numpy() == expected
+    assert candidates(joints_of(*own), maps).numpy() == expected
+    # A joint that is not labelled of the person itself is not learnt, whoever else has one.
+    assert candidates(with_others(own, [other[0], (0.9, 0.9, 1)]), maps).numpy() == (
+        candidates(with_others(own, other), maps).numpy()
+    )
+    poses = np.zeros((1, 2, 2), np.float32)
+    pose_loss = losses.PoseLoss()
+    assert pose_loss(with_others(own, other), poses).numpy() == pose_loss(joints_of(*own), poses).numpy()
+
+
 def test_mismatched_shapes_are_refused():
     with pytest.raises(ValueError):
         losses.PoseLoss()(np.zeros((2, 3, 3), np.float32), tf.zeros((2, 4, 2)))
@@ -90,7 +128,9 @@ def test_mismatched_shapes_are_refused():
         losses.HeatmapLoss()(np.zeros((2, 3, 3), np.float32), tf.zeros((2, 8, 6, 4)))
 
 
-@pytest.mark.parametrize("loss", [losses.PoseLoss(), losses.HeatmapLoss(sigma=1.5, name="base")])
+@pytest.mark.parametrize(
+    "loss", [losses.PoseLoss(), losses.HeatmapLoss(sigma=1.5, interference_weight=0.5, name="base")]
+)
 def test_config_round_trip(loss):
     copy = tf.keras.losses.deserialize(tf.keras.losses.serialize(loss))
     assert type(copy) is type(loss) and copy.get_config() == loss.get_config()

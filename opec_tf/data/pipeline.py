@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from opec_tf import geometry, images
-from opec_tf.data import augment, image_files, pairing
+from opec_tf.data import augment, image_files, interference, pairing
 from opec_tf.errors import UserError
 from opec_tf.skeletons import UNLABELLED
 
@@ -23,7 +23,9 @@ def trainable_people(annotations, data_config):
     return ~annotations.is_crowd & annotations.has_usable_box & (labelled >= max(data_config.min_labelled_joints, 1))
 
 
-def training_dataset(annotations, *, crop_size, data_config, batch_size, seed, crop_offset=0.0):
+def training_dataset(
+    annotations, *, crop_size, data_config, batch_size, seed, crop_offset=0.0, with_others=False
+):
     """Infinite batches of augmented crops for training.
 
     Images come in a new random order each epoch; then the crops of neighbouring images are shuffled among each other,
@@ -41,10 +43,13 @@ def training_dataset(annotations, *, crop_size, data_config, batch_size, seed, c
       batch_size: crops in a batch, B.
       seed: int; order and augmentation follow from it.
       crop_offset: see ``images.crop``.
+      with_others: the joints of other people in the crop come too, for the joint-candidate loss.
 
     Returns:
       tf.data.Dataset of (crops float32 [B, H, W, 3] RGB 0..255, joints float32 [B, K, 3]: normalised crop (x, y) and
-      weight, 1 where the joint is labelled, else 0, with x = y = 0).
+      weight, 1 where the joint is labelled, else 0, with x = y = 0). Under ``with_others`` the joints are
+      [B, 1 + M, K, 3]: the person's, then those of the M = ``interference.OTHERS`` people with most joints in
+      the person's crop, with weight 0 also where a joint lies outside the crop, or there is nobody.
 
     Raises:
       UserError: nobody is left to train on, or an image is unreadable and ``data_config.strict``.
@@ -52,24 +57,27 @@ def training_dataset(annotations, *, crop_size, data_config, batch_size, seed, c
     used = _used_people(annotations, data_config)
     batches = _training_batches(
         annotations, np.flatnonzero(used)[:, None],
-        crop_size=crop_size, data_config=data_config, batch_size=batch_size, seed=seed, crop_offset=crop_offset,
+        crop_size=crop_size, data_config=data_config, batch_size=batch_size, seed=seed,
+        crop_offset=crop_offset, with_others=with_others,
     )  # fmt: skip
     return batches.map(lambda batch: (batch["crops"], batch["joints"])).prefetch(2)
 
 
-def couple_dataset(annotations, *, crop_size, data_config, batch_size, seed, crop_offset=0.0):
+def couple_dataset(
+    annotations, *, crop_size, data_config, batch_size, seed, crop_offset=0.0, with_others=False
+):
     """Infinite batches of pairs of people for training the CoupleGraph.
 
     As ``training_dataset``, with the pairs of ``trainable_pairs`` in place of people. The two crops of a pair are
     mirrored and turned alike and otherwise changed each for itself; they are rows 2 p and 2 p + 1 of a batch.
 
     Args:
-      annotations, crop_size, data_config, seed, crop_offset: as for ``training_dataset``.
+      annotations, crop_size, data_config, seed, crop_offset, with_others: as for ``training_dataset``.
       batch_size: crops in a batch, B, an even number.
 
     Returns:
       tf.data.Dataset of (dict(crops float32 [B, H, W, 3] RGB 0..255, crop_to_image float32 [B, 2, 3], partner int32
-      [B], the row of each person's partner), joints float32 [B, K, 3]).
+      [B], the row of each person's partner), joints float32 [B, K, 3], or as for ``training_dataset``).
 
     Raises:
       UserError: the batch size is odd, there are no pairs, or an image is unreadable and ``data_config.strict``.
@@ -82,7 +90,8 @@ def couple_dataset(annotations, *, crop_size, data_config, batch_size, seed, cro
     partner = tf.range(batch_size) + tf.tile([1, -1], [batch_size // 2])
     batches = _training_batches(
         annotations, pairs,
-        crop_size=crop_size, data_config=data_config, batch_size=batch_size, seed=seed, crop_offset=crop_offset,
+        crop_size=crop_size, data_config=data_config, batch_size=batch_size, seed=seed,
+        crop_offset=crop_offset, with_others=with_others,
     )  # fmt: skip
 
     def arrange(batch):
@@ -118,17 +127,23 @@ def _used_people(annotations, data_config):
     return used
 
 
-def _training_batches(annotations, groups, *, crop_size, data_config, batch_size, seed, crop_offset):
+def _training_batches(annotations, groups, *, crop_size, data_config, batch_size, seed, crop_offset, with_others):
     """Infinite batches of augmented crops, dict(crops, crop_to_image, joints), of groups of people.
 
     Args:
       groups: int [R, M], rows of the M people of each group, who share an image; they stay neighbours.
-      annotations, crop_size, data_config, batch_size, seed, crop_offset: see ``training_dataset``.
+      annotations, crop_size, data_config, batch_size, seed, crop_offset, with_others: see ``training_dataset``.
     """
     members = groups.shape[1]
     people = _PeopleByImage(annotations.image_paths, annotations.image_index, groups)
     boxes = tf.constant(annotations.boxes, tf.float32)
-    keypoints = tf.constant(annotations.keypoints, tf.float32)
+    # A row more, of nobody.
+    keypoints = tf.constant(np.pad(annotations.keypoints, [[0, 1], [0, 0], [0, 0]]), tf.float32)
+    labelled_rows = np.arange(annotations.num_people)[:, None]
+    if with_others:
+        others = interference.others_in_crops(annotations, crop_size, data_config.box_margin)
+        labelled_rows = np.concatenate([labelled_rows, others], axis=1)
+    labelled_rows = tf.constant(labelled_rows, tf.int32)
     flip_order = tf.constant(annotations.skeleton.flip_order)
     # 31 bits: what tf.data takes for a seed.
     order, mixing, placing, looks = (np.random.SeedSequence(seed).generate_state(4) >> 1).tolist()
@@ -141,11 +156,10 @@ def _training_batches(annotations, groups, *, crop_size, data_config, batch_size
             tf.gather(boxes, rows), crop_size, data_config, [placing, index], members
         )
         crops = images.crop(images.decode(tf.io.read_file(people.path(image))), affines, crop_size, crop_offset)
-        labels = tf.gather(keypoints, rows)
-        labels = tf.where(mirrored[:, None, None], tf.gather(labels, flip_order, axis=1), labels)
-        points = geometry.image_to_normalized(affines, labels[..., :2], crop_size)
-        weights = tf.cast(labels[..., 2:] != UNLABELLED, tf.float32)
-        joints = tf.concat([points * weights, weights], axis=-1)
+        labels = tf.gather(keypoints, tf.gather(labelled_rows, rows))
+        labels = tf.where(mirrored[:, None, None, None], tf.gather(labels, flip_order, axis=2), labels)
+        joints = _crop_joints(labels, affines, crop_size)
+        joints = joints if with_others else joints[:, 0]
         loaded = {"crops": tf.cast(tf.round(crops), tf.uint8), "crop_to_image": affines, "joints": joints}
         return {name: tf.reshape(value, [-1, members, *value.shape[1:]]) for name, value in loaded.items()}
 
@@ -160,6 +174,16 @@ def _training_batches(annotations, groups, *, crop_size, data_config, batch_size
     buffer = min(_SHUFFLED_CROPS // members, 1 + len(groups) // _SHUFFLED_SHARE)
     dataset = dataset.unbatch().shuffle(buffer, seed=mixing).batch(batch_size // members, drop_remainder=True)
     return dataset.enumerate().map(finish, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _crop_joints(labels, affines, crop_size):
+    """Labels [P, 1 + M, K, 3] (x, y, v), image pixels, of a crop's person and M others -> joints of the same shape:
+    normalised (x, y) and weight, zeros where not labelled or, of others, not in the crop."""
+    points = geometry.image_to_normalized(affines[:, None], labels[..., :2], crop_size)
+    is_own = tf.range(labels.shape[1])[:, None] == 0
+    counted = (labels[..., 2] != UNLABELLED) & (is_own | tf.reduce_all(tf.abs(points) <= 1.0, axis=-1))
+    weights = tf.cast(counted, tf.float32)[..., None]
+    return tf.concat([points * weights, weights], axis=-1)
 
 
 def crop_dataset(

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from opec_tf import geometry
+from opec_tf import decoding, geometry
 
 
 @tf.keras.utils.register_keras_serializable("opec_tf")
@@ -25,14 +25,8 @@ class PeakCandidates(tf.keras.layers.Layer):
         self.count = count
 
     def call(self, heatmaps):
-        _, height, width, num_joints = heatmaps.shape
-        is_maximum = heatmaps >= tf.nn.max_pool2d(heatmaps, 5, 1, "SAME")
-        peaks = tf.where(is_maximum & (heatmaps > 0.0), heatmaps, 0.0)
-        flat = tf.reshape(tf.transpose(peaks, [0, 3, 1, 2]), [-1, num_joints, height * width])
-        heights, index = tf.math.top_k(flat, self.count)
-        index = tf.where(heights > 0.0, index, index[..., :1])
-        cells = tf.cast(tf.stack([index % width, index // width], axis=-1), tf.float32)
-        return geometry.normalize(cells, (height, width)), heights
+        cells, heights = decoding.local_maxima(heatmaps, self.count)
+        return geometry.normalize(tf.cast(cells, tf.float32), tuple(heatmaps.shape[1:3])), heights
 
     def get_config(self):
         return {**super().get_config(), "count": self.count}

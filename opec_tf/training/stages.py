@@ -35,7 +35,9 @@ def losses_and_weights(stage, model_config, train_config):
     Returns:
       (output name -> Keras loss, output name -> weight)
     """
-    heatmap_loss = losses.HeatmapLoss(sigma=train_config.heatmap_sigma)
+    heatmap_loss = losses.HeatmapLoss(
+        sigma=train_config.heatmap_sigma, interference_weight=train_config.interference_weight
+    )
     if stage == "base":
         return {"base_heatmaps": heatmap_loss}, {"base_heatmaps": 1.0}
     if stage == "couple":
@@ -147,14 +149,14 @@ def dataset(strategy, make_batches, output_names, batch_size, seed, start_epoch)
     Args:
       strategy: tf.distribute strategy.
       make_batches: function of the keywords batch_size and seed -> endless tf.data.Dataset of (crops or what
-        else the model takes, joints).
+        else the model takes, joints, which may include other people's).
       output_names: model outputs that carry a loss; each is compared with the joints.
       batch_size: global batch size.
       seed: the run's seed.
       start_epoch: epoch that training starts or resumes at.
 
     Returns:
-      (distributed) dataset of (the model's inputs, output name -> joints [B, K, 3]).
+      (distributed) dataset of (the model's inputs, output name -> joints [B, K, 3] or [B, 1 + M, K, 3]).
     """
     local_batch_size = strategies.per_replica_batch_size(strategy, batch_size)
 

@@ -67,6 +67,22 @@ def test_losses_are_eq_3_and_the_heatmaps():
         assert weights == poses and set(losses) == set(poses)
 
 
+def test_every_stage_learns_with_other_peoples_joints(trained_base):
+    """The joint-candidate target of the heatmaps; the poses' losses look at the person alone."""
+    config = dataclasses.replace(TRAIN, interference_weight=0.5)
+    losses, _ = stages.losses_and_weights("opec", MODEL, config)
+    assert losses["base_heatmaps"].interference_weight == 0.5
+    model = stages.build("opec", trained_base[0], MODEL, config, total_steps=10, jit_compile=False)
+    crops, joints = next(iter(_batches(2, seed=0)))
+    visitors = tf.concat([joints[..., ::-1][..., 1:], tf.ones([2, 14, 1])], axis=-1)
+    labels = {name: tf.stack([joints, visitors], axis=1) for name in model.loss}
+    found = model.test_on_batch(crops, labels, return_dict=True)
+    outputs, plain = model(crops), stages.losses_and_weights("opec", MODEL, TRAIN)[0]
+    alone = {name: loss(joints, outputs[name]).numpy() for name, loss in plain.items()}
+    assert found["pose_3_loss"] == pytest.approx(alone["pose_3"], rel=1e-5)
+    assert abs(found["base_heatmaps_loss"] / alone["base_heatmaps"] - 1.0) > 0.01
+
+
 def test_the_loss_of_stage_opec_is_the_weighted_sum(trained_base):
     model = stages.build("opec", trained_base[0], MODEL, TRAIN, total_steps=10, jit_compile=False)
     history = {name: values[0] for name, values in _fit(model, steps=1).items()}
