@@ -132,6 +132,13 @@ class ModelConfig(_Checked):
         0, "node features: places and heights of so many highest peaks of each base heatmap", at_least=0, at_most=5
     )
     gate: bool = _setting(False, "a learned gate for each joint between the base's peak and the last refined pose")
+    couple_candidates: int = _setting(
+        4,
+        "two people choose together for each joint between the CoupleGraph's refined pose and so many highest peaks of "
+        "the base's heatmaps; 0: no choice",
+        at_least=0,
+        at_most=5,
+    )
 
     def __post_init__(self):
         super().__post_init__()

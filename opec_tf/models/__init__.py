@@ -54,6 +54,7 @@ def build_couple_net(config):
     return couple_net(
         build_opec_net(config),
         adjacency=skeletons.SKELETONS[config.skeleton].couple_adjacency,
+        couple_candidates=config.couple_candidates,
         **_graph_settings(config),
     )
 

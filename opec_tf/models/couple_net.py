@@ -4,8 +4,10 @@ import tensorflow as tf
 
 from opec_tf.layers.change_frame import ChangeFrame
 from opec_tf.layers.joint_identity import JointIdentity
+from opec_tf.layers.pair_choice import PairChoice
 from opec_tf.layers.pair_frame import PairFrame
 from opec_tf.layers.pair_sampling import PairSampling
+from opec_tf.layers.peak_candidates import PeakCandidates
 from opec_tf.layers.return_to_crop import ReturnToCrop
 from opec_tf.layers.with_partner import WithPartner
 from opec_tf.models.refinement import NUM_BLOCKS, progressive_refinement
@@ -25,6 +27,7 @@ def couple_net(
     sample_at="latest",
     displacement=True,
     joint_identity=True,
+    couple_candidates=4,
 ):
     """Builds the CoupleGraph behind OPEC-Net.
 
@@ -40,6 +43,8 @@ def couple_net(
         ``progressive_refinement``.
       sample_at: "latest": block i samples at the pose of block i - 1; "initial": all sample at OPEC-Net's pose.
       joint_identity: nodes know which joint they are, see ``JointIdentity``.
+      couple_candidates: M, the highest peaks of each base heatmap that the last pose may choose instead of the refined
+        joint, see ``PairChoice``; 0: it is the refined joint.
 
     Returns:
       A model from a dict of crops [B, H, W, 3] (RGB, 0..255), crop_to_image [B, 2, 3] (the crops' affines to image
@@ -74,7 +79,12 @@ def couple_net(
         [_score_columns(outputs, joints), features]
     )
     both_features = WithPartner(dtype="float32", name="both_features")([own_features, partner])
-    nodes = tf.keras.layers.Concatenate(dtype="float32", name="couple_features")([start, both_features])
+    columns = [start, both_features]
+    if couple_candidates:
+        peaks = PeakCandidates(couple_candidates, name="couple_peaks")(outputs["base_heatmaps"])
+        points, heights = _both_candidates(*peaks, partner, to_pair)
+        columns += [_offsets(points, start), heights]
+    nodes = tf.keras.layers.Concatenate(dtype="float32", name="couple_features")(columns)
     if joint_identity:
         nodes = JointIdentity(joints, dtype="float32", name="couple_joint_identity")(nodes)
 
@@ -88,7 +98,7 @@ def couple_net(
         ]
 
     # Image-Guided Progressive GCN on the couple's graph.
-    poses, _ = progressive_refinement(
+    poses, features = progressive_refinement(
         start,
         nodes,
         excavate,
@@ -102,6 +112,10 @@ def couple_net(
         bodies=2,
         prefix="couple_",
     )
+
+    # Two people in one crop leave a peak each in its heatmaps: they choose together, so that not both take the same.
+    if couple_candidates:
+        poses[-1] = PairChoice(name="pair_choice")([poses[-1], points, heights, features])
 
     # Back to each person's crop.
     for name, moved in zip(COUPLE_OUTPUTS, poses):
@@ -131,6 +145,26 @@ def _score_columns(outputs, joints):
         for name, score in (("initial_score", outputs["initial_score"]), ("base_peak", peak))
     ]
     return tf.keras.layers.Concatenate(dtype="float32", name="score_columns")(columns)
+
+
+def _both_candidates(points, heights, partner, to_pair):
+    """Candidates of each person, points [B, K, M, 2] in the own crop and heights [B, K, M] -> those of both people,
+    points [B, 2K, M, 2] in the pair's frame and heights [B, 2K, M]."""
+    joints, count = heights.shape[1:]
+    rows = tf.keras.layers.Reshape((joints, 2 * count), dtype="float32", name="candidate_rows")(points)
+    both = WithPartner(dtype="float32", name="both_candidates")([rows, partner])
+    both = tf.keras.layers.Reshape((2 * joints * count, 2), dtype="float32", name="candidate_points")(both)
+    both = ChangeFrame(name="candidates_in_pair")([both, to_pair])
+    both = tf.keras.layers.Reshape((2 * joints, count, 2), dtype="float32", name="pair_candidates")(both)
+    return both, WithPartner(dtype="float32", name="both_heights")([heights, partner])
+
+
+def _offsets(points, start):
+    """Places of the candidates [B, J, M, 2] relative to the joints [B, J, 2] they belong to, [B, J, 2M]."""
+    joints, count = points.shape[1:3]
+    origin = tf.keras.layers.Reshape((joints, 1, 2), dtype="float32", name="candidates_origin")(start)
+    offsets = tf.keras.layers.Subtract(dtype="float32", name="candidates_offset")([points, origin])
+    return tf.keras.layers.Reshape((joints, 2 * count), dtype="float32", name="candidates_offsets")(offsets)
 
 
 def _output(name):

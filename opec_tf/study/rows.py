@@ -32,7 +32,13 @@ ROWS: dict = {
     "end_to_end": ("base trained along", {"freeze_base": False}),
     "heatmap_afresh": ("heatmap of eq. 6 from F^3 alone", {"heatmap_from_base": False}),
     "couple": ("OPEC-Net, then CoupleGraph", {"stages": ("opec", "couple")}),
+    "couple_no_choice": (
+        "CoupleGraph without the choice among peaks", {"stages": ("opec", "couple"), "couple_candidates": 0},
+    ),
 }
+
+# Fields of ModelConfig that stage couple alone looks at.
+COUPLE_FIELDS = ("couple_candidates",)
 
 
 def check(names):
@@ -87,12 +93,15 @@ def _settings(name, model_config, train_config):
 
 
 def with_shared_stages(name, model_config, train_config):
-    """Other rows that differ from a row in nothing but the stages they run: row name -> its stages."""
+    """Stages that other rows have in common with a row, by the other row's name."""
     model, training = resolve(name, model_config, train_config)
     shared = {}
     for other in ROWS:
         settings = _settings(other, model_config, train_config)
-        if other != name and settings and settings[0] == model:
-            if dataclasses.replace(settings[1], stages=training.stages) == training:
-                shared[other] = settings[1].stages
+        if other == name or not settings or dataclasses.replace(settings[1], stages=training.stages) != training:
+            continue
+        if settings[0] == model:
+            shared[other] = settings[1].stages
+        elif dataclasses.replace(settings[0], **{field: getattr(model, field) for field in COUPLE_FIELDS}) == model:
+            shared[other] = tuple(stage for stage in settings[1].stages if stage != "couple")
     return shared

@@ -184,7 +184,9 @@ def _check_settings(folder, *configs):
     if not folder.config.exists():
         return
     begun_with, now = files.read_json(folder.config), json.loads(config.to_json(*configs))
-    other_stages = {f"{stage}_epochs" for stage in config.STAGES} - {f"{folder.path.name}_epochs"}
+    stage = folder.path.name
+    other_stages = {f"{other}_epochs" for other in config.STAGES} - {f"{stage}_epochs"}
+    other_stages.update(() if stage == "couple" else rows.COUPLE_FIELDS)
     differing = [
         f"{name}={begun_with[name]} (now {value})"
         for name, value in now.items()

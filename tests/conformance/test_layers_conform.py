@@ -16,6 +16,7 @@ from opec_tf.layers.image_normalization import ImageNormalization
 from opec_tf.layers.joint_attention import JointAttention
 from opec_tf.layers.joint_identity import JointIdentity
 from opec_tf.layers.joint_sampling import JointSampling
+from opec_tf.layers.pair_choice import PairChoice
 from opec_tf.layers.pair_frame import PairFrame
 from opec_tf.layers.pair_sampling import PairSampling
 from opec_tf.layers.peak_candidates import PeakCandidates
@@ -51,9 +52,10 @@ CASES = {
     "JointAttention": (JointAttention, [NODES]),
     "JointIdentity": (lambda: JointIdentity(JOINTS), [NODES]),
     "JointSampling": (JointSampling, [MAP, (BATCH, JOINTS, 2)]),
+    "PairChoice": (PairChoice, [POSES, (BATCH, 2 * JOINTS, 4, 2), (BATCH, 2 * JOINTS, 4), (BATCH, 2 * JOINTS, 8)]),
     "PairFrame": (lambda: PairFrame((32, 24)), [(BATCH, 2, 3), PARTNER]),
     "PairSampling": (PairSampling, [MAP, POSES, PARTNER]),
-    "PeakCandidates": (lambda: PeakCandidates(3), [MAP]),
+    "PeakCandidates": (lambda: PeakCandidates(3, "none"), [MAP]),
     "PeakGate": (lambda: PeakGate("none"), [(BATCH, JOINTS, 2), NODES, (BATCH, 6, 5, JOINTS)]),
     "PixelShuffle": (PixelShuffle, [MAP]),
     "ResidualGraphBlock of two bodies": (

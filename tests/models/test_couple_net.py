@@ -7,6 +7,7 @@ import tiny_run
 
 from opec_tf import geometry, losses, models
 from opec_tf.errors import UserError
+from opec_tf.layers.peak_candidates import PeakCandidates
 
 SIZE = tiny_run.MODEL.crop_size
 # Two couples and one alone.
@@ -40,7 +41,7 @@ def couple_poses(outputs):
 
 
 def test_training_starts_exactly_from_opec_nets_pose():
-    outputs = build(moved=False)(inputs())
+    outputs = build(moved=False, couple_candidates=0)(inputs())
     for pose in couple_poses(outputs):
         np.testing.assert_array_equal(pose, outputs["pose_3"])
 
@@ -125,6 +126,24 @@ def test_maps_are_those_that_opec_net_samples(changes):
     found = [layer.name for layer in model.layers if layer.name.startswith("couple_joint_features_")]
     assert sorted(found) == sorted(f"couple_{name}" for name in expected)
     assert np.isfinite(model(inputs())["couple_pose_3"]).all()
+
+
+def test_the_last_pose_may_take_a_peak_that_the_graph_would_not_reach():
+    model = build()
+    peaks, _ = PeakCandidates(4)(model(inputs())["base_heatmaps"])
+    choice = model.get_layer("pair_choice").preference
+    choice.kernel.assign(tf.zeros_like(choice.kernel))
+    for alternative in range(1, 5):
+        choice.bias.assign(100.0 * tf.one_hot(alternative, 5))
+        expected = peaks[:, :, alternative - 1].numpy()
+        expected[4] = model(inputs())["pose_3"][4]  # alone
+        np.testing.assert_allclose(model(inputs())["couple_pose_3"], expected, atol=1e-5)
+
+
+def test_without_candidates_the_refined_joint_is_the_last_pose():
+    model = build(couple_candidates=0)
+    assert not any("candidate" in layer.name or "choice" in layer.name for layer in model.layers)
+    assert np.abs(model(inputs())["couple_pose_3"] - model(inputs())["pose_3"])[:4].max() > 0.01
 
 
 def test_xla_agrees():

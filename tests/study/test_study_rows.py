@@ -43,3 +43,10 @@ def test_rows_of_equal_settings_are_one_run(model_config, train_config, expected
 def test_unknown_row():
     with pytest.raises(UserError, match="--rows=best is not known; choose from all, control, full, a_no_image"):
         rows.runs(["full", "best"], ModelConfig(), TrainConfig())
+
+
+def test_rows_that_differ_behind_opec_net_share_it():
+    shared = rows.with_shared_stages("couple_no_choice", ModelConfig(), TrainConfig(freeze_base=True))
+    assert shared["couple"] == ("opec",) and shared["full"] == ("opec",)
+    assert "gcn" not in shared
+    assert rows.with_shared_stages("couple", ModelConfig(), TrainConfig(freeze_base=True))["full"] == ("opec",)
