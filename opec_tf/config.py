@@ -251,6 +251,23 @@ class InferenceConfig(_Checked):
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class DetectorConfig(_Checked):
+    """How people are found in pictures for which nobody gives boxes."""
+
+    detector_score: float = _setting(
+        0.3,
+        "a detector's boxes of a lower score are left out; Darknet's networks give none below 0.2, HOG's scores lie in "
+        "0.5..1",
+        at_least=0,
+        at_most=1,
+    )
+    detector_nms_iou: float = _setting(
+        0.6, "of two boxes of a detector whose IoU exceeds this the weaker is dropped", at_least=0, at_most=1
+    )
+    person_class: int = _setting(0, "which of the classes of a detector's network is a person; COCO's: 0", at_least=0)
+
+
 def to_json(*configs):
     """The configs as one flat JSON object (field name -> value), two-space indented."""
     merged = {}

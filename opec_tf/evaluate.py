@@ -2,24 +2,29 @@
 
 python -m opec_tf.evaluate --flagfile=configs/crowdpose.flags --workdir=runs/crowdpose --output_dir=runs/crowdpose/test
 
-OUTPUT_DIR gets metrics.json, the COCO results of every pose and a contact sheet of drawings.
+OUTPUT_DIR gets metrics.json, the COCO results of every pose and a contact sheet of drawings; of --boxes=hog or a
+detector's network also what it found, detections.json, which --boxes takes again.
 """
 
 from absl import flags as absl_flags
 
 from opec_tf import cli, files, flags, reports
-from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
+from opec_tf.config import DataConfig, DetectorConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.errors import UserError
 from opec_tf.training import workdir
 
 # A flagfile of training is taken as it is; what evaluation has no use for is read and left alone.
-flags.define(ModelConfig, DataConfig, TrainConfig, InferenceConfig)
+flags.define(ModelConfig, DataConfig, TrainConfig, InferenceConfig, DetectorConfig)
 absl_flags.DEFINE_string("workdir", None, "folder of the training run", required=True)
 absl_flags.DEFINE_string("stage", None, "stage whose model is scored; by default the last one that is finished")
 absl_flags.DEFINE_enum(
     "split", "test", ("train", "val", "test"), "what is scored: --train_data, --val_data or --test_data"
 )
-absl_flags.DEFINE_string("boxes", "gt", "gt: annotated boxes; or a detector's results, JSON: [{image_id, bbox, score}]")
+absl_flags.DEFINE_string(
+    "boxes", "gt",
+    "gt: annotated boxes; a detector's results, JSON: [{image_id, bbox, score}]; hog: OpenCV's people detector, which "
+    "is weak; or a YOLO network, FILE.onnx (YOLOX, YOLOv5, YOLOv8) or Darknet's FILE.cfg with FILE.weights beside it",
+)  # fmt: skip
 absl_flags.DEFINE_string("output_dir", None, "folder for results and drawings; by default WORKDIR/evaluation_SPLIT")
 absl_flags.DEFINE_string("metrics_out", None, "file for the last pose's metrics, as flat JSON")
 
@@ -34,8 +39,9 @@ def main():
         data_config=flags.read(DataConfig),
         inference_config=flags.read(InferenceConfig),
         stage=options.stage,
-        boxes_file=None if options.boxes == "gt" else options.boxes,
+        boxes=options.boxes,
         box_margin=options.box_margin if "box_margin" in flags.given(DataConfig) else None,
+        detector_config=flags.read(DetectorConfig),
     )
     print(reports.table(metrics))
     if options.metrics_out:
