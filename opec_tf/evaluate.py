@@ -25,12 +25,18 @@ absl_flags.DEFINE_string(
     "gt: annotated boxes; a detector's results, JSON: [{image_id, bbox, score}]; hog: OpenCV's people detector, which "
     "is weak; or a YOLO network, FILE.onnx (YOLOX, YOLOv5, YOLOv8) or Darknet's FILE.cfg with FILE.weights beside it",
 )  # fmt: skip
+absl_flags.DEFINE_string(
+    "initial_poses", None,
+    "COCO results JSON of any system's poses, to be refined: its people, its boxes, its scores, in place of --boxes",
+)  # fmt: skip
 absl_flags.DEFINE_string("output_dir", None, "folder for results and drawings; by default WORKDIR/evaluation_SPLIT")
 absl_flags.DEFINE_string("metrics_out", None, "file for the last pose's metrics, as flat JSON")
 
 
 def main():
     options = flags.FLAGS
+    if options.initial_poses and options.boxes != "gt":
+        raise UserError("--boxes and --initial_poses both say where the people are; give one of them")
     _check_model_flags(options.workdir)
     metrics = reports.evaluate(
         options.workdir,
@@ -40,6 +46,7 @@ def main():
         inference_config=flags.read(InferenceConfig),
         stage=options.stage,
         boxes=options.boxes,
+        initial_poses=options.initial_poses,
         box_margin=options.box_margin if "box_margin" in flags.given(DataConfig) else None,
         detector_config=flags.read(DetectorConfig),
     )
@@ -51,7 +58,8 @@ def main():
 def _check_model_flags(root):
     """The model is the workdir's; a flag that says otherwise is an error rather than ignored."""
     trained, asked = workdir.read_model_config(root), flags.read(ModelConfig)
-    for name in flags.given(ModelConfig):
+    # Weights of either kind serve both, see --initial_poses.
+    for name in set(flags.given(ModelConfig)) - {"initial_pose"}:
         if getattr(asked, name) != getattr(trained, name):
             raise UserError(
                 f"--{name}={getattr(asked, name)} contradicts the model in {root}, which has {getattr(trained, name)}; "

@@ -11,7 +11,7 @@ all are, else its place from 1 on; of a video's frames it counts from 0. OUTPUT_
 
 from absl import flags as absl_flags
 
-from opec_tf import cli, detection, detectors, files, flags, frames, prediction, skeletons
+from opec_tf import cli, detection, detectors, files, flags, frames, given_poses, prediction, skeletons
 from opec_tf.config import DetectorConfig, InferenceConfig
 from opec_tf.errors import UserError
 from opec_tf.training import workdir
@@ -31,6 +31,10 @@ absl_flags.DEFINE_string(
     "what finds people where no --boxes are given: hog, OpenCV's own, which is weak; a YOLO network, FILE.onnx (YOLOX, "
     "YOLOv5, YOLOv8) or Darknet's FILE.cfg with FILE.weights beside it; none: each whole image is one person's box",
 )  # fmt: skip
+absl_flags.DEFINE_string(
+    "initial_poses", None,
+    "COCO results JSON of any system's poses, to be refined: its people, its boxes, its scores, in place of --boxes",
+)  # fmt: skip
 absl_flags.DEFINE_bool("draw", True, "draw the poses")
 absl_flags.DEFINE_bool("compare", False, "draw the base's heatmap peaks beside the refined poses")
 absl_flags.DEFINE_float(
@@ -46,7 +50,8 @@ def main():
     source = frames.open_source(options.images, options.strict)
     skeleton = skeletons.SKELETONS[workdir.read_model_config(options.workdir).skeleton]
     boxes = _boxes(options, source, skeleton)
-    model, model_config, stage = workdir.load_model(options.workdir, options.stage)
+    initial_pose = "given" if options.initial_poses else "integral"
+    model, model_config, stage = workdir.load_model(options.workdir, options.stage, initial_pose)
     count = prediction.predict(
         model, source, boxes, options.output_dir,
         model_config=model_config,
@@ -59,10 +64,13 @@ def main():
 
 
 def _boxes(options, source, skeleton):
-    """What --boxes and --detector say of the people: ``PersonBoxes``, a detector, or None for whole images."""
+    """What the flags say of the people: ``PersonBoxes``, a detector, or None for whole images."""
+    present = [f"--{name}" for name in ("boxes", "detector", "initial_poses") if options[name].present]
+    if len(present) > 1:
+        raise UserError(f"{' and '.join(present)} all say where the people are; give one of them")
+    if options.initial_poses:
+        return given_poses.read(options.initial_poses, source.ids, source.names, skeleton)
     if options.boxes:
-        if options["detector"].present:
-            raise UserError("--boxes and --detector both say where the people are; give one of them")
         return detection.read(options.boxes, source.ids, source.names, skeleton)
     return None if options.detector == "none" else detectors.make(options.detector, flags.read(DetectorConfig))
 

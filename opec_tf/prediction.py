@@ -73,7 +73,7 @@ def predict(model, source, boxes, output_dir, *, model_config, box_margin, infer
         meter = stack.enter_context(Progress("predicting", "frames", len(source)))
         for rows, images, chunk in _chunks(source, boxes, _CHUNK_BATCHES * batch_size):
             estimates = estimator.estimate_frames(
-                images, source.ids[rows], chunk.image_index, chunk.boxes, chunk.scores
+                images, source.ids[rows], chunk.image_index, chunk.boxes, chunk.scores, chunk.poses
             )
             results += _coco_results(estimates, rows, chunk, source)
             if write_drawing:
@@ -137,6 +137,8 @@ def draw_pose(image, row, name, estimates, boxes, skeleton, hidden_score):
 
 def title(name):
     """What a pose is called above a drawing."""
+    if name == "given":
+        return "given pose"
     if name == PEAK:
         return "base: heatmap peak"
     if name.startswith("couple"):

@@ -6,7 +6,7 @@ import logging
 import numpy as np
 import tensorflow as tf
 
-from opec_tf import detection, detectors, files, images, inference, prediction, skeletons, visualize
+from opec_tf import detection, detectors, files, given_poses, images, inference, prediction, skeletons, visualize
 from opec_tf.config import DetectorConfig
 from opec_tf.data.annotations import load_all
 from opec_tf.detectors import detections_file
@@ -24,8 +24,8 @@ _SHEET_CELL = (330, 330)
 
 
 def evaluate(
-    root, output_dir, *, split, data_config, inference_config, stage=None, boxes="gt", box_margin=None,
-    detector_config=DetectorConfig(),
+    root, output_dir, *, split, data_config, inference_config, stage=None, boxes="gt", initial_poses=None,
+    box_margin=None, detector_config=DetectorConfig(),
 ):  # fmt: skip
     """Scores the model of a workdir on a split and writes COCO results, drawings and, last of all, metrics.json.
 
@@ -41,6 +41,7 @@ def evaluate(
       stage: "base", "opec" or "couple"; None: the last one that is finished.
       boxes: "gt": the annotated boxes; or a JSON file of a detector's results; or a detector, see ``detectors.make``,
         whose results are kept as detections.json.
+      initial_poses: COCO results JSON of another system's poses, which the model refines; they bring their own boxes.
       box_margin: side of a crop over side of its person's box; None: what the model was trained with.
       detector_config: ``DetectorConfig``.
 
@@ -58,18 +59,23 @@ def evaluate(
     coco_eval.evaluate(
         annotations, predictions.empty(skeleton.num_joints), protocol, f"{root} (skeleton {skeleton.name})"
     )
-    people = _people(boxes, annotations, skeleton, output_dir, detector_config, data_config.strict)
-    model, model_config, stage = workdir.load_model(root, stage)
+    if initial_poses:
+        boxes = initial_poses
+        people = given_poses.read(boxes, annotations.image_ids, annotations.image_paths.tolist(), skeleton)
+    else:
+        people = _people(boxes, annotations, skeleton, output_dir, detector_config, data_config.strict)
+    model, model_config, stage = workdir.load_model(root, stage, "given" if initial_poses else "integral")
     box_margin = box_margin or prediction.trained_box_margin(root, stage)
     estimates = inference.estimate_poses(
         model, annotations.image_paths, annotations.image_ids, people.image_index, people.boxes,
         model_config=model_config, box_margin=box_margin, inference_config=inference_config,
-        strict=data_config.strict, box_scores=people.scores,
+        strict=data_config.strict, box_scores=people.scores, poses=people.poses,
     )  # fmt: skip
     _check_skipped(estimates, annotations.num_images)
     metrics = score(estimates, annotations, protocol)
     settings = {
         "workdir": str(root), "stage": stage, "split": split, "data": list(sources), "boxes": boxes,
+        "initial_poses": initial_poses,
         "people": len(people.boxes), "images_skipped": len(estimates.skipped),
         "box_margin": box_margin, **dataclasses.asdict(inference_config),
     }  # fmt: skip

@@ -8,13 +8,15 @@ import numpy as np
 import tensorflow as tf
 
 from opec_tf import geometry, images
-from opec_tf.data import augment, image_files, pairing
+from opec_tf.data import augment, image_files, pairing, pose_errors
 from opec_tf.errors import UserError
 from opec_tf.skeletons import UNLABELLED
 
 # Crops held for shuffling, as uint8 (63 MB at 320 x 256). It only has to part the people of one image, as images come
 # in random order; a larger share of a small data set than a quarter would blur its epochs.
 _SHUFFLED_CROPS, _SHUFFLED_SHARE = 256, 4
+# What a network that refines given poses takes of them.
+_GIVEN = ("given_pose", "given_score")
 
 
 def trainable_people(annotations, data_config):
@@ -23,7 +25,7 @@ def trainable_people(annotations, data_config):
     return ~annotations.is_crowd & annotations.has_usable_box & (labelled >= max(data_config.min_labelled_joints, 1))
 
 
-def training_dataset(annotations, *, crop_size, data_config, batch_size, seed):
+def training_dataset(annotations, *, crop_size, data_config, batch_size, seed, with_poses=False):
     """Infinite batches of augmented crops for training.
 
     Images come in a new random order each epoch; then the crops of neighbouring images are shuffled among each other,
@@ -40,6 +42,9 @@ def training_dataset(annotations, *, crop_size, data_config, batch_size, seed):
       data_config: ``config.DataConfig``.
       batch_size: crops in a batch, B.
       seed: int; order and augmentation follow from it.
+      with_poses: give, for a network that refines given poses, ``annotations.given_poses``, or where there are none the
+        annotated ones with errors (``pose_errors``). The crops are then a dict of crops, given_pose float32 [B, K, 2],
+        normalised crop (x, y), and given_score float32 [B, K], 0 for joints that are not given.
 
     Returns:
       tf.data.Dataset of (crops float32 [B, H, W, 3] RGB 0..255, joints float32 [B, K, 3]: normalised crop (x, y) and
@@ -51,19 +56,23 @@ def training_dataset(annotations, *, crop_size, data_config, batch_size, seed):
     used = _used_people(annotations, data_config)
     batches = _training_batches(
         annotations, np.flatnonzero(used)[:, None],
-        crop_size=crop_size, data_config=data_config, batch_size=batch_size, seed=seed,
+        crop_size=crop_size, data_config=data_config, batch_size=batch_size, seed=seed, with_poses=with_poses,
     )  # fmt: skip
-    return batches.map(lambda batch: (batch["crops"], batch["joints"])).prefetch(2)
+
+    def arrange(batch):
+        return {name: batch[name] for name in ("crops", *_GIVEN)} if with_poses else batch["crops"], batch["joints"]
+
+    return batches.map(arrange).prefetch(2)
 
 
-def couple_dataset(annotations, *, crop_size, data_config, batch_size, seed):
+def couple_dataset(annotations, *, crop_size, data_config, batch_size, seed, with_poses=False):
     """Infinite batches of pairs of people for training the CoupleGraph.
 
     As ``training_dataset``, with the pairs of ``trainable_pairs`` in place of people. The two crops of a pair are
     mirrored and turned alike and otherwise changed each for itself; they are rows 2 p and 2 p + 1 of a batch.
 
     Args:
-      annotations, crop_size, data_config, seed: as for ``training_dataset``.
+      annotations, crop_size, data_config, seed, with_poses: as for ``training_dataset``.
       batch_size: crops in a batch, B, an even number.
 
     Returns:
@@ -80,11 +89,13 @@ def couple_dataset(annotations, *, crop_size, data_config, batch_size, seed):
         raise UserError("--train_data: no two people's boxes overlap, so stage couple has nothing to learn from")
     partner = tf.range(batch_size) + tf.tile([1, -1], [batch_size // 2])
     batches = _training_batches(
-        annotations, pairs, crop_size=crop_size, data_config=data_config, batch_size=batch_size, seed=seed
-    )
+        annotations, pairs,
+        crop_size=crop_size, data_config=data_config, batch_size=batch_size, seed=seed, with_poses=with_poses,
+    )  # fmt: skip
+    names = ("crops", "crop_to_image", *(_GIVEN if with_poses else ()))
 
     def arrange(batch):
-        return {"crops": batch["crops"], "crop_to_image": batch["crop_to_image"], "partner": partner}, batch["joints"]
+        return {**{name: batch[name] for name in names}, "partner": partner}, batch["joints"]
 
     return batches.map(arrange).prefetch(2)
 
@@ -116,12 +127,12 @@ def _used_people(annotations, data_config):
     return used
 
 
-def _training_batches(annotations, groups, *, crop_size, data_config, batch_size, seed):
-    """Infinite batches of augmented crops, dict(crops, crop_to_image, joints), of groups of people.
+def _training_batches(annotations, groups, *, crop_size, data_config, batch_size, seed, with_poses):
+    """Infinite batches of augmented crops, dict(crops, crop_to_image, joints, given_pose, given_score), of groups.
 
     Args:
       groups: int [R, M], rows of the M people of each group, who share an image; they stay neighbours.
-      annotations, crop_size, data_config, batch_size, seed: see ``training_dataset``.
+      annotations, crop_size, data_config, batch_size, seed, with_poses: see ``training_dataset``.
     """
     members = groups.shape[1]
     people = _PeopleByImage(annotations.image_paths, annotations.image_index, groups)
@@ -129,7 +140,8 @@ def _training_batches(annotations, groups, *, crop_size, data_config, batch_size
     keypoints = tf.constant(annotations.keypoints, tf.float32)
     flip_order = tf.constant(annotations.skeleton.flip_order)
     # 31 bits: what tf.data takes for a seed.
-    order, mixing, placing, looks = (np.random.SeedSequence(seed).generate_state(4) >> 1).tolist()
+    order, mixing, placing, looks, errors = (np.random.SeedSequence(seed).generate_state(5) >> 1).tolist()
+    poses_of = _given_poses(annotations, data_config) if with_poses else None
 
     def load(index):
         epoch, position = index // people.num_images, index % people.num_images
@@ -145,6 +157,11 @@ def _training_batches(annotations, groups, *, crop_size, data_config, batch_size
         weights = tf.cast(labels[..., 2:] != UNLABELLED, tf.float32)
         joints = tf.concat([points * weights, weights], axis=-1)
         loaded = {"crops": tf.cast(tf.round(crops), tf.uint8), "crop_to_image": affines, "joints": joints}
+        if poses_of is not None:
+            given = poses_of(rows, [errors, index])
+            given = tf.where(mirrored[:, None, None], tf.gather(given, flip_order, axis=1), given)
+            given_pose = geometry.image_to_normalized(affines, given[..., :2], crop_size)
+            loaded.update(given_pose=given_pose, given_score=given[..., 2])
         return {name: tf.reshape(value, [-1, members, *value.shape[1:]]) for name, value in loaded.items()}
 
     def finish(index, batch):
@@ -158,6 +175,22 @@ def _training_batches(annotations, groups, *, crop_size, data_config, batch_size
     buffer = min(_SHUFFLED_CROPS // members, 1 + len(groups) // _SHUFFLED_SHARE)
     dataset = dataset.unbatch().shuffle(buffer, seed=mixing).batch(batch_size // members, drop_remainder=True)
     return dataset.enumerate().map(finish, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _given_poses(annotations, data_config):
+    """Function of (people's rows [P], seed [2]) -> their given poses, float32 [P, K, 3], image pixels."""
+    if annotations.given_poses is not None:
+        given = tf.constant(annotations.given_poses, tf.float32)
+        return lambda rows, seed: tf.gather(given, rows)
+    keypoints = tf.constant(annotations.keypoints, tf.float32)
+    partners = tf.constant(pose_errors.partners_keypoints(annotations), tf.float32)
+    areas = tf.constant(annotations.areas, tf.float32)
+
+    def with_errors(rows, seed):
+        people, others, sizes = (tf.gather(values, rows) for values in (keypoints, partners, areas))
+        return pose_errors.synthesize(people, others, sizes, annotations.skeleton, data_config, seed)
+
+    return with_errors
 
 
 def crop_dataset(image_paths, image_index, boxes, *, crop_size, box_margin, batch_size, strict, whole_images=False):

@@ -133,8 +133,9 @@ def _train_stage(run, stage):
     batches = stages.dataset(
         run.strategy,
         functools.partial(
-            make_batches, run.train_data, crop_size=run.model_config.crop_size, data_config=run.data_config
-        ),
+            make_batches, run.train_data, crop_size=run.model_config.crop_size, data_config=run.data_config,
+            with_poses=stage != "base" and run.model_config.initial_pose == "given",
+        ),  # fmt: skip
         list(model.loss),
         run.train_config.batch_size,
         run.train_config.seed,
