@@ -143,6 +143,22 @@ def test_there_is_nothing_to_refine_with_without_a_graph():
         models.build_opec_net(dataclasses.replace(GIVEN, refinement=False))
 
 
+def test_a_workdir_of_either_kind_loads_as_the_other(tmp_path, caplog):
+    folder = workdir.stage_folder(tmp_path, "opec")
+    workdir.start(tmp_path, GIVEN)
+    trained = models.build_opec_net(GIVEN)
+    workdir.save_weights(trained, folder.best_weights)
+    workdir.save_weights(trained, folder.final_weights)
+    model, config, _ = workdir.load_model(tmp_path)
+    assert "initial_pose" in model.output and config == tiny_run.MODEL
+    assert "trained to refine given poses" in caplog.text
+    for layer in ("graph_conv_1", "residual_graph_block_3", "base"):
+        for copied, weight in zip(model.get_layer(layer).get_weights(), trained.get_layer(layer).get_weights()):
+            np.testing.assert_array_equal(copied, weight)
+    with pytest.raises(UserError, match="stage base refines no given poses"):
+        workdir.load_model(tmp_path, "base", "given")
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     root = tmp_path_factory.mktemp("run")

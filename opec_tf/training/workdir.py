@@ -202,6 +202,8 @@ def load_model(workdir, stage=None, initial_pose="integral"):
     if stage is None and not finished:
         raise UserError(f"{workdir}: no stage is finished; run opec_tf.train with this --workdir to its end")
     stage = stage or finished[-1]
+    if stage == "base" and initial_pose == "given":
+        raise UserError(f"{workdir}: stage base refines no given poses; train stage opec")
     path = stage_folder(workdir, stage).best_weights
     if not path.exists():
         raise UserError(f"{path}: does not exist; stage {stage} has not been trained in this --workdir")
