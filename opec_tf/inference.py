@@ -66,7 +66,10 @@ def estimate_poses(
 
 def pose_names(model):
     """The poses that a model gives, from the base's decoded peak to the final one."""
-    return (PEAK, *(name for name, output in _POSE_OUTPUTS.items() if output in model.output))
+    outputs = set(model.output)
+    if models.GIVEN_OUTPUT in outputs:  # the initial pose then only fills gaps
+        outputs.remove("initial_pose")
+    return (PEAK, *(name for name, output in _POSE_OUTPUTS.items() if output in outputs))
 
 
 def estimate_crops(model, crops, crop_to_image, *, skeleton, inference_config, partner=None, given=None):

@@ -15,7 +15,7 @@ from opec_tf.layers.soft_argmax import SoftArgmax
 from opec_tf.models.refinement import progressive_refinement
 
 POSE_OUTPUTS = ("initial_pose", "pose_1", "pose_2", "pose_3")
-# Stands in for the first of them where the pose to start from is an input.
+# The pose that the graph refines where that is an input; the initial pose then only fills its gaps.
 GIVEN_OUTPUT = "given"
 
 
@@ -68,7 +68,8 @@ def opec_net(
       [B, H / 4, W / 4, K]; initial_pose, pose_1, pose_2, pose_3 [B, K, 2], (x, y), normalised; initial_score [B, K],
       0..1. Every output comes from a layer of its own name, so Keras logs losses under these names.
       With a given initial pose it is a model from a dict of crops, given_pose [B, K, 2], (x, y), normalised, and
-      given_score [B, K], 0 for joints that are not given; its output is "given" in place of initial_pose.
+      given_score [B, K], 0 for joints that are not given. It has an output "given" more, the pose refined; initial_pose
+      is its own still.
     """
     # Base module: heatmaps and three feature maps, coarse to fine.
     crops = tf.keras.Input(base.input_shape[1:], name="crops")
@@ -94,14 +95,15 @@ def opec_net(
 
     # Initial pose: integral regression (eq. 2), or another system's pose as far as it is given.
     start, score = SoftArgmax(initial_beta(heatmaps.shape[1:3]), name="soft_argmax")(heatmaps)
-    inputs, start_output = crops, POSE_OUTPUTS[0]
+    inputs, outputs = crops, {}
     if initial_pose == "given":
         given = _given_inputs(len(adjacency))
+        inputs, outputs = {"crops": crops, **given}, {POSE_OUTPUTS[0]: _output(POSE_OUTPUTS[0])(start)}
         start, score = GivenPose(name="given_pose_or_integral")([*given.values(), start, score])
-        inputs, start_output = {"crops": crops, **given}, GIVEN_OUTPUT
     if initial_pose_noise:
         start = PoseNoise(initial_pose_noise, name="initial_pose_noise")(start)
-    start = _output(start_output)(start)
+    start_name = GIVEN_OUTPUT if initial_pose == "given" else POSE_OUTPUTS[0]
+    start = outputs[start_name] = _output(start_name)(start)
     score = _output("initial_score")(score)
 
     # Image-Guided Progressive GCN: (x, y, c) through two graph convolutions, then three blocks, each with its pose.
@@ -131,7 +133,6 @@ def opec_net(
     if gate:
         poses[-1] = PeakGate(name="peak_gate")([poses[-1], features, base_heatmaps])
 
-    outputs = {start_output: start}
     outputs.update({name: _output(name)(pose) for name, pose in zip(POSE_OUTPUTS[1:], poses)})
     outputs.update(base_heatmaps=base_heatmaps, heatmaps=heatmaps, initial_score=score)
     return tf.keras.Model(inputs, outputs, name="opec_net")

@@ -22,10 +22,10 @@ def epochs(stage, train_config):
 def losses_and_weights(stage, model_config, train_config):
     """The losses of a stage by model output, and their weights.
 
-    Stage base learns heatmaps. Stage opec minimises eq. 3: the initial pose with weight 1 (a given one has no loss),
-    poses 1 to 3 with lambda_1 to lambda_3; a base that is trained along keeps its heatmap loss beside it, since nothing
-    in eq. 3 asks it for a peak at each joint. Stage couple minimises the same of the couple's poses, with lambda_1 to
-    lambda_3; an OPEC-Net that is trained along keeps its losses beside it.
+    Stage base learns heatmaps. Stage opec minimises eq. 3: the initial pose with weight 1 (its own, which fills the
+    gaps of a given one), poses 1 to 3 with lambda_1 to lambda_3; a base that is trained along keeps its heatmap loss
+    beside it, since nothing in eq. 3 asks it for a peak at each joint. Stage couple minimises the same of the couple's
+    poses, with lambda_1 to lambda_3; an OPEC-Net that is trained along keeps its losses beside it.
 
     Returns:
       (output name -> Keras loss, output name -> weight)
@@ -42,8 +42,6 @@ def losses_and_weights(stage, model_config, train_config):
         return {**opec_losses, **stage_losses}, {**opec_weights, **weights}
     poses = models.POSE_OUTPUTS if model_config.refinement else models.POSE_OUTPUTS[:1]
     weights = dict(zip(poses, (1.0,) + train_config.pose_loss_weights))
-    if model_config.initial_pose == "given":
-        del weights[poses[0]]
     stage_losses = {name: losses.PoseLoss() for name in weights}
     if train_config.heatmap_loss_weight and not train_config.freeze_base:
         stage_losses["base_heatmaps"] = heatmap_loss

@@ -144,10 +144,3 @@ def test_a_resumed_run_draws_other_crops_and_the_same_seed_the_same():
 def test_an_epoch_is_once_through_the_people():
     assert stages.steps_per_epoch(TrainConfig(batch_size=10), 95) == 10
     assert stages.steps_per_epoch(TrainConfig(batch_size=10, steps_per_epoch=3), 95) == 3
-
-
-def test_a_given_initial_pose_has_no_loss():
-    model_config = dataclasses.replace(MODEL, initial_pose="given")
-    named, weights = stages.losses_and_weights("opec", model_config, TRAIN)
-    assert list(named) == ["pose_1", "pose_2", "pose_3", "base_heatmaps"]
-    assert weights == {"pose_1": 0.3, "pose_2": 0.5, "pose_3": 1.0, "base_heatmaps": 1.0}
