@@ -122,6 +122,12 @@ class ModelConfig(_Checked):
     refinement: bool = _setting(
         True, "off: neither feature adaption nor graph, the integral of the base's own heatmaps is the last pose"
     )
+    initial_pose: str = _setting(
+        "integral",
+        "pose that the graph refines: integral: by integral regression; given: another system's (--train_boxes), or "
+        "with --train_boxes=gt the annotated one with such errors as other systems make (--error_...)",
+        ("integral", "given"),
+    )
     initial_pose_noise: float = _setting(
         0.0,
         "stress test: standard deviation of noise on the initial pose, in training and inference, normalised units",
@@ -200,6 +206,18 @@ class DataConfig(_Checked):
     )
     occluder_probability: float = _setting(
         0.0, "probability of pasting a textured patch over part of a training crop", at_least=0, at_most=1
+    )
+    # Between PoseFix's rates (Moon et al., 2019), which depend on the joint: 0.10 to 0.25, 0.02 to 0.25, 0.01 to 0.06
+    # and 0.01 to 0.15; see data/pose_errors.py.
+    error_jitter: float = _setting(
+        0.15, "--initial_pose=given, annotated boxes: share of joints that lie a little off", at_least=0, at_most=1
+    )
+    error_miss: float = _setting(0.1, "the same: share of joints that lie far off", at_least=0, at_most=1)
+    error_inversion: float = _setting(
+        0.05, "the same: share of joints at the person's joint of the other side", at_least=0, at_most=1
+    )
+    error_swap: float = _setting(
+        0.08, "the same: share of joints at the joint of the person who overlaps most", at_least=0, at_most=1
     )
     strict: bool = _setting(False, "stop at the first unreadable image instead of skipping it with a counted warning")
 
@@ -293,6 +311,23 @@ class InferenceConfig(_Checked):
     association_radius: float = _setting(
         1.0, "peaks of different people nearer than this times sigma sqrt(area) are one joint", at_least=0
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class DetectorConfig(_Checked):
+    """How people are found in pictures for which nobody gives boxes."""
+
+    detector_score: float = _setting(
+        0.3,
+        "a detector's boxes of a lower score are left out; Darknet's networks give none below 0.2, HOG's scores lie in "
+        "0.5..1",
+        at_least=0,
+        at_most=1,
+    )
+    detector_nms_iou: float = _setting(
+        0.6, "of two boxes of a detector whose IoU exceeds this the weaker is dropped", at_least=0, at_most=1
+    )
+    person_class: int = _setting(0, "which of the classes of a detector's network is a person; COCO's: 0", at_least=0)
 
 
 def to_json(*configs):

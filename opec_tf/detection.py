@@ -27,18 +27,23 @@ class PersonBoxes:
       boxes: float64 [N, 4], (x, y, w, h), image pixels.
       scores: float64 [N], a detector's confidence; None where the file has none.
       labels: float64 [N, K, 3], (x, y, v) of the annotated joints; None where the boxes are a detector's.
+      poses: float64 [N, K, 3], (x, y, score), poses of another system, to be refined; None where there are none.
     """
 
     image_index: np.ndarray
     boxes: np.ndarray
     scores: Optional[np.ndarray] = None
     labels: Optional[np.ndarray] = None
+    poses: Optional[np.ndarray] = None
 
     def select(self, people):
         """The given people (bool mask [N] or indices)."""
-        scores = None if self.scores is None else self.scores[people]
-        labels = None if self.labels is None else self.labels[people]
-        return PersonBoxes(self.image_index[people], self.boxes[people], scores, labels)
+        columns = [getattr(self, name) for name in _OPTIONAL]
+        optional = [None if column is None else column[people] for column in columns]
+        return PersonBoxes(self.image_index[people], self.boxes[people], *optional)
+
+
+_OPTIONAL = ("scores", "labels", "poses")  # the columns of ``PersonBoxes`` that may be None
 
 
 def read(path, image_ids, image_names, skeleton):
@@ -65,6 +70,11 @@ def read(path, image_ids, image_names, skeleton):
         people = _read_annotations(path, image_names, skeleton)
     else:
         people = _read_results(path, data, image_ids, image_names)
+    return sorted_with_area(path, people)
+
+
+def sorted_with_area(path, people):
+    """``PersonBoxes`` of a file by image; boxes without area are left out with a counted warning."""
     has_area = np.all(people.boxes[:, 2:] > 0, axis=1)
     if not has_area.all():
         logging.getLogger(__name__).warning(
@@ -80,9 +90,9 @@ def read(path, image_ids, image_names, skeleton):
 def concatenate(parts):
     """Joins ``PersonBoxes`` of one file, at least one."""
     image_index, boxes = (np.concatenate([getattr(part, name) for part in parts]) for name in ("image_index", "boxes"))
-    scores = None if parts[0].scores is None else np.concatenate([part.scores for part in parts])
-    labels = None if parts[0].labels is None else np.concatenate([part.labels for part in parts])
-    return PersonBoxes(image_index, boxes, scores, labels)
+    columns = [[getattr(part, name) for part in parts] for name in _OPTIONAL]
+    optional = [None if column[0] is None else np.concatenate(column) for column in columns]
+    return PersonBoxes(image_index, boxes, *optional)
 
 
 def inside(boxes, size):
@@ -106,6 +116,17 @@ def _read_results(path, data, image_ids, image_names):
     """``PersonBoxes`` of a list of detections."""
     people = records.Records(path, "box", data)
     people = records.Records(path, "box", [item for item in people.items if item.get("category_id", 1) == 1])
+    rows = image_rows(people, image_ids, image_names)
+    scores = people.numbers("score") if people.has("score").any() else None
+    return PersonBoxes(rows, people.numbers("bbox", (4,), "x, y, width, height"), scores).select(rows >= 0)
+
+
+def image_rows(people, image_ids, image_names):
+    """The row of the image that each of some ``Records`` is in, -1 for other images; int64 [N]. See ``read``.
+
+    Raises:
+      UserError: all are in other images.
+    """
     field = "file_name" if people.has("file_name").any() else "image_id"
     if field == "file_name":
         values = people.texts(field)
@@ -114,9 +135,8 @@ def _read_results(path, data, image_ids, image_names):
         values = people.integers(field)
         row_of_id = {image_id: row for row, image_id in enumerate(np.asarray(image_ids).tolist())}
         rows = np.array([row_of_id.get(value, -1) for value in values.tolist()])
-    _warn_about_unknown(path, rows, field, values)
-    scores = people.numbers("score") if people.has("score").any() else None
-    return PersonBoxes(rows, people.numbers("bbox", (4,), "x, y, width, height"), scores).select(rows >= 0)
+    _warn_about_unknown(people.path, rows, field, values)
+    return rows
 
 
 def _match_names(names, image_names):

@@ -2,30 +2,41 @@
 
 python -m opec_tf.evaluate --flagfile=configs/crowdpose.flags --workdir=runs/crowdpose --output_dir=runs/crowdpose/test
 
-OUTPUT_DIR gets metrics.json, the COCO results of every pose and a contact sheet of drawings.
+OUTPUT_DIR gets metrics.json, the COCO results of every pose and a contact sheet of drawings; of --boxes=hog or a
+detector's network also what it found, detections.json, which --boxes takes again.
 """
 
 from absl import flags as absl_flags
 
 from opec_tf import cli, files, flags, reports
-from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
+from opec_tf.config import DataConfig, DetectorConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.errors import UserError
 from opec_tf.training import workdir
 
 # A flagfile of training is taken as it is; what evaluation has no use for is read and left alone.
-flags.define(ModelConfig, DataConfig, TrainConfig, InferenceConfig)
+flags.define(ModelConfig, DataConfig, TrainConfig, InferenceConfig, DetectorConfig)
 absl_flags.DEFINE_string("workdir", None, "folder of the training run; or --base_weights alone: that base is scored")
 absl_flags.DEFINE_string("stage", None, "stage whose model is scored; by default the last one that is finished")
 absl_flags.DEFINE_enum(
     "split", "test", ("train", "val", "test"), "what is scored: --train_data, --val_data or --test_data"
 )
-absl_flags.DEFINE_string("boxes", "gt", "gt: annotated boxes; or a detector's results, JSON: [{image_id, bbox, score}]")
+absl_flags.DEFINE_string(
+    "boxes", "gt",
+    "gt: annotated boxes; a detector's results, JSON: [{image_id, bbox, score}]; hog: OpenCV's people detector, which "
+    "is weak; or a YOLO network, FILE.onnx (YOLOX, YOLOv5, YOLOv8) or Darknet's FILE.cfg with FILE.weights beside it",
+)  # fmt: skip
+absl_flags.DEFINE_string(
+    "initial_poses", None,
+    "COCO results JSON of any system's poses, to be refined: its people, its boxes, its scores, in place of --boxes",
+)  # fmt: skip
 absl_flags.DEFINE_string("output_dir", None, "folder for results and drawings; by default WORKDIR/evaluation_SPLIT")
 absl_flags.DEFINE_string("metrics_out", None, "file for the last pose's metrics, as flat JSON")
 
 
 def main():
     options = flags.FLAGS
+    if options.initial_poses and options.boxes != "gt":
+        raise UserError("--boxes and --initial_poses both say where the people are; give one of them")
     root, stage = workdir.locate(options.workdir, options.stage, options.base_weights)
     _check_model_flags(root)
     metrics = reports.evaluate(
@@ -35,8 +46,10 @@ def main():
         data_config=flags.read(DataConfig),
         inference_config=flags.read(InferenceConfig),
         stage=stage,
-        boxes_file=None if options.boxes == "gt" else options.boxes,
+        boxes=options.boxes,
+        initial_poses=options.initial_poses,
         box_margin=options.box_margin if "box_margin" in flags.given(DataConfig) else None,
+        detector_config=flags.read(DetectorConfig),
     )
     print(reports.table(metrics))
     if options.metrics_out:
@@ -46,7 +59,8 @@ def main():
 def _check_model_flags(root):
     """The model is the workdir's; a flag that says otherwise is an error rather than ignored."""
     trained, asked = workdir.read_model_config(root), flags.read(ModelConfig)
-    for name in flags.given(ModelConfig):
+    # Weights of either kind serve both, see --initial_poses.
+    for name in set(flags.given(ModelConfig)) - {"initial_pose"}:
         if getattr(asked, name) != getattr(trained, name):
             raise UserError(
                 f"--{name}={getattr(asked, name)} contradicts the model in {root}, which has {getattr(trained, name)}; "

@@ -10,7 +10,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from opec_tf import association, decoding, geometry, images, models, pose_nms, skeletons
+from opec_tf import association, decoding, geometry, given_poses, images, models, pose_nms, skeletons
 from opec_tf.data import image_files, pairing, pipeline
 from opec_tf.errors import UserError
 from opec_tf.evaluation.predictions import PosePredictions
@@ -20,7 +20,10 @@ from opec_tf.progress import Progress
 PEAK = "peak"
 # Its candidates, assigned to all people of an image at once, where ``InferenceConfig.association`` asks for it.
 ASSOCIATION = "association"
-_POSE_OUTPUTS = {output.replace("_pose", ""): output for output in models.POSE_OUTPUTS + models.COUPLE_OUTPUTS}
+_POSE_OUTPUTS = {
+    output.replace("_pose", ""): output
+    for output in (models.GIVEN_OUTPUT, *models.POSE_OUTPUTS, *models.COUPLE_OUTPUTS)
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,9 +32,10 @@ class Estimates:
 
     Attributes:
       predictions: pose name -> ``PosePredictions``, in the order in which the network makes them: "peak" (the base's
-        decoded heatmap peak), "initial", "pose_1", "pose_2", "pose_3", "couple_1", "couple_2", "couple_3"; of a base
-        alone only "peak", of an OPEC-Net those before the couple's. All share the joint scores, so that they differ in
-        geometry alone. After "peak" comes, if asked for, "association", which has its candidates' scores.
+        decoded heatmap peak), "initial" or, where it was given, "given", "pose_1", "pose_2", "pose_3", "couple_1",
+        "couple_2", "couple_3"; of a base alone only "peak", of an OPEC-Net those before the couple's. All share the
+        joint scores, so that they differ in geometry alone. After "peak" comes, if asked for, "association", which has
+        its candidates' scores.
       rows: pose name -> int64 [N], the row of the given boxes that each prediction belongs to.
       skipped: paths of the images that could not be read.
     """
@@ -48,7 +52,7 @@ class Estimates:
 
 def estimate_poses(
     model, image_paths, image_ids, image_index, boxes, *, model_config, box_margin, inference_config,
-    strict=False, box_scores=None, progress=True,
+    strict=False, box_scores=None, poses=None, progress=True,
 ):  # fmt: skip
     """Estimates the pose in every box of some image files; see ``PoseEstimator``, which does it repeatedly."""
     batch_size = max(1, min(inference_config.inference_batch_size, len(boxes)))
@@ -57,16 +61,22 @@ def estimate_poses(
         model, model_config=model_config, box_margin=box_margin, inference_config=inference_config
     )
     return estimator.estimate_files(
-        image_paths, image_ids, image_index, boxes, strict=strict, box_scores=box_scores, progress=progress
-    )
+        image_paths, image_ids, image_index, boxes,
+        strict=strict, box_scores=box_scores, poses=poses, progress=progress,
+    )  # fmt: skip
 
 
 def pose_names(model):
     """The poses that a model gives, from the base's decoded peak to the final one."""
-    return (PEAK, *(name for name, output in _POSE_OUTPUTS.items() if output in model.output))
+    outputs = set(model.output)
+    if models.GIVEN_OUTPUT in outputs:  # the initial pose then only fills gaps
+        outputs.remove("initial_pose")
+    return (PEAK, *(name for name, output in _POSE_OUTPUTS.items() if output in outputs))
 
 
-def estimate_crops(model, crops, crop_to_image, *, skeleton, inference_config, crop_offset=0.0, partner=None):
+def estimate_crops(
+    model, crops, crop_to_image, *, skeleton, inference_config, crop_offset=0.0, partner=None, given=None
+):
     """The forward pass, the flip test, decoding and the way back to the image: TensorFlow operations only.
 
     Prediction and the exported model both call this function.
@@ -80,6 +90,8 @@ def estimate_crops(model, crops, crop_to_image, *, skeleton, inference_config, c
       crop_offset: see ``images.crop``, with which the crops were made.
       partner: int32 [B], the row of each person's partner, -1 for none; by default nobody has one. Only CoupleGraph
         looks at it.
+      given: float32 [B, K, 3], (x, y, score), image pixels, the poses to start from; by default none is known. Only a
+        network that refines given poses looks at it.
 
     Returns:
       poses: pose name -> float32 [B, K, 2], image pixels, in the order of ``pose_names``.
@@ -87,7 +99,7 @@ def estimate_crops(model, crops, crop_to_image, *, skeleton, inference_config, c
     """
     crop_size = tuple(crops.shape[1:3])
     mirrored = images.mirror(crops, crop_offset) if inference_config.flip_test else None
-    outputs = _forward(model, crops, crop_to_image, partner, skeleton, mirrored)
+    outputs = _forward(model, crops, crop_to_image, partner, given, skeleton, mirrored)
     return _decode(outputs, crop_to_image, crop_size, inference_config)
 
 
@@ -135,7 +147,8 @@ class PoseEstimator:
         batch_size = None if self.in_pairs else self.batch_size
         crops = tf.TensorSpec([batch_size, *self.crop_size, 3], tf.float32)
         affines, partner = tf.TensorSpec([batch_size, 2, 3], tf.float32), tf.TensorSpec([batch_size], tf.int32)
-        self._estimate = tf.function(self._estimate_batch, input_signature=[crops, affines, partner])
+        given = tf.TensorSpec([batch_size, self.skeleton.num_joints, 3], tf.float32)
+        self._estimate = tf.function(self._estimate_batch, input_signature=[crops, affines, partner, given])
         frame, affines = tf.TensorSpec([None, None, 3], tf.uint8), tf.TensorSpec([None, 2, 3], tf.float32)
         self._crop = tf.function(
             lambda frame, affines: images.crop(frame, affines, self.crop_size, self.crop_offset),
@@ -143,7 +156,7 @@ class PoseEstimator:
         )
 
     def estimate_files(
-        self, image_paths, image_ids, image_index, boxes, *, strict=False, box_scores=None, progress=True
+        self, image_paths, image_ids, image_index, boxes, *, strict=False, box_scores=None, poses=None, progress=True
     ):
         """Estimates the pose in every box of some image files.
 
@@ -154,7 +167,9 @@ class PoseEstimator:
           boxes: float [N, 4], (x, y, w, h) in image pixels.
           strict: an image that cannot be read is an error.
           box_scores: float [N], a detector's scores. They multiply the people's scores, and of two people of an image
-            that are one (``InferenceConfig.pose_nms``) only the better remains.
+            that are one (``InferenceConfig.pose_nms``) only the better remains. With ``poses`` they are the people's
+            scores as they are, and everybody remains: the system they come from has chosen already.
+          poses: float [N, K, 3], (x, y, score), the poses to start from, for a network that refines given ones.
           progress: report to stderr.
 
         Returns:
@@ -172,29 +187,35 @@ class PoseEstimator:
             )  # fmt: skip
         naming = image_files.naming_unreadable(image_paths) if strict else contextlib.nullcontext()
         with naming, Progress("estimating poses", "people", len(boxes), enabled=progress) as meter:
-            found = self._run(batches, image_index, boxes, meter)
+            found = self._run(batches, image_index, boxes, poses, meter)
         skipped = list(dict.fromkeys(str(image_paths[i]) for i in np.asarray(image_index)[~found[-1]]))
-        return self._assemble(found, np.asarray(image_ids)[image_index], boxes, box_scores, skipped)
+        image_ids = np.asarray(image_ids)[image_index]
+        if poses is None:
+            return self._assemble(found, image_ids, boxes, box_scores, skipped)
+        return given_poses.with_scores(self._assemble(found, image_ids, boxes, None, skipped), box_scores)
 
-    def estimate_frames(self, frames, frame_ids, frame_index, boxes, box_scores=None):
+    def estimate_frames(self, frames, frame_ids, frame_index, boxes, box_scores=None, poses=None):
         """Estimates the pose in every box of pictures in memory.
 
         Args:
           frames: RGB uint8 [h, w, 3] each, of any sizes.
-          frame_ids, frame_index, boxes, box_scores: as ``estimate_files`` has them; people ordered by frame.
+          frame_ids, frame_index, boxes, box_scores, poses: as ``estimate_files`` has them; people ordered by frame.
 
         Returns:
           ``Estimates``.
         """
-        found = self._run(self._frame_batches(frames, frame_index, boxes), frame_index, boxes)
-        return self._assemble(found, np.asarray(frame_ids)[frame_index], boxes, box_scores, [])
+        found = self._run(self._frame_batches(frames, frame_index, boxes), frame_index, boxes, poses)
+        image_ids = np.asarray(frame_ids)[frame_index]
+        if poses is None:
+            return self._assemble(found, image_ids, boxes, box_scores, [])
+        return given_poses.with_scores(self._assemble(found, image_ids, boxes, None, []), box_scores)
 
-    def _estimate_batch(self, crops, crop_to_image, partner):
-        """crops [B, H, W, 3], affines [B, 2, 3], partners' rows [B] -> image points [B, P, K, 2] of the P poses, joint
-        scores [B, K], joint candidates [B, K, M, 3] where association asks for them, else M = 0."""
+    def _estimate_batch(self, crops, crop_to_image, partner, given):
+        """crops [B, H, W, 3], affines [B, 2, 3], partners' rows [B], given poses [B, K, 3] -> image points [B, P, K, 2]
+        of the P poses, joint scores [B, K], joint candidates [B, K, M, 3], M = 0 unless association asks for them."""
         config = self.inference_config
         mirrored = images.mirror(crops, self.crop_offset) if config.flip_test else None
-        outputs = _forward(self.model, crops, crop_to_image, partner, self.skeleton, mirrored)
+        outputs = _forward(self.model, crops, crop_to_image, partner, given, self.skeleton, mirrored)
         poses, scores = _decode(outputs, crop_to_image, self.crop_size, config)
         candidates = tf.zeros([tf.shape(scores)[0], scores.shape[1], 0, 3])
         if config.association:
@@ -217,7 +238,7 @@ class PoseEstimator:
             crops = [self._crop(frames[i], tf.boolean_mask(batch_affines, in_batch == i)) for i in np.unique(in_batch)]
             yield {"crops": tf.concat(crops, axis=0), "crop_to_image": batch_affines, "row": rows}
 
-    def _run(self, batches, image_index, boxes, meter=None):
+    def _run(self, batches, image_index, boxes, poses=None, meter=None):
         """Estimates batches -> what ``_estimate_batch`` gives of all N people, and which people were in a batch [N]."""
         image_index, boxes = np.asarray(image_index), np.asarray(boxes)
         num_people, joints = len(boxes), self.skeleton.num_joints
@@ -235,7 +256,10 @@ class PoseEstimator:
             partner = np.full([len(rows) + missing], -1, np.int32)
             if self.in_pairs:
                 partner[: len(rows)] = pairing.partners(boxes[rows], image_index[rows])
-            for array, found in zip((points, scores, candidates), self._estimate(crops, crop_to_image, partner)):
+            given = np.zeros([len(rows) + missing, joints, 3], np.float32)
+            if poses is not None:
+                given[: len(rows)] = poses[rows]
+            for array, found in zip((points, scores, candidates), self._estimate(crops, crop_to_image, partner, given)):
                 array[rows] = found[: len(rows)]
             done[rows] = True
             if meter:
@@ -278,28 +302,37 @@ class PoseEstimator:
         return dataclasses.replace(peaks, keypoints=keypoints, scores=keypoints[..., 2].mean(axis=1) * box_scores)
 
 
-def _forward(model, crops, crop_to_image, partner, skeleton, mirrored_crops):
+def _forward(model, crops, crop_to_image, partner, given, skeleton, mirrored_crops):
     """The outputs that are decoded; with mirrored crops (the flip test) the mean with theirs."""
-    outputs = model(_inputs(model, crops, crop_to_image, partner), training=False)
+    if given is None:
+        given = tf.zeros([tf.shape(crops)[0], skeleton.num_joints, 3])
+    outputs = model(_inputs(model, crops, crop_to_image, partner, given), training=False)
     kept = ["base_heatmaps", *(_POSE_OUTPUTS[name] for name in pose_names(model)[1:])]
     if mirrored_crops is None:
         return {name: outputs[name] for name in kept}
     mirrored_affines = geometry.mirror_affine(crop_to_image, tuple(crops.shape[1:3]))
-    mirrored = model(_inputs(model, mirrored_crops, mirrored_affines, partner), training=False)
     swap = skeleton.flip_order
+    inputs = _inputs(model, mirrored_crops, mirrored_affines, partner, tf.gather(given, swap, axis=1))
+    mirrored = model(inputs, training=False)
     back = {name: tf.gather(mirrored[name], swap, axis=1) * [-1.0, 1.0] for name in kept[1:]}
     back["base_heatmaps"] = tf.gather(tf.reverse(mirrored["base_heatmaps"], [2]), swap, axis=3)
     return {name: (outputs[name] + back[name]) / 2.0 for name in kept}
 
 
 def _takes_partners(model):
-    return isinstance(model.input, dict)
+    return isinstance(model.input, dict) and "partner" in model.input
 
 
-def _inputs(model, crops, crop_to_image, partner):
-    """What the model takes: the crops, or CoupleGraph's dict, which says who belongs to whom and where they are."""
-    if not _takes_partners(model):
+def _inputs(model, crops, crop_to_image, partner, given):
+    """What the model takes: the crops, or a dict: CoupleGraph's says who belongs to whom and where they are, that of a
+    network which refines given poses has these in the crops' frames."""
+    if not isinstance(model.input, dict):
         return crops
-    if partner is None:
-        partner = tf.fill(tf.shape(crops)[:1], -1)
-    return {"crops": crops, "crop_to_image": crop_to_image, "partner": partner}
+    inputs = {"crops": crops}
+    if "partner" in model.input:
+        partner = tf.fill(tf.shape(crops)[:1], -1) if partner is None else partner
+        inputs.update(crop_to_image=crop_to_image, partner=partner)
+    if "given_pose" in model.input:
+        points = geometry.image_to_normalized(crop_to_image, given[..., :2], tuple(crops.shape[1:3]))
+        inputs.update(given_pose=points, given_score=given[..., 2])
+    return inputs

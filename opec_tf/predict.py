@@ -1,6 +1,9 @@
 """Predicts poses on images or a video with a trained model: COCO results JSON and drawings.
 
-python -m opec_tf.predict --workdir=runs/crowdpose --images=photos --boxes=boxes.json --output_dir=poses --compare
+python -m opec_tf.predict --workdir=runs/crowdpose --images=photos --output_dir=poses --compare
+
+People are found by OpenCV's HOG detector, which misses most of those in a crowd: name a YOLO network
+(--detector=yolox_s.onnx, yolov8n.onnx or yolov3.cfg) or give --boxes. --detector=none: each image is one person's box.
 
 OUTPUT_DIR/predictions.json holds COCO results with file names; image_id is the number that a file is named by, where
 all are, else its place from 1 on; of a video's frames it counts from 0. OUTPUT_DIR/drawings/ holds the drawings.
@@ -8,11 +11,12 @@ all are, else its place from 1 on; of a video's frames it counts from 0. OUTPUT_
 
 from absl import flags as absl_flags
 
-from opec_tf import cli, detection, files, flags, frames, prediction, skeletons
-from opec_tf.config import InferenceConfig
+from opec_tf import cli, detection, detectors, files, flags, frames, given_poses, prediction, skeletons
+from opec_tf.config import DetectorConfig, InferenceConfig
+from opec_tf.errors import UserError
 from opec_tf.training import workdir
 
-flags.define(InferenceConfig)
+flags.define(InferenceConfig, DetectorConfig)
 absl_flags.DEFINE_string("workdir", None, "folder of the training run; or name a base by --base_weights")
 absl_flags.DEFINE_string("base_weights", "", "WORKDIR/base/best.weights.h5, such as convert_weights writes")
 absl_flags.DEFINE_string("stage", None, "stage whose model is used; by default the last one that is finished")
@@ -21,7 +25,16 @@ absl_flags.DEFINE_string("output_dir", None, "folder for the results", required=
 absl_flags.DEFINE_string(
     "boxes", None,
     "person boxes: a list of {file_name or image_id (of a video: the frame's number, from 0), bbox: [x, y, w, h], "
-    "score}, or a COCO or CrowdPose annotation file; by default each whole image is a box",
+    "score}, or a COCO or CrowdPose annotation file; by default --detector finds them",
+)  # fmt: skip
+absl_flags.DEFINE_string(
+    "detector", detectors.HOG,
+    "what finds people where no --boxes are given: hog, OpenCV's own, which is weak; a YOLO network, FILE.onnx (YOLOX, "
+    "YOLOv5, YOLOv8) or Darknet's FILE.cfg with FILE.weights beside it; none: each whole image is one person's box",
+)  # fmt: skip
+absl_flags.DEFINE_string(
+    "initial_poses", None,
+    "COCO results JSON of any system's poses, to be refined: its people, its boxes, its scores, in place of --boxes",
 )  # fmt: skip
 absl_flags.DEFINE_bool("draw", True, "draw the poses")
 absl_flags.DEFINE_bool("compare", False, "draw the base's heatmap peaks beside the refined poses")
@@ -38,8 +51,9 @@ def main():
     source = frames.open_source(options.images, options.strict)
     root, stage = workdir.locate(options.workdir, options.stage, options.base_weights)
     skeleton = skeletons.SKELETONS[workdir.read_model_config(root).skeleton]
-    boxes = detection.read(options.boxes, source.ids, source.names, skeleton) if options.boxes else None
-    model, model_config, stage = workdir.load_model(root, stage)
+    boxes = _boxes(options, source, skeleton)
+    initial_pose = "given" if options.initial_poses else "integral"
+    model, model_config, stage = workdir.load_model(root, stage, initial_pose)
     count = prediction.predict(
         model, source, boxes, options.output_dir,
         model_config=model_config,
@@ -49,6 +63,18 @@ def main():
     )  # fmt: skip
     skipped = f"; {len(source.skipped)} of {len(source)} images skipped" if source.skipped else ""
     print(f"{count} people written to {options.output_dir}{skipped}")
+
+
+def _boxes(options, source, skeleton):
+    """What the flags say of the people: ``PersonBoxes``, a detector, or None for whole images."""
+    present = [f"--{name}" for name in ("boxes", "detector", "initial_poses") if options[name].present]
+    if len(present) > 1:
+        raise UserError(f"{' and '.join(present)} all say where the people are; give one of them")
+    if options.initial_poses:
+        return given_poses.read(options.initial_poses, source.ids, source.names, skeleton)
+    if options.boxes:
+        return detection.read(options.boxes, source.ids, source.names, skeleton)
+    return None if options.detector == "none" else detectors.make(options.detector, flags.read(DetectorConfig))
 
 
 if __name__ == "__main__":

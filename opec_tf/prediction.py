@@ -8,7 +8,7 @@ import pathlib
 
 import numpy as np
 
-from opec_tf import config, detection, files, visualize
+from opec_tf import config, detection, detectors, files, visualize
 from opec_tf.config import DataConfig
 from opec_tf.errors import UserError
 from opec_tf.frames import Video, VideoWriter
@@ -20,6 +20,8 @@ from opec_tf.training import workdir
 # A chunk ends at this many bytes of decoded frames, or with as many people as two batches.
 _CHUNK_BYTES = 128 * 2**20
 _CHUNK_BATCHES = 2
+# People a frame that a batch is made for while nobody knows how many a detector will find.
+_EXPECTED_PEOPLE = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +44,8 @@ def predict(model, source, boxes, output_dir, *, model_config, box_margin, infer
     Args:
       model: from ``models.build_base``, ``build_opec_net`` or ``build_couple_net``.
       source: ``frames.ImageFiles`` or ``frames.Video``.
-      boxes: ``PersonBoxes`` of its frames; None: each frame as a whole is one person's box.
+      boxes: ``PersonBoxes`` of its frames; a detector (see ``opec_tf.detectors``) that finds them; None: each frame
+        as a whole is one person's box.
       output_dir: folder, made where it is missing.
       model_config, inference_config: the settings.
       box_margin: side of a crop over side of its person's box.
@@ -55,7 +58,7 @@ def predict(model, source, boxes, output_dir, *, model_config, box_margin, infer
       UserError: a result cannot be written, or not one frame could be read.
     """
     output_dir = files.make_folder(output_dir)
-    batch_size = max(1, min(inference_config.inference_batch_size, len(source) if boxes is None else len(boxes.boxes)))
+    batch_size = max(1, min(inference_config.inference_batch_size, _expected_people(source, boxes)))
     inference_config = dataclasses.replace(inference_config, inference_batch_size=batch_size)
     estimator = PoseEstimator(
         model, model_config=model_config, box_margin=box_margin, inference_config=inference_config
@@ -71,7 +74,7 @@ def predict(model, source, boxes, output_dir, *, model_config, box_margin, infer
         meter = stack.enter_context(Progress("predicting", "frames", len(source)))
         for rows, images, chunk in _chunks(source, boxes, _CHUNK_BATCHES * batch_size):
             estimates = estimator.estimate_frames(
-                images, source.ids[rows], chunk.image_index, chunk.boxes, chunk.scores
+                images, source.ids[rows], chunk.image_index, chunk.boxes, chunk.scores, chunk.poses
             )
             results += _coco_results(estimates, rows, chunk, source)
             if write_drawing:
@@ -135,6 +138,8 @@ def draw_pose(image, row, name, estimates, boxes, skeleton, hidden_score):
 
 def title(name):
     """What a pose is called above a drawing."""
+    if name == "given":
+        return "given pose"
     if name == PEAK:
         return "base: heatmap peak"
     if name == ASSOCIATION:
@@ -144,11 +149,20 @@ def title(name):
     return f"OPEC-Net: {name.replace('_', ' ')}"
 
 
+def _expected_people(source, boxes):
+    """About how many people there will be."""
+    if boxes is None:
+        return len(source)
+    return _EXPECTED_PEOPLE * len(source) if callable(boxes) else len(boxes.boxes)
+
+
 def _chunks(source, boxes, max_people):
     """Yields (rows, frames, ``PersonBoxes`` whose image_index counts within the chunk)."""
-    rows, images, chunk, outside = [], [], [], 0
+    rows, images, chunk, outside, without = [], [], [], 0, []
     for row, image in source:
-        people = _people_of_frame(boxes, row, image.shape[:2])
+        people = _people_of_frame(boxes, row, image)
+        if callable(boxes) and not len(people.boxes):
+            without.append(source.names[row])
         met = detection.inside(people.boxes, image.shape[:2])
         outside += np.sum(~met)
         people = people.select(met)
@@ -165,12 +179,17 @@ def _chunks(source, boxes, max_people):
         yield np.array(rows), images, detection.concatenate(chunk)
     if outside:
         logging.getLogger(__name__).warning("left out %d boxes that lie outside their image", outside)
+    detectors.warn_about_nobody(without, len(source))
 
 
-def _people_of_frame(boxes, row, size):
-    """The boxes of a frame of ``size`` (height, width); without any boxes the frame itself."""
+def _people_of_frame(boxes, row, image):
+    """The boxes of a frame, from a file or a detector; without either the frame itself."""
     if boxes is None:
-        return detection.PersonBoxes(np.array([row]), np.array([[0.0, 0.0, size[1], size[0]]]))
+        height, width = image.shape[:2]
+        return detection.PersonBoxes(np.array([row]), np.array([[0.0, 0.0, width, height]]))
+    if callable(boxes):
+        found, scores = boxes(image)
+        return detection.PersonBoxes(np.full(len(found), row), found, scores)
     first, last = np.searchsorted(boxes.image_index, [row, row + 1])
     return boxes.select(slice(first, last))
 

@@ -6,8 +6,10 @@ import logging
 import numpy as np
 import tensorflow as tf
 
-from opec_tf import detection, files, images, inference, prediction, skeletons, visualize
+from opec_tf import detection, detectors, files, given_poses, images, inference, prediction, skeletons, visualize
+from opec_tf.config import DetectorConfig
 from opec_tf.data.annotations import load_all
+from opec_tf.detectors import detections_file
 from opec_tf.errors import UserError
 from opec_tf.evaluation import coco_eval, predictions
 from opec_tf.skeletons import OCCLUDED
@@ -21,7 +23,10 @@ _SHEET_IMAGES = 12
 _SHEET_CELL = (330, 330)
 
 
-def evaluate(root, output_dir, *, split, data_config, inference_config, stage=None, boxes_file=None, box_margin=None):
+def evaluate(
+    root, output_dir, *, split, data_config, inference_config, stage=None, boxes="gt", initial_poses=None,
+    box_margin=None, detector_config=DetectorConfig(),
+):  # fmt: skip
     """Scores the model of a workdir on a split and writes COCO results, drawings and, last of all, metrics.json.
 
     With annotated boxes it is known whose pose each is: the swap rate joins the metrics, and accuracy by level of
@@ -34,8 +39,11 @@ def evaluate(root, output_dir, *, split, data_config, inference_config, stage=No
       data_config: ``DataConfig`` that names the split.
       inference_config: ``InferenceConfig``.
       stage: "base", "opec" or "couple"; None: the last one that is finished.
-      boxes_file: a detector's results; None: the annotated boxes.
+      boxes: "gt": the annotated boxes; or a JSON file of a detector's results; or a detector, see ``detectors.make``,
+        whose results are kept as detections.json.
+      initial_poses: COCO results JSON of another system's poses, which the model refines; they bring their own boxes.
       box_margin: side of a crop over side of its person's box; None: what the model was trained with.
+      detector_config: ``DetectorConfig``.
 
     Returns:
       pose name -> dict of metrics.
@@ -51,32 +59,44 @@ def evaluate(root, output_dir, *, split, data_config, inference_config, stage=No
     coco_eval.evaluate(
         annotations, predictions.empty(skeleton.num_joints), protocol, f"{root} (skeleton {skeleton.name})"
     )
-    if boxes_file:
-        boxes = detection.read(boxes_file, annotations.image_ids, annotations.image_paths.tolist(), skeleton)
+    if initial_poses:
+        boxes = initial_poses
+        people = given_poses.read(boxes, annotations.image_ids, annotations.image_paths.tolist(), skeleton)
     else:
-        boxes = annotated_boxes(annotations, skeleton)
-    model, model_config, stage = workdir.load_model(root, stage)
+        people = _people(boxes, annotations, skeleton, output_dir, detector_config, data_config.strict)
+    model, model_config, stage = workdir.load_model(root, stage, "given" if initial_poses else "integral")
     box_margin = box_margin or prediction.trained_box_margin(root, stage)
     estimates = inference.estimate_poses(
-        model, annotations.image_paths, annotations.image_ids, boxes.image_index, boxes.boxes,
+        model, annotations.image_paths, annotations.image_ids, people.image_index, people.boxes,
         model_config=model_config, box_margin=box_margin, inference_config=inference_config,
-        strict=data_config.strict, box_scores=boxes.scores,
+        strict=data_config.strict, box_scores=people.scores, poses=people.poses,
     )  # fmt: skip
     _check_skipped(estimates, annotations.num_images)
     metrics = score(estimates, annotations, protocol)
     settings = {
-        "workdir": str(root), "stage": stage, "split": split, "data": list(sources), "boxes": boxes_file or "gt",
-        "people": len(boxes.boxes), "images_skipped": len(estimates.skipped),
+        "workdir": str(root), "stage": stage, "split": split, "data": list(sources), "boxes": boxes,
+        "initial_poses": initial_poses,
+        "people": len(people.boxes), "images_skipped": len(estimates.skipped),
         "box_margin": box_margin, **dataclasses.asdict(inference_config),
     }  # fmt: skip
-    if not boxes_file:
+    if boxes == "gt":
         levels = score_by_occlusion(estimates, annotations, protocol)
         for name, row in metrics.items():
             row.update({key: value for key, value in levels[name]["all"].items() if key == "swap"})
         write_occlusion(output_dir, levels)
-    visualize.write_image(output_dir / "contact_sheet.jpg", contact_sheet(estimates, annotations, boxes, skeleton))
+    visualize.write_image(output_dir / "contact_sheet.jpg", contact_sheet(estimates, annotations, people, skeleton))
     write(output_dir, estimates, metrics, settings)
     return metrics
+
+
+def _people(boxes, annotations, skeleton, output_dir, detector_config, strict):
+    """``PersonBoxes`` of a split, by --boxes."""
+    if boxes == "gt":
+        return annotated_boxes(annotations, skeleton)
+    if detectors.is_detector(boxes):
+        detector, boxes = detectors.make(boxes, detector_config), output_dir / "detections.json"
+        detections_file.write(boxes, detector, annotations.image_paths, annotations.image_ids, strict)
+    return detection.read(boxes, annotations.image_ids, annotations.image_paths.tolist(), skeleton)
 
 
 def annotated_boxes(annotations, skeleton):

@@ -25,6 +25,7 @@ LAYER_OF_PART = {
     **dict.fromkeys(("flags", "cli"), "command line"),
     **dict.fromkeys(("layers", "models", "data"), None),
     **dict.fromkeys(("training", "inference", "detection", "frames", "prediction", "reports", "speed", "study"), "use"),
+    **dict.fromkeys(("detectors", "given_poses"), "use"),
     **dict.fromkeys(("serving_signatures", "exporting", "model_server", "serving_example", "serving_speed"), "use"),
 }
 LAYER_OF_PART.update({part: part for part, layer in LAYER_OF_PART.items() if layer is None})

@@ -37,6 +37,19 @@ def test_a_pattern_with_a_bad_image(run, folder):
     assert len(list((folder / "out" / "drawings").iterdir())) == 3
 
 
+def test_hog_finds_the_people_unless_the_images_are_the_boxes(run, folder):
+    """There is nobody in grey pictures; as boxes they hold a person each."""
+    arguments = [f"--workdir={run}", f"--images={folder}", "--nodraw"]
+    whole, found = folder / "whole", folder / "found"
+    messages = tiny_run.messages(
+        "predict", [*arguments, f"--output_dir={whole}", "--detector=none"], [*arguments, f"--output_dir={found}"]
+    )
+    assert messages == [None, None]
+    people = json.loads((whole / "predictions.json").read_text())
+    assert [person["bbox"] for person in people] == [[0, 0, 80, 60]] * 3
+    assert json.loads((found / "predictions.json").read_text()) == []
+
+
 def test_errors_are_one_line_and_status_1(folder):
     result = tiny_run.call("predict", f"--workdir={folder}/none", f"--images={folder}", f"--output_dir={folder}/out")
     assert result.returncode == 1
@@ -79,6 +92,9 @@ def test_bad_input(run, folder, tmp_path_factory):
         ({"boxes": folder / "short.json"}, "short.json: box number 1: 'bbox' has 3 values"),
         ({"boxes": folder / "empty.json"}, "empty.json: is not valid JSON"),
         ({"boxes": folder / "missing.json"}, "missing.json: cannot be read"),
+        ({"boxes": folder / "boxes.json", "detector": "hog"}, "--boxes and --detector both say where the people are"),
+        ({"detector": folder / "none.onnx"}, "none.onnx: cannot be read"),
+        ({"detector": "model.pt"}, "model.pt: is no detector"),
         ({"output_dir": folder / "0.jpg"}, "0.jpg: cannot be written"),
     ]
     arguments = [[f"--{name}={value}" for name, value in {**good, **changes}.items()] for changes, _ in cases]

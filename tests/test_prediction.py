@@ -68,6 +68,29 @@ def test_whole_frame_without_boxes(folder, tmp_path):
     np.testing.assert_allclose(np.array(item["keypoints"]).reshape(12, 3)[:, :2], SPOTS[COLOR_OF_JOINT], atol=0.2)
 
 
+def test_a_detector_is_asked_once_for_every_frame(folder, tmp_path, caplog):
+    asked = []
+
+    def detector(image):
+        row = len(asked)
+        asked.append(image)
+        boxes = shifted_boxes([] if row == 1 else [row, row]).boxes
+        return boxes, np.array([0.5, 0.25])[: len(boxes)]
+
+    source = frames.open_source(str(folder), strict=False)
+    # The two boxes of a frame are one person, of whom the better remains.
+    assert predict(source, detector, tmp_path / "out", batch_size=2) == 4
+    assert len(asked) == 5 and asked[0].shape == (*SIZE, 3)
+    for row, item in zip([0, 2, 3, 4], results(tmp_path / "out")):
+        keypoints = np.array(item["keypoints"]).reshape(12, 3)
+        np.testing.assert_allclose(keypoints[:, :2], (SPOTS + [10 * row, 0])[COLOR_OF_JOINT], atol=0.1)
+        assert item["file_name"] == f"{row}.png" and 0.4 < item["score"] < 0.5
+    assert "the detector found nobody in 1 of 5 images (first: 1.png)" in caplog.text
+    nobody = tmp_path / "nobody"
+    assert predict(source, lambda image: (np.zeros([0, 4]), np.zeros(0)), nobody) == 0
+    assert results(nobody) == [] and len(list((nobody / "drawings").iterdir())) == 5
+
+
 def test_exif_rotation_applies_to_keypoints_and_drawings_alike(folder, tmp_path):
     """The picture is stored lying on its side with the note that it must be turned; all else is as if it stood."""
     upright = paint(*SIZE, [SPOTS])[..., ::-1]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from painted_people import COLOR_OF_JOINT, CONFIG, color_model, paint
 
-from opec_tf import reports, skeletons
+from opec_tf import detectors, reports, skeletons
 from opec_tf.config import DataConfig, InferenceConfig
 from opec_tf.data.annotations import PoseAnnotations
 from opec_tf.errors import UserError
@@ -64,9 +64,9 @@ def evaluate(data, **settings):
     )
 
 
-@pytest.mark.parametrize("boxes_file", [None, "boxes.json"])
-def test_exact_poses_score_one_in_every_row(data, boxes_file):
-    metrics = evaluate(data, boxes_file=boxes_file and str(data / boxes_file))
+@pytest.mark.parametrize("boxes", ["gt", "boxes.json"])
+def test_exact_poses_score_one_in_every_row(data, boxes):
+    metrics = evaluate(data, boxes=boxes if boxes == "gt" else str(data / boxes))
     assert list(metrics) == ["peak", "initial", "pose_1", "pose_2", "pose_3"]
     for row in metrics.values():
         for key in ("AP", "AP50", "AP90", "AR", "AP_easy", "AP_medium", "AP_hard", "vis90", "inv90"):
@@ -74,17 +74,38 @@ def test_exact_poses_score_one_in_every_row(data, boxes_file):
     written = json.loads((data / "out" / "metrics.json").read_text())
     assert written["AP"] == 1.0 and written["poses"] == metrics
     # Whose pose it is is known in annotated boxes alone; these people do not overlap, so that nobody can be swapped.
-    assert (data / "out" / "occlusion_curves.png").exists() == (boxes_file is None) and "swap" not in written
-    if boxes_file is None:
+    assert (data / "out" / "occlusion_curves.png").exists() == (boxes == "gt") and "swap" not in written
+    if boxes == "gt":
         levels = json.loads((data / "out" / "occlusion.json").read_text())
         assert list(levels) == list(metrics) and levels["pose_3"]["all"]["oks75"] == 1.0
     settings = written["settings"]
-    assert settings["boxes"] == (str(data / "boxes.json") if boxes_file else "gt") and settings["box_margin"] == 1.3
+    assert settings["boxes"] == (boxes if boxes == "gt" else str(data / boxes)) and settings["box_margin"] == 1.3
     for name in metrics:
         poses = json.loads((data / "out" / f"predictions_{name}.json").read_text())
         assert len(poses) == 6 and len(poses[0]["keypoints"]) == 36
     sheet = cv2.imread(str(data / "out" / "contact_sheet.jpg"))
     assert sheet.shape[1] > 6 * 330 and sheet.shape[0] > 2 * 330
+
+
+def test_a_detectors_boxes_are_kept_and_can_be_given_again(data, monkeypatch):
+    """The detector finds the two people of every image but the second, whose two count as missed."""
+
+    def detector(image):
+        found = BOXES if np.any(image != second) else BOXES[:0]
+        return found, np.full(len(found), 0.75)
+
+    second = cv2.imread(str(data / "1.png"))[..., ::-1]
+    monkeypatch.setattr(detectors, "make", lambda name, config: detector)
+    metrics = evaluate(data, boxes="hog")
+    assert metrics["pose_3"]["AR"] == pytest.approx(2 / 3)
+    kept = json.loads((data / "out" / "detections.json").read_text())
+    assert [(item["image_id"], item["bbox"], item["score"]) for item in kept] == [
+        (image_id, box, 0.75) for image_id in (10, 12) for box in BOXES.tolist()
+    ]
+    assert evaluate(data, boxes=str(data / "out" / "detections.json")) == metrics
+    monkeypatch.setattr(detectors, "make", lambda name, config: lambda image: (BOXES[:0], np.zeros(0)))
+    with pytest.raises(UserError, match="the detector found nobody in 3 images; lower --detector_score"):
+        evaluate(data, boxes="hog")
 
 
 def test_poses_meet_their_people_whatever_the_order_of_the_annotations():
@@ -125,7 +146,7 @@ def test_unreadable_images_count_as_missed(data, caplog):
         ({"data_config": {"test_data": ("crowdpose:none.json:.",)}}, r"none\.json: cannot be read"),
         ({"data_config": {"data_root": "/nowhere"}}, r"/nowhere/annotations\.json: cannot be read"),
         ({"data_config": {"strict": True}}, r"2\.png: is empty"),
-        ({"boxes_file": "nowhere.json"}, r"nowhere\.json: cannot be read"),
+        ({"boxes": "nowhere.json"}, r"nowhere\.json: cannot be read"),
     ],
 )
 def test_bad_input(data, settings, message):

@@ -8,13 +8,15 @@ import numpy as np
 import tensorflow as tf
 
 from opec_tf import geometry, images
-from opec_tf.data import augment, image_files, interference, pairing
+from opec_tf.data import augment, image_files, interference, pairing, pose_errors
 from opec_tf.errors import UserError
 from opec_tf.skeletons import UNLABELLED
 
 # Crops held for shuffling, as uint8 (63 MB at 320 x 256). It only has to part the people of one image, as images come
 # in random order; a larger share of a small data set than a quarter would blur its epochs.
 _SHUFFLED_CROPS, _SHUFFLED_SHARE = 256, 4
+# What a network that refines given poses takes of them.
+_GIVEN = ("given_pose", "given_score")
 
 
 def trainable_people(annotations, data_config):
@@ -24,7 +26,7 @@ def trainable_people(annotations, data_config):
 
 
 def training_dataset(
-    annotations, *, crop_size, data_config, batch_size, seed, crop_offset=0.0, with_others=False
+    annotations, *, crop_size, data_config, batch_size, seed, crop_offset=0.0, with_others=False, with_poses=False
 ):
     """Infinite batches of augmented crops for training.
 
@@ -44,6 +46,9 @@ def training_dataset(
       seed: int; order and augmentation follow from it.
       crop_offset: see ``images.crop``.
       with_others: the joints of other people in the crop come too, for the joint-candidate loss.
+      with_poses: give, for a network that refines given poses, ``annotations.given_poses``, or where there are none the
+        annotated ones with errors (``pose_errors``). The crops are then a dict of crops, given_pose float32 [B, K, 2],
+        normalised crop (x, y), and given_score float32 [B, K], 0 for joints that are not given.
 
     Returns:
       tf.data.Dataset of (crops float32 [B, H, W, 3] RGB 0..255, joints float32 [B, K, 3]: normalised crop (x, y) and
@@ -58,13 +63,17 @@ def training_dataset(
     batches = _training_batches(
         annotations, np.flatnonzero(used)[:, None],
         crop_size=crop_size, data_config=data_config, batch_size=batch_size, seed=seed,
-        crop_offset=crop_offset, with_others=with_others,
+        crop_offset=crop_offset, with_others=with_others, with_poses=with_poses,
     )  # fmt: skip
-    return batches.map(lambda batch: (batch["crops"], batch["joints"])).prefetch(2)
+
+    def arrange(batch):
+        return {name: batch[name] for name in ("crops", *_GIVEN)} if with_poses else batch["crops"], batch["joints"]
+
+    return batches.map(arrange).prefetch(2)
 
 
 def couple_dataset(
-    annotations, *, crop_size, data_config, batch_size, seed, crop_offset=0.0, with_others=False
+    annotations, *, crop_size, data_config, batch_size, seed, crop_offset=0.0, with_others=False, with_poses=False
 ):
     """Infinite batches of pairs of people for training the CoupleGraph.
 
@@ -72,7 +81,7 @@ def couple_dataset(
     mirrored and turned alike and otherwise changed each for itself; they are rows 2 p and 2 p + 1 of a batch.
 
     Args:
-      annotations, crop_size, data_config, seed, crop_offset, with_others: as for ``training_dataset``.
+      annotations, crop_size, data_config, seed, crop_offset, with_others, with_poses: as for ``training_dataset``.
       batch_size: crops in a batch, B, an even number.
 
     Returns:
@@ -91,11 +100,12 @@ def couple_dataset(
     batches = _training_batches(
         annotations, pairs,
         crop_size=crop_size, data_config=data_config, batch_size=batch_size, seed=seed,
-        crop_offset=crop_offset, with_others=with_others,
+        crop_offset=crop_offset, with_others=with_others, with_poses=with_poses,
     )  # fmt: skip
+    names = ("crops", "crop_to_image", *(_GIVEN if with_poses else ()))
 
     def arrange(batch):
-        return {"crops": batch["crops"], "crop_to_image": batch["crop_to_image"], "partner": partner}, batch["joints"]
+        return {**{name: batch[name] for name in names}, "partner": partner}, batch["joints"]
 
     return batches.map(arrange).prefetch(2)
 
@@ -127,12 +137,15 @@ def _used_people(annotations, data_config):
     return used
 
 
-def _training_batches(annotations, groups, *, crop_size, data_config, batch_size, seed, crop_offset, with_others):
-    """Infinite batches of augmented crops, dict(crops, crop_to_image, joints), of groups of people.
+def _training_batches(
+    annotations, groups, *, crop_size, data_config, batch_size, seed, crop_offset, with_others, with_poses
+):
+    """Infinite batches of augmented crops, dict(crops, crop_to_image, joints, given_pose, given_score), of groups.
 
     Args:
       groups: int [R, M], rows of the M people of each group, who share an image; they stay neighbours.
-      annotations, crop_size, data_config, batch_size, seed, crop_offset, with_others: see ``training_dataset``.
+      annotations, crop_size, data_config, batch_size, seed, crop_offset, with_others, with_poses: see
+        ``training_dataset``.
     """
     members = groups.shape[1]
     people = _PeopleByImage(annotations.image_paths, annotations.image_index, groups)
@@ -146,7 +159,8 @@ def _training_batches(annotations, groups, *, crop_size, data_config, batch_size
     labelled_rows = tf.constant(labelled_rows, tf.int32)
     flip_order = tf.constant(annotations.skeleton.flip_order)
     # 31 bits: what tf.data takes for a seed.
-    order, mixing, placing, looks = (np.random.SeedSequence(seed).generate_state(4) >> 1).tolist()
+    order, mixing, placing, looks, errors = (np.random.SeedSequence(seed).generate_state(5) >> 1).tolist()
+    poses_of = _given_poses(annotations, data_config) if with_poses else None
 
     def load(index):
         epoch, position = index // people.num_images, index % people.num_images
@@ -161,6 +175,11 @@ def _training_batches(annotations, groups, *, crop_size, data_config, batch_size
         joints = _crop_joints(labels, affines, crop_size)
         joints = joints if with_others else joints[:, 0]
         loaded = {"crops": tf.cast(tf.round(crops), tf.uint8), "crop_to_image": affines, "joints": joints}
+        if poses_of is not None:
+            given = poses_of(rows, [errors, index])
+            given = tf.where(mirrored[:, None, None], tf.gather(given, flip_order, axis=1), given)
+            given_pose = geometry.image_to_normalized(affines, given[..., :2], crop_size)
+            loaded.update(given_pose=given_pose, given_score=given[..., 2])
         return {name: tf.reshape(value, [-1, members, *value.shape[1:]]) for name, value in loaded.items()}
 
     def finish(index, batch):
@@ -184,6 +203,22 @@ def _crop_joints(labels, affines, crop_size):
     counted = (labels[..., 2] != UNLABELLED) & (is_own | tf.reduce_all(tf.abs(points) <= 1.0, axis=-1))
     weights = tf.cast(counted, tf.float32)[..., None]
     return tf.concat([points * weights, weights], axis=-1)
+
+
+def _given_poses(annotations, data_config):
+    """Function of (people's rows [P], seed [2]) -> their given poses, float32 [P, K, 3], image pixels."""
+    if annotations.given_poses is not None:
+        given = tf.constant(annotations.given_poses, tf.float32)
+        return lambda rows, seed: tf.gather(given, rows)
+    keypoints = tf.constant(annotations.keypoints, tf.float32)
+    partners = tf.constant(pose_errors.partners_keypoints(annotations), tf.float32)
+    areas = tf.constant(annotations.areas, tf.float32)
+
+    def with_errors(rows, seed):
+        people, others, sizes = (tf.gather(values, rows) for values in (keypoints, partners, areas))
+        return pose_errors.synthesize(people, others, sizes, annotations.skeleton, data_config, seed)
+
+    return with_errors
 
 
 def crop_dataset(

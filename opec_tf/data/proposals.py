@@ -25,8 +25,8 @@ def select(annotations, predictions, *, min_visible_joints, min_oks, name="propo
       name: what the predictions are called in messages, e.g. their file.
 
     Returns:
-      ``PoseAnnotations`` with one row a proposal: the proposal's box, the person's labels, ids counted from 1. A person
-      may appear several times, or never.
+      ``PoseAnnotations`` with one row a proposal: the proposal's box and pose, the person's labels, ids counted from 1.
+      A person may appear several times, or never.
 
     Raises:
       UserError: a prediction's image or number of joints is unknown, or no proposal is left.
@@ -41,7 +41,10 @@ def select(annotations, predictions, *, min_visible_joints, min_oks, name="propo
         )
     logging.getLogger(__name__).info("%s: %d of %d poses are training proposals", name, kept.sum(), len(kept))
     return dataclasses.replace(
-        annotations.select(person[kept]), boxes=predictions.boxes[kept], annotation_ids=np.arange(1, kept.sum() + 1)
+        annotations.select(person[kept]),
+        boxes=predictions.boxes[kept],
+        annotation_ids=np.arange(1, kept.sum() + 1),
+        given_poses=predictions.keypoints[kept],
     )
 
 

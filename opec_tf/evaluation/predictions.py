@@ -76,8 +76,8 @@ class PosePredictions:
 def read(path, num_joints=None):
     """Reads a COCO results JSON.
 
-    A record without ``bbox`` (the official format has none) gets the box around its joints. Records of another
-    ``category_id`` than 1, a person, are left out with a counted warning.
+    A record without ``bbox`` (the official format has none) gets the box around its joints of a score above 0. Records
+    of another ``category_id`` than 1, a person, are left out with a counted warning.
 
     Args:
       path: the file.
@@ -137,16 +137,24 @@ def map_to(predictions, annotations, name="predictions"):
             f"{name}: prediction number {first + 1}: 'image_id' {predictions.image_ids[first]} is not among the ground "
             "truth's images; check that both files belong together"
         )
+    return map_to_skeleton(predictions, annotations.skeleton, name)
+
+
+def map_to_skeleton(predictions, skeleton, name="predictions"):
+    """As ``map_to``, with the joints of a ``Skeleton`` and whatever the images."""
     source = skeletons.with_num_joints(predictions.num_joints)
     if source is None:
         counts = ", ".join(str(skeleton.num_joints) for skeleton in skeletons.SKELETONS.values())
         raise UserError(f"{name}: poses have {predictions.num_joints} joints; known are poses of {counts} joints")
-    order = annotations.skeleton.mapping_from(source)
+    order = skeleton.mapping_from(source)
     keypoints = np.where(order[None, :, None] >= 0, predictions.keypoints[:, order], 0.0)
     return dataclasses.replace(predictions, keypoints=keypoints), order >= 0
 
 
 def _joint_boxes(keypoints):
-    """Boxes (x, y, w, h) around all joints: [N, K, 3] -> [N, 4]."""
-    low, high = keypoints[..., :2].min(axis=1), keypoints[..., :2].max(axis=1)
+    """Boxes (x, y, w, h) around all joints of a score above 0, or all where there are none: [N, K, 3] -> [N, 4]."""
+    present = keypoints[..., 2:] > 0.0
+    present |= ~present.any(axis=1, keepdims=True)
+    low = np.where(present, keypoints[..., :2], np.inf).min(axis=1)
+    high = np.where(present, keypoints[..., :2], -np.inf).max(axis=1)
     return np.concatenate([low, high - low], axis=-1)

@@ -5,10 +5,10 @@ import tensorflow as tf
 from opec_tf import skeletons
 from opec_tf.errors import UserError
 from opec_tf.models.couple_net import COUPLE_OUTPUTS, couple_net
-from opec_tf.models.opec_net import POSE_OUTPUTS, integral_net, opec_net
+from opec_tf.models.opec_net import GIVEN_OUTPUT, POSE_OUTPUTS, integral_net, opec_net
 from opec_tf.models.pose_backbone import pose_backbone
 
-__all__ = ["COUPLE_OUTPUTS", "POSE_OUTPUTS", "build_base", "build_couple_net", "build_opec_net"]
+__all__ = ["COUPLE_OUTPUTS", "GIVEN_OUTPUT", "POSE_OUTPUTS", "build_base", "build_couple_net", "build_opec_net"]
 
 
 def build_base(config):
@@ -26,6 +26,8 @@ def build_base(config):
 def build_opec_net(config):
     """OPEC-Net with its base; see ``opec_net.opec_net`` for the outputs (``integral_net`` without refinement)."""
     if not config.refinement:
+        if config.initial_pose == "given":
+            raise UserError("a given initial pose is refined by OPEC-Net's graph, which --norefinement leaves out")
         return integral_net(_backbone(config))
     return opec_net(
         _backbone(config),
@@ -36,6 +38,7 @@ def build_opec_net(config):
         multi_scale=config.multi_scale,
         adaption=config.adaption,
         heatmap_from_base=config.heatmap_from_base,
+        initial_pose=config.initial_pose,
         initial_pose_noise=config.initial_pose_noise,
         candidates=config.candidates,
         gate=config.gate,

@@ -48,17 +48,20 @@ def couple_net(
 
     Returns:
       A model from a dict of crops [B, H, W, 3] (RGB, 0..255), crop_to_image [B, 2, 3] (the crops' affines to image
-      pixels) and partner int32 [B] (each person's partner's row, -1 for none) to OPEC-Net's outputs and couple_pose_1,
-      couple_pose_2, couple_pose_3, float32 [B, K, 2], (x, y), normalised, each person in the own crop. Without a
-      partner they equal pose_3.
+      pixels), partner int32 [B] (each person's partner's row, -1 for none) and what else OPEC-Net takes to OPEC-Net's
+      outputs and couple_pose_1, couple_pose_2, couple_pose_3, float32 [B, K, 2], (x, y), normalised, each person in the
+      own crop. Without a partner they equal pose_3.
     """
-    crop_size, joints = opec_net.input_shape[1:3], len(adjacency) // 2
-    crops = tf.keras.Input(opec_net.input_shape[1:], name="crops")
+    # OPEC-Net's inputs: crops, and where it refines a given pose that.
+    shapes = opec_net.input_shape if isinstance(opec_net.input_shape, dict) else {"crops": opec_net.input_shape}
+    opec_inputs = {name: tf.keras.Input(shape[1:], name=name) for name, shape in shapes.items()}
+    crop_size, joints = shapes["crops"][1:3], len(adjacency) // 2
     crop_to_image = tf.keras.Input((2, 3), name="crop_to_image")
     partner = tf.keras.Input((), dtype="int32", name="partner")
 
     # OPEC-Net, with the maps that its blocks sample and its nodes' last features.
-    outputs, maps, features = _with_inner_tensors(opec_net)(crops)
+    of_opec_net = _with_inner_tensors(opec_net)
+    outputs, maps, features = of_opec_net(opec_inputs if len(opec_inputs) > 1 else opec_inputs["crops"])
     outputs = {name: _output(name)(value) for name, value in outputs.items()}
     pose = outputs["pose_3"]
 
@@ -81,8 +84,8 @@ def couple_net(
     both_features = WithPartner(dtype="float32", name="both_features")([own_features, partner])
     columns = [start, both_features]
     if couple_candidates:
-        peaks = PeakCandidates(couple_candidates, name="couple_peaks")(outputs["base_heatmaps"])
-        points, heights = _both_candidates(*peaks, partner, to_pair)
+        points, heights = PeakCandidates(couple_candidates, name="couple_peaks")(outputs["base_heatmaps"])
+        points, heights = _both_candidates(points, heights, partner, to_pair)
         columns += [_offsets(points, start), heights]
     nodes = tf.keras.layers.Concatenate(dtype="float32", name="couple_features")(columns)
     if joint_identity:
@@ -120,7 +123,7 @@ def couple_net(
     # Back to each person's crop.
     for name, moved in zip(COUPLE_OUTPUTS, poses):
         outputs[name] = ReturnToCrop(name=name)([pose, start, moved, to_crops, partner])
-    inputs = {"crops": crops, "crop_to_image": crop_to_image, "partner": partner}
+    inputs = {**opec_inputs, "crop_to_image": crop_to_image, "partner": partner}
     return tf.keras.Model(inputs, outputs, name="couple_net")
 
 

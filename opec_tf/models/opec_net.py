@@ -5,6 +5,7 @@ import math
 import tensorflow as tf
 
 from opec_tf.layers.fusion_block import FusionBlock
+from opec_tf.layers.given_pose import GivenPose
 from opec_tf.layers.joint_identity import JointIdentity
 from opec_tf.layers.joint_sampling import JointSampling
 from opec_tf.layers.peak_candidates import PeakCandidates
@@ -14,6 +15,8 @@ from opec_tf.layers.soft_argmax import SoftArgmax
 from opec_tf.models.refinement import progressive_refinement
 
 POSE_OUTPUTS = ("initial_pose", "pose_1", "pose_2", "pose_3")
+# The pose that the graph refines where that is an input; the initial pose then only fills its gaps.
+GIVEN_OUTPUT = "given"
 
 
 def opec_net(
@@ -33,6 +36,7 @@ def opec_net(
     multi_scale=True,
     adaption="fusion",
     heatmap_from_base=True,
+    initial_pose="integral",
     initial_pose_noise=0.0,
     joint_identity=True,
     candidates=0,
@@ -53,6 +57,7 @@ def opec_net(
       displacement: blocks add to the pose before them; otherwise each gives a pose of its own.
       image_guided, progressive, multi_scale, adaption: the rows of the paper's Table 6, see ``ModelConfig``.
       heatmap_from_base: the convolution of eq. 6 is added to the base's heatmaps instead of replacing them.
+      initial_pose: "integral": the integral regression's; "given": an input, completed by it, see ``GivenPose``.
       initial_pose_noise: standard deviation of noise on the initial pose, see ``PoseNoise``; 0: none.
       joint_identity: nodes know which joint they are, see ``JointIdentity``.
       candidates: the highest peaks of the base's heatmaps as node features, so many a joint; see ``PeakCandidates``.
@@ -62,6 +67,9 @@ def opec_net(
       A model from crops [B, H, W, 3] (RGB, 0..255) to a dict of float32 tensors: base_heatmaps and heatmaps
       [B, H / 4, W / 4, K]; initial_pose, pose_1, pose_2, pose_3 [B, K, 2], (x, y), normalised; initial_score [B, K],
       0..1. Every output comes from a layer of its own name, so Keras logs losses under these names.
+      With a given initial pose it is a model from a dict of crops, given_pose [B, K, 2], (x, y), normalised, and
+      given_score [B, K], 0 for joints that are not given. It has an output "given" more, the pose refined; initial_pose
+      is its own still.
     """
     # Base module: heatmaps and three feature maps, coarse to fine.
     crops = tf.keras.Input(base.input_shape[1:], name="crops")
@@ -85,12 +93,18 @@ def opec_net(
         heatmaps = tf.keras.layers.Add(dtype="float32", name="heatmap_sum")([base_heatmaps, heatmaps])
     heatmaps = _output("heatmaps")(heatmaps)
 
-    # Initial pose: integral regression (eq. 2).
-    initial_pose, initial_score = SoftArgmax(initial_beta(heatmaps.shape[1:3]), name="soft_argmax")(heatmaps)
+    # Initial pose: integral regression (eq. 2), or another system's pose as far as it is given.
+    start, score = SoftArgmax(initial_beta(heatmaps.shape[1:3]), name="soft_argmax")(heatmaps)
+    inputs, outputs = crops, {}
+    if initial_pose == "given":
+        given = _given_inputs(len(adjacency))
+        inputs, outputs = {"crops": crops, **given}, {POSE_OUTPUTS[0]: _output(POSE_OUTPUTS[0])(start)}
+        start, score = GivenPose(name="given_pose_or_integral")([*given.values(), start, score])
     if initial_pose_noise:
-        initial_pose = PoseNoise(initial_pose_noise, name="initial_pose_noise")(initial_pose)
-    initial_pose = _output("initial_pose")(initial_pose)
-    initial_score = _output("initial_score")(initial_score)
+        start = PoseNoise(initial_pose_noise, name="initial_pose_noise")(start)
+    start_name = GIVEN_OUTPUT if initial_pose == "given" else POSE_OUTPUTS[0]
+    start = outputs[start_name] = _output(start_name)(start)
+    score = _output("initial_score")(score)
 
     # Image-Guided Progressive GCN: (x, y, c) through two graph convolutions, then three blocks, each with its pose.
     # Image features are excavated at the pose known so far, or at the initial one.
@@ -98,14 +112,14 @@ def opec_net(
         sampled_maps = _maps_of_block(maps, block, image_guided, progressive, multi_scale)
         return [
             JointSampling(name=f"joint_features_{block}_{index}")(
-                [feature_map, pose if sample_at == "latest" else initial_pose]
+                [feature_map, pose if sample_at == "latest" else start]
             )
             for index, feature_map in enumerate(sampled_maps, start=1)
         ]
 
-    features = _node_features(initial_pose, initial_score, base_heatmaps, joint_identity, candidates)
+    features = _node_features(start, score, base_heatmaps, joint_identity, candidates)
     poses, features = progressive_refinement(
-        initial_pose,
+        start,
         features,
         excavate,
         adjacency=adjacency,
@@ -119,10 +133,9 @@ def opec_net(
     if gate:
         poses[-1] = PeakGate(name="peak_gate")([poses[-1], features, base_heatmaps])
 
-    outputs = {"initial_pose": initial_pose}
     outputs.update({name: _output(name)(pose) for name, pose in zip(POSE_OUTPUTS[1:], poses)})
-    outputs.update(base_heatmaps=base_heatmaps, heatmaps=heatmaps, initial_score=initial_score)
-    return tf.keras.Model(crops, outputs, name="opec_net")
+    outputs.update(base_heatmaps=base_heatmaps, heatmaps=heatmaps, initial_score=score)
+    return tf.keras.Model(inputs, outputs, name="opec_net")
 
 
 def integral_net(base):
@@ -143,6 +156,14 @@ def integral_net(base):
         "initial_score": _output("initial_score")(score),
     }
     return tf.keras.Model(crops, outputs, name="integral_net")
+
+
+def _given_inputs(joints):
+    """The inputs that a given pose of so many joints comes in."""
+    return {
+        "given_pose": tf.keras.Input((joints, 2), name="given_pose"),
+        "given_score": tf.keras.Input((joints,), name="given_score"),
+    }
 
 
 def initial_beta(heatmap_size):

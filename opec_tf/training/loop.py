@@ -136,6 +136,7 @@ def _train_stage(run, stage):
             make_batches, run.train_data, crop_size=run.model_config.crop_size, data_config=run.data_config,
             crop_offset=run.model_config.crop_offset,
             with_others=bool(run.train_config.interference_weight) and "base_heatmaps" in model.loss,
+            with_poses=stage != "base" and run.model_config.initial_pose == "given",
         ),  # fmt: skip
         list(model.loss),
         run.train_config.batch_size,

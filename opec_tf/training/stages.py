@@ -27,10 +27,10 @@ def epochs(stage, train_config):
 def losses_and_weights(stage, model_config, train_config):
     """The losses of a stage by model output, and their weights.
 
-    Stage base learns heatmaps. Stage opec minimises eq. 3: the initial pose with weight 1, poses 1 to 3 with lambda_1
-    to lambda_3; a base that is trained along keeps its heatmap loss beside it, since nothing in eq. 3 asks it for a
-    peak at each joint. Stage couple minimises the same of the couple's poses, with lambda_1 to lambda_3; an OPEC-Net
-    that is trained along keeps its losses beside it.
+    Stage base learns heatmaps. Stage opec minimises eq. 3: the initial pose with weight 1 (its own, which fills the
+    gaps of a given one), poses 1 to 3 with lambda_1 to lambda_3; a base that is trained along keeps its heatmap loss
+    beside it, since nothing in eq. 3 asks it for a peak at each joint. Stage couple minimises the same of the couple's
+    poses, with lambda_1 to lambda_3; an OPEC-Net that is trained along keeps its losses beside it.
 
     Returns:
       (output name -> Keras loss, output name -> weight)

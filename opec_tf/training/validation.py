@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from opec_tf import images, reports, skeletons, visualize
+from opec_tf.data import pose_errors
 from opec_tf.evaluation import coco_eval, predictions
 from opec_tf.inference import PoseEstimator
 
@@ -48,6 +49,7 @@ class Validator:
             people = self._people[self._evenly(max_people)]
             # People that are not estimated must not count as missed.
             self.annotations, self._people = annotations.select(people), np.arange(len(people))
+        self._poses = self._given_poses(data_config) if model_config.initial_pose == "given" else None
 
     def _evenly(self, max_people):
         """Which of the people to be scored are, bool; people are taken one by one or, for pairs, with their image."""
@@ -58,6 +60,11 @@ class Validator:
         count = max(1, round(max_people * num_groups / len(groups)))
         return np.isin(groups, np.linspace(0, num_groups - 1, count).round())
 
+    def _given_poses(self, data_config):
+        """The annotated poses of the people scored, with the errors of training, the same after every epoch."""
+        people = self.annotations.with_skeleton(self._skeleton)
+        return pose_errors.of_annotations(people, data_config)[self._people]
+
     def scores(self):
         """Estimates every pose.
 
@@ -67,7 +74,7 @@ class Validator:
         split = self.annotations
         estimates = self._estimator.estimate_files(
             split.image_paths, split.image_ids, split.image_index[self._people], split.boxes[self._people],
-            strict=self._data_config.strict, progress=False,
+            strict=self._data_config.strict, poses=self._poses, progress=False,
         )  # fmt: skip
         scores = {}
         for pose, result in reports.score(estimates, split, self._protocol).items():

@@ -16,10 +16,12 @@ Every file is written whole or not at all, so a run can be killed at any moment.
 
 import dataclasses
 import json
+import logging
 import pathlib
 import subprocess
 
 import h5py
+import tensorflow as tf
 
 from opec_tf import config, files, models
 from opec_tf.config import ModelConfig
@@ -206,12 +208,13 @@ def locate(workdir, stage, base_weights):
     return str(root), "base"
 
 
-def load_model(workdir, stage=None):
+def load_model(workdir, stage=None, initial_pose="integral"):
     """Rebuilds a trained model.
 
     Args:
       workdir: folder of a training run.
       stage: "base", "opec" or "couple"; by default the last stage that is finished.
+      initial_pose: the pose that it refines, see ``ModelConfig``. Weights serve both kinds, whichever was trained.
 
     Returns:
       (Keras model with the stage's best weights, ``ModelConfig``, stage)
@@ -224,12 +227,32 @@ def load_model(workdir, stage=None):
     if stage is None and not finished:
         raise UserError(f"{workdir}: no stage is finished; run opec_tf.train with this --workdir to its end")
     stage = stage or finished[-1]
+    if stage == "base" and initial_pose == "given":
+        raise UserError(f"{workdir}: stage base refines no given poses; train stage opec")
     path = stage_folder(workdir, stage).best_weights
     if not path.exists():
         raise UserError(f"{path}: does not exist; stage {stage} has not been trained in this --workdir")
     model = BUILDERS[stage](model_config)
     load_weights(model, path)
-    return model, model_config, stage
+    if stage == "base" or initial_pose == model_config.initial_pose:
+        return model, model_config, stage
+    if initial_pose == "integral":
+        logging.getLogger(__name__).warning(
+            "%s: trained to refine given poses; without --initial_poses it starts from poses of its own", workdir
+        )
+    model_config = dataclasses.replace(model_config, initial_pose=initial_pose)
+    variant = BUILDERS[stage](model_config)
+    copy_weights(model, variant)
+    return variant, model_config, stage
+
+
+def copy_weights(source, target):
+    """Copies the weights of a model's layers to the layers of the same names in another, in nested models too."""
+    for layer in source.layers:
+        if isinstance(layer, tf.keras.Model):
+            copy_weights(layer, target.get_layer(layer.name))
+        elif layer.weights:
+            target.get_layer(layer.name).set_weights(layer.get_weights())
 
 
 def git_revision():

@@ -11,6 +11,7 @@ from opec_tf import layers
 from opec_tf.layers.change_frame import ChangeFrame
 from opec_tf.layers.duc import DUC
 from opec_tf.layers.fusion_block import FusionBlock
+from opec_tf.layers.given_pose import GivenPose
 from opec_tf.layers.graph_conv import GraphConv
 from opec_tf.layers.image_normalization import ImageNormalization
 from opec_tf.layers.joint_attention import JointAttention
@@ -44,6 +45,7 @@ CASES = {
     "ChangeFrame": (ChangeFrame, [POSES, (BATCH, 2, 2, 3)]),
     "DUC": (lambda: DUC(16), [MAP]),
     "FusionBlock": (lambda: FusionBlock(4), [(BATCH, 3, 2, 6), (BATCH, 6, 4, 5)]),
+    "GivenPose": (GivenPose, [POSE, POSE[:2], POSE, POSE[:2]]),
     "GraphConv gcn": (lambda: GraphConv(5, PATH), [NODES]),
     "GraphConv of two bodies": (lambda: GraphConv(5, COUPLE, "semantic", bodies=2), [(BATCH, 2 * JOINTS, 8)]),
     "GraphConv semantic": (lambda: GraphConv(5, PATH, kind="semantic", activation=None), [NODES]),

@@ -1,5 +1,6 @@
 """The input pipeline against pictures whose joints can be seen: frames, order, determinism, bad images."""
 
+import dataclasses
 import logging
 
 import cv2
@@ -265,3 +266,23 @@ def test_real_people_are_cropped(real_samples):
     assert crops.std() > 20
     # Nearly all labelled joints lie in their person's box, so within the crop around it.
     assert np.mean(np.abs(joints[..., :2][joints[..., 2] > 0]) <= 1.0) > 0.95
+
+
+def test_given_poses_move_with_their_crop(dotted):
+    """Poses of a file lie on the labels in every crop, mirrored or not; of none the labels' own with errors."""
+    poses = dotted.keypoints.copy()
+    poses[:, 3, 2], poses[:, 4, 2] = 0.0, 0.25
+    settings = {"crop_size": SIZE, "data_config": WILD, "batch_size": 8, "seed": 3, "with_poses": True}
+    given = pipeline.training_dataset(dataclasses.replace(dotted, given_poses=poses), **settings)
+    inputs, joints = next(iter(given))
+    np.testing.assert_allclose(inputs["given_pose"], joints[..., :2], atol=1e-5)
+    mirrored = np.asarray(inputs["given_score"])[:, 3] != 0.0
+    assert 0 < mirrored.sum() < 8
+    order = skeletons.BODY12.flip_order if mirrored[0] else np.arange(12)
+    np.testing.assert_array_equal(inputs["given_score"][0], poses[0, order, 2])
+    made, joints = next(iter(pipeline.training_dataset(dotted, **settings)))
+    np.testing.assert_array_equal(made["crops"], inputs["crops"])
+    off = np.linalg.norm(made["given_pose"] - joints[..., :2], axis=-1)
+    assert 0 < off.max() and np.asarray(made["given_score"]).min() >= 0.1
+    again, _ = next(iter(pipeline.training_dataset(dotted, **settings)))
+    np.testing.assert_array_equal(again["given_pose"], made["given_pose"])

@@ -41,6 +41,7 @@ def test_rules_by_hand():
     selected = proposals.select(people, poses, **_RULES)
     assert selected.boxes.tolist() == [[0, 0, 30, 30], [1, 1, 30, 30], [4, 4, 30, 30]]
     np.testing.assert_array_equal(selected.keypoints, people.keypoints[[0, 0, 2]])
+    np.testing.assert_array_equal(selected.given_poses, poses.keypoints[[0, 1, 4]])
     assert selected.image_index.tolist() == [0, 0, 1]
     assert selected.annotation_ids.tolist() == [1, 2, 3]
     assert selected.num_images == 2

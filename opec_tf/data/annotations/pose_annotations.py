@@ -45,6 +45,8 @@ class PoseAnnotations:
       areas: float64 [N], pixels^2, for OKS: what the file says, the box's area where it says nothing.
       keypoints: float64 [N, K, 3], (x, y, v), v one of skeletons.UNLABELLED, OCCLUDED, VISIBLE.
       is_crowd: bool [N], a region of many people rather than a person.
+      given_poses: float64 [N, K, 3], (x, y, score), what another system takes each person's pose for; None where
+        nobody was asked.
     """
 
     # Any: whatever makes an array is taken, an array is what is kept.
@@ -59,6 +61,7 @@ class PoseAnnotations:
     areas: Any
     keypoints: Any
     is_crowd: Any
+    given_poses: Any = None
 
     def __post_init__(self):
         for name, dtype in _DTYPES.items():
@@ -118,7 +121,8 @@ class PoseAnnotations:
     def select(self, people):
         """The given people (bool mask [N] or indices); all images are kept."""
         names = ("annotation_ids", "image_index", "boxes", "areas", "keypoints", "is_crowd")
-        return dataclasses.replace(self, **{name: getattr(self, name)[people] for name in names})
+        given = None if self.given_poses is None else self.given_poses[people]
+        return dataclasses.replace(self, given_poses=given, **{name: getattr(self, name)[people] for name in names})
 
     def select_images(self, images):
         """The given images (bool mask [M] or indices) and the people in them."""

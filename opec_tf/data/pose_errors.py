@@ -1,0 +1,83 @@
+"""Poses as other systems get them wrong, made from the annotated ones.
+
+The errors are those that Ronchi & Perona ("Benchmarking and Error Diagnosis in Multi-Instance Pose Estimation", ICCV
+2017) tell apart, synthesized as PoseFix does (Moon et al., CVPR 2019). A joint's similarity s at a distance d is
+exp(-d^2 / (2 area (2 sigma)^2)), its own OKS:
+
+* good: anywhere within s above 0.85 of the joint;
+* jitter: at s in 0.5 .. 0.85;
+* miss: at s in 0.1 .. 0.5;
+* inversion: within s above 0.5 of the same person's joint of the other side;
+* swap: within s above 0.5 of the same joint of the partner, the person whose box overlaps most.
+
+PoseFix lets the rates depend on the joint and on how many joints are labelled; here each is one setting, between those.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from opec_tf.data import pairing
+from opec_tf.skeletons import UNLABELLED
+
+_GOOD, _JITTER, _MISS = 0.85, 0.5, 0.1  # the similarities that part good, jitter and miss
+# What a joint's score means differs between systems. Drawn without regard to the error it teaches not to rely on it.
+_SCORES = (0.1, 1.0)
+
+
+def synthesize(keypoints, partner_keypoints, areas, skeleton, data_config, seed):
+    """Draws a pose with errors for each person.
+
+    Args:
+      keypoints: float32 [P, K, 3], (x, y, v), image pixels.
+      partner_keypoints: float32 [P, K, 3], the partners'; v = 0 where there is none.
+      areas: float32 [P], pixels^2.
+      skeleton: the ``Skeleton`` of the joints.
+      data_config: ``DataConfig``: the rates.
+      seed: int [2].
+
+    Returns:
+      float32 [P, K, 3], (x, y, score), image pixels; zeros for a joint that is not labelled.
+    """
+    seeds = tf.random.experimental.stateless_split(seed, 2)
+    shape = tf.shape(keypoints)[:2]
+    kind, distance, turn = tf.unstack(tf.random.stateless_uniform([3, *tf.unstack(shape)], seeds[0]))
+    points, labelled = keypoints[..., :2], keypoints[..., 2] != UNLABELLED
+
+    rates = (data_config.error_jitter, data_config.error_miss, data_config.error_inversion, data_config.error_swap)
+    jitter, miss, inversion, swap = (
+        (kind >= low) & (kind < low + rate) for low, rate in zip(np.cumsum((0.0, *rates)), rates)
+    )
+    other_side = tf.gather(keypoints, skeleton.flip_order, axis=1)
+    has_side = skeleton.flip_order != np.arange(skeleton.num_joints)
+    inversion &= has_side & (other_side[..., 2] != UNLABELLED)
+    swap &= partner_keypoints[..., 2] != UNLABELLED
+    points = tf.where(inversion[..., None], other_side[..., :2], points)
+    points = tf.where(swap[..., None], partner_keypoints[..., :2], points)
+
+    # Distances in units of 2 sigma sqrt(area).
+    good, jittered, missed = (np.sqrt(-2.0 * np.log(s)).astype(np.float32) for s in (_GOOD, _JITTER, _MISS))
+    nearest = tf.where(jitter, good, tf.where(miss, jittered, 0.0))
+    farthest = tf.where(miss, missed, tf.where(jitter | inversion | swap, jittered, good))
+    unit = 2.0 * skeleton.sigmas * tf.sqrt(areas)[:, None]
+    radius, angle = unit * (nearest + distance * (farthest - nearest)), 2.0 * np.pi * turn
+    points += radius[..., None] * tf.stack([tf.cos(angle), tf.sin(angle)], axis=-1)
+    scores = tf.random.stateless_uniform(shape, seeds[1], *_SCORES)
+    return tf.where(labelled[..., None], tf.concat([points, scores[..., None]], axis=-1), 0.0)
+
+
+def partners_keypoints(annotations):
+    """The partners' keypoints of all people of ``PoseAnnotations``, zeros for people without; float64 [N, K, 3]."""
+    partner = pairing.partners(annotations.boxes, annotations.image_index)
+    return np.where(partner[:, None, None] >= 0, annotations.keypoints[partner], 0.0)
+
+
+def of_annotations(annotations, data_config, seed=0):
+    """Poses with errors of all people of ``PoseAnnotations``; float32 [N, K, 3]; see ``synthesize``."""
+    return synthesize(
+        tf.constant(annotations.keypoints, tf.float32),
+        tf.constant(partners_keypoints(annotations), tf.float32),
+        tf.constant(annotations.areas, tf.float32),
+        annotations.skeleton,
+        data_config,
+        [seed, 0],
+    ).numpy()

@@ -1,0 +1,48 @@
+"""Another system's poses, to be refined: a COCO results JSON, matched to images and mapped to the model's joints."""
+
+import dataclasses
+
+import numpy as np
+
+from opec_tf import detection, files, records
+from opec_tf.evaluation import predictions
+
+
+def read(path, image_ids, image_names, skeleton):
+    """Reads the poses of some images.
+
+    Joints are mapped by name; those that the file's joint set lacks get a score of 0, as those whose score is not above
+    0, and the network then starts from its own initial pose. Scores are cut off at 1. A person's image is found as
+    ``detection.read`` does; the box is the file's, or the one around the joints; people without a box of some area are
+    left out.
+
+    Args:
+      path: the file.
+      image_ids: int [M], ids of the images.
+      image_names: M file names of the images.
+      skeleton: the model's ``Skeleton``.
+
+    Returns:
+      ``detection.PersonBoxes`` with scores and poses.
+
+    Raises:
+      UserError: the file is malformed, its joint set unknown, or nobody in it is in any of the images.
+    """
+    poses, _ = predictions.map_to_skeleton(predictions.read(path), skeleton, path)
+    items = [item for item in files.read_json(path) if item.get("category_id", 1) == 1]
+    rows = detection.image_rows(records.Records(path, "prediction", items), image_ids, image_names)
+    keypoints = poses.keypoints.copy()
+    keypoints[..., 2] = np.clip(keypoints[..., 2], 0.0, 1.0)
+    people = detection.PersonBoxes(rows, poses.boxes, poses.scores, poses=keypoints)
+    return detection.sorted_with_area(path, people.select(rows >= 0))
+
+
+def with_scores(estimates, scores):
+    """``inference.Estimates`` whose people have these scores, [N] by row of the boxes, where there are any."""
+    if scores is None:
+        return estimates
+    scored = {
+        name: dataclasses.replace(people, scores=np.asarray(scores)[estimates.rows[name]])
+        for name, people in estimates.predictions.items()
+    }
+    return dataclasses.replace(estimates, predictions=scored)
