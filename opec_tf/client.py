@@ -11,7 +11,7 @@ import os
 import numpy as np
 from absl import flags as absl_flags
 
-from opec_tf import cli, files, flags, pose_client, records, skeletons, visualize
+from opec_tf import cli, drawing, files, flags, pose_client, records, skeletons
 from opec_tf.errors import UserError
 from opec_tf.pose_client import PoseClient
 
@@ -55,8 +55,8 @@ def main():
     if options.json:
         files.write_json(options.json, coco_results(poses, os.path.basename(options.image)))
     if options.output:
-        drawing = pose_client.draw(image_bytes, poses, skeleton, options.hidden_score)
-        visualize.write_image(options.output, drawing)
+        drawn = pose_client.draw(image_bytes, poses, skeleton, options.hidden_score)
+        drawing.write_image(options.output, drawn)
 
 
 def read_boxes(path, image_name):

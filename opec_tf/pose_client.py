@@ -30,7 +30,7 @@ import cv2
 import grpc
 import numpy as np
 
-from opec_tf import serving_api, visualize
+from opec_tf import drawing, serving_api
 from opec_tf.errors import UserError
 
 _SIGNATURE = "image"
@@ -273,7 +273,7 @@ def draw(image_bytes, poses, skeleton, hidden_score=0.3):
     # draw_people leaves out joints whose third number is 0; here it is a score, and every joint is drawn.
     keypoints = np.concatenate([poses.keypoints[..., :2], np.ones_like(poses.keypoints[..., 2:])], axis=-1)
     hidden = poses.keypoints[..., 2] < hidden_score
-    return visualize.draw_people(decode_picture(image_bytes), keypoints, skeleton, hidden)
+    return drawing.draw_people(decode_picture(image_bytes), keypoints, skeleton, hidden)
 
 
 def _read(path):

@@ -8,7 +8,7 @@ import pathlib
 
 import numpy as np
 
-from opec_tf import config, detection, files, visualize
+from opec_tf import config, detection, drawing, files
 from opec_tf.config import DataConfig
 from opec_tf.errors import UserError
 from opec_tf.frames import Video, VideoWriter
@@ -129,7 +129,7 @@ def draw_pose(image, row, name, estimates, boxes, skeleton, hidden_score):
     hidden = hidden_joints(keypoints, None if boxes.labels is None else boxes.labels[people], hidden_score)
     # draw_people leaves out joints whose third number is 0; a joint of the lowest score is drawn too, as hidden.
     keypoints = np.concatenate([keypoints[..., :2], np.ones_like(keypoints[..., 2:])], axis=-1)
-    return visualize.draw_people(image, keypoints, skeleton, hidden, people - np.searchsorted(boxes.image_index, row))
+    return drawing.draw_people(image, keypoints, skeleton, hidden, people - np.searchsorted(boxes.image_index, row))
 
 
 def title(name):
@@ -191,17 +191,17 @@ def _draw(image, position, estimates, chunk, skeleton, style):
     """The drawing of the frame at a position of the chunk."""
     names = (PEAK, estimates.final) if style.compare else (estimates.final,)
     drawings = [draw_pose(image, position, name, estimates, chunk, skeleton, style.hidden_score) for name in names]
-    return visualize.contact_sheet(drawings, 2, [title(name) for name in names]) if style.compare else drawings[0]
+    return drawing.contact_sheet(drawings, 2, [title(name) for name in names]) if style.compare else drawings[0]
 
 
 @contextlib.contextmanager
 def _drawing_writer(source, folder):
-    """Gives a function (row, drawing) that writes the drawing of a frame, named as the source is."""
+    """Gives a function (row, drawn) that writes the drawing of a frame, named as the source is."""
     if isinstance(source, Video):
         with VideoWriter(folder / f"{pathlib.Path(source.path).stem}.mp4", source.rate) as writer:
-            yield lambda row, drawing: writer.write(drawing)
+            yield lambda row, drawn: writer.write(drawn)
     else:
         stems = [os.path.splitext(name)[0] for name in source.names]
         # a.png and a.jpg would both become a.jpg.
         stems = stems if len(set(stems)) == len(stems) else source.names
-        yield lambda row, drawing: visualize.write_image(folder / f"{stems[row]}.jpg", drawing)
+        yield lambda row, drawn: drawing.write_image(folder / f"{stems[row]}.jpg", drawn)

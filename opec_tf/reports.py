@@ -6,7 +6,7 @@ import logging
 import numpy as np
 import tensorflow as tf
 
-from opec_tf import detection, files, images, inference, prediction, skeletons, visualize
+from opec_tf import detection, drawing, files, images, inference, plots, prediction, skeletons
 from opec_tf.data.annotations import load_all
 from opec_tf.errors import UserError
 from opec_tf.evaluation import coco_eval, predictions
@@ -74,7 +74,7 @@ def evaluate(root, output_dir, *, split, data_config, inference_config, stage=No
         for name, row in metrics.items():
             row.update({key: value for key, value in levels[name]["all"].items() if key == "swap"})
         write_occlusion(output_dir, levels)
-    visualize.write_image(output_dir / "contact_sheet.jpg", contact_sheet(estimates, annotations, boxes, skeleton))
+    drawing.write_image(output_dir / "contact_sheet.jpg", contact_sheet(estimates, annotations, boxes, skeleton))
     write(output_dir, estimates, metrics, settings)
     return metrics
 
@@ -115,7 +115,7 @@ def write_occlusion(output_dir, levels):
     files.write_json(output_dir / "occlusion.json", levels, indent=2)
     last = {name.rstrip("0123456789"): name for name in levels}
     curves = {prediction.title(name): levels[name] for name in last.values()}
-    visualize.plot_occlusion_curves(curves, output_dir / "occlusion_curves.png")
+    plots.plot_occlusion_curves(curves, output_dir / "occlusion_curves.png")
 
 
 def table(metrics):
@@ -168,10 +168,10 @@ def contact_sheet(estimates, annotations, boxes, skeleton, hidden_score=predicti
     for row in shown:
         image = images.decode(tf.io.read_file(str(annotations.image_paths[row]))).numpy()
         truth = annotations.keypoints[annotations.image_index == row]
-        drawings.append(visualize.draw_people(image, truth, annotations.skeleton, truth[..., 2] == OCCLUDED))
+        drawings.append(drawing.draw_people(image, truth, annotations.skeleton, truth[..., 2] == OCCLUDED))
         drawings += [prediction.draw_pose(image, row, name, estimates, boxes, skeleton, hidden_score) for name in names]
         titles += ["ground truth", *map(prediction.title, names)]
-    return visualize.contact_sheet(drawings, 2 * (1 + len(names)), titles, _SHEET_CELL)
+    return drawing.contact_sheet(drawings, 2 * (1 + len(names)), titles, _SHEET_CELL)
 
 
 def _check_skipped(estimates, num_images):
