@@ -32,7 +32,9 @@ absl_flags.DEFINE_string("tls_ca", None, "PEM file of the authority that the ser
 absl_flags.DEFINE_string("json", None, "file for the poses, as COCO results with the file's name")
 absl_flags.DEFINE_string("output", None, "image file for a drawing")
 absl_flags.DEFINE_enum("skeleton", None, sorted(skeletons.SKELETONS), "the model's joints; by default by their number")
-absl_flags.DEFINE_float("hidden_score", 0.3, "joints of a lower score are drawn as occluded")
+absl_flags.DEFINE_float(
+    "hidden_score", 0.3, "joints of a lower score are drawn as occluded, unless the model says what they are"
+)
 
 
 def main():
@@ -85,19 +87,27 @@ def table(poses, skeleton):
     lines = []
     for number, (keypoints, score) in enumerate(zip(poses.keypoints, poses.scores), start=1):
         lines.append(f"person {number}, score {score:.3f}")
-        lines += [f"  {j:16}{x:9.1f}{y:9.1f}{s:8.3f}" for j, (x, y, s) in zip(skeleton.joints, keypoints.tolist())]
+        rows = [f"  {j:16}{x:9.1f}{y:9.1f}{s:8.3f}" for j, (x, y, s) in zip(skeleton.joints, keypoints.tolist())]
+        if poses.visibility is not None:
+            likeliest = poses.visibility[number - 1].argmax(axis=-1)
+            rows = [f"{row}  {skeletons.VISIBILITY_CLASSES[i]}" for row, i in zip(rows, likeliest)]
+        lines += rows
     return "\n".join(lines)
 
 
 def coco_results(poses, image_name):
     """The poses as COCO results, as ``opec_tf.predict`` writes them."""
-    return [
+    results = [
         {
             "file_name": image_name, "image_id": 1, "category_id": 1,
             "keypoints": np.round(keypoints.astype(float), 3).ravel().tolist(), "score": round(score, 5), "bbox": box,
         }
         for keypoints, score, box in zip(poses.keypoints, poses.scores.tolist(), poses.boxes.tolist())
     ]  # fmt: skip
+    if poses.visibility is not None:
+        for result, visibility in zip(results, poses.visibility.astype(float)):
+            result["visibility"] = np.round(visibility, 4).tolist()
+    return results
 
 
 def _skeleton(name, num_joints):

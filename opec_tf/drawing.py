@@ -9,6 +9,7 @@ import numpy as np
 
 from opec_tf import files
 from opec_tf.errors import UserError
+from opec_tf.skeletons import OCCLUDED, UNLABELLED, VISIBILITY_CLASSES
 
 # One a person, again from the start after the last. Chosen to stay apart from each other and from skin and grass.
 _PALETTE = np.array(
@@ -58,6 +59,31 @@ def draw_people(image, keypoints, skeleton, hidden=None, colors=None):
         if drawn.any():
             _draw_person(overlay, person[:, :2], drawn, person_hidden, skeleton, _PALETTE[color % len(_PALETTE)])
     return cv2.addWeighted(overlay, _OPACITY, image, 1.0 - _OPACITY, 0.0)
+
+
+def mark_joints(keypoints, hidden_score, visibility=None, labels=None):
+    """What ``draw_people`` makes of predicted joints.
+
+    Which are hidden is what the network says, where it does; else what the labels say; else those of a low score.
+
+    Args:
+      keypoints: [N, K, 3], (x, y, score); a joint of the lowest score is drawn too.
+      hidden_score: the score below which a joint counts as hidden, where nothing better is known.
+      visibility: [N, K, 3], probabilities of skeletons.VISIBILITY_CLASSES, or None. The likeliest counts; joints
+        outside the picture are not drawn.
+      labels: [N, K, 3], (x, y, v), or None.
+
+    Returns:
+      (keypoints [N, K, 3] whose third number is 1, or 0 where the joint is not to be drawn; hidden bool [N, K])
+    """
+    hidden, drawn = keypoints[..., 2] < hidden_score, np.ones(keypoints.shape[:2])
+    if visibility is not None:
+        likeliest = np.argmax(visibility, axis=-1)
+        hidden = likeliest == VISIBILITY_CLASSES.index("occluded")
+        drawn = likeliest != VISIBILITY_CLASSES.index("outside")
+    elif labels is not None:
+        hidden = np.where(labels[..., 2] == UNLABELLED, hidden, labels[..., 2] == OCCLUDED)
+    return np.concatenate([keypoints[..., :2], drawn[..., None]], axis=-1), hidden
 
 
 def contact_sheet(images, columns, titles=None, cell_size=None):

@@ -6,6 +6,7 @@ and the way back to the image are one function for both.
 
 import contextlib
 import dataclasses
+from typing import Optional
 
 import numpy as np
 import tensorflow as tf
@@ -33,11 +34,14 @@ class Estimates:
         geometry alone.
       rows: pose name -> int64 [N], the row of the given boxes that each prediction belongs to.
       skipped: paths of the images that could not be read.
+      visibility: float32 [N, K, 3], probabilities of skeletons.VISIBILITY_CLASSES for all given boxes, zeros for those
+        that could not be estimated; None of a model that says nothing of visibility. All poses of a person share it.
     """
 
     predictions: dict
     rows: dict
     skipped: list
+    visibility: Optional[np.ndarray] = None
 
     @property
     def final(self):
@@ -65,6 +69,11 @@ def pose_names(model):
     return (PEAK, *(name for name, output in _POSE_OUTPUTS.items() if output in model.output))
 
 
+def gives_visibility(model):
+    """Whether a model says of each joint how visible it is."""
+    return models.VISIBILITY_OUTPUT in model.output
+
+
 def estimate_crops(model, crops, crop_to_image, *, skeleton, inference_config, partner=None):
     """The forward pass, the flip test, decoding and the way back to the image: TensorFlow operations only.
 
@@ -82,6 +91,7 @@ def estimate_crops(model, crops, crop_to_image, *, skeleton, inference_config, p
     Returns:
       poses: pose name -> float32 [B, K, 2], image pixels, in the order of ``pose_names``.
       scores: float32 [B, K], 0..1.
+      visibility: float32 [B, K, 3], probabilities of skeletons.VISIBILITY_CLASSES; None where the model gives none.
     """
     names = pose_names(model)
     crop_size = tuple(crops.shape[1:3])
@@ -89,7 +99,7 @@ def estimate_crops(model, crops, crop_to_image, *, skeleton, inference_config, p
     peaks, scores = decoding.decode_peaks(outputs["base_heatmaps"], inference_config.peak_refinement)
     poses = {PEAK: peaks, **{name: outputs[_POSE_OUTPUTS[name]] for name in names[1:]}}
     poses = {name: geometry.normalized_to_image(crop_to_image, pose, crop_size) for name, pose in poses.items()}
-    return poses, tf.clip_by_value(scores, 0.0, 1.0)
+    return poses, tf.clip_by_value(scores, 0.0, 1.0), outputs.get(models.VISIBILITY_OUTPUT)
 
 
 class PoseEstimator:
@@ -153,9 +163,10 @@ class PoseEstimator:
             )  # fmt: skip
         naming = image_files.naming_unreadable(image_paths) if strict else contextlib.nullcontext()
         with naming, Progress("estimating poses", "people", len(boxes), enabled=progress) as meter:
-            points, scores, done = self._run(batches, image_index, boxes, meter)
+            estimated = self._run(batches, image_index, boxes, meter)
+        done = estimated[-1]
         skipped = list(dict.fromkeys(str(image_paths[i]) for i in np.asarray(image_index)[~done]))
-        return self._assemble(points, scores, done, np.asarray(image_ids)[image_index], boxes, box_scores, skipped)
+        return self._assemble(*estimated, np.asarray(image_ids)[image_index], boxes, box_scores, skipped)
 
     def estimate_frames(self, frames, frame_ids, frame_index, boxes, box_scores=None):
         """Estimates the pose in every box of pictures in memory.
@@ -167,13 +178,13 @@ class PoseEstimator:
         Returns:
           ``Estimates``.
         """
-        points, scores, done = self._run(self._frame_batches(frames, frame_index, boxes), frame_index, boxes)
-        return self._assemble(points, scores, done, np.asarray(frame_ids)[frame_index], boxes, box_scores, [])
+        estimated = self._run(self._frame_batches(frames, frame_index, boxes), frame_index, boxes)
+        return self._assemble(*estimated, np.asarray(frame_ids)[frame_index], boxes, box_scores, [])
 
     def _estimate_batch(self, crops, crop_to_image, partner):
         """crops [B, H, W, 3], affines [B, 2, 3], partners' rows [B] -> image points [B, P, K, 2] of the P poses, joint
-        scores [B, K]."""
-        poses, scores = estimate_crops(
+        scores [B, K], visibility [B, K, 3]; [B, K, 0] of a model that gives none."""
+        poses, scores, visibility = estimate_crops(
             self.model,
             crops,
             crop_to_image,
@@ -181,7 +192,9 @@ class PoseEstimator:
             inference_config=self.inference_config,
             partner=partner,
         )
-        return tf.stack(list(poses.values()), axis=1), scores
+        if visibility is None:
+            visibility = tf.zeros([tf.shape(crops)[0], self.skeleton.num_joints, 0])
+        return tf.stack(list(poses.values()), axis=1), scores, visibility
 
     def _frame_batches(self, frames, frame_index, boxes):
         """Batches of the form of ``pipeline.crop_dataset``."""
@@ -200,10 +213,13 @@ class PoseEstimator:
             yield {"crops": tf.concat(crops, axis=0), "crop_to_image": batch_affines, "row": rows}
 
     def _run(self, batches, image_index, boxes, meter=None):
-        """Estimates batches -> image points [N, P, K, 2], joint scores [N, K] and which people were in a batch [N]."""
+        """Estimates batches -> image points [N, P, K, 2], joint scores [N, K], visibility [N, K, 3], or [N, K, 0] of a
+        model that gives none, and which people were in a batch [N]."""
         image_index, boxes = np.asarray(image_index), np.asarray(boxes)
         num_people, joints = len(boxes), self.skeleton.num_joints
         points = np.zeros([num_people, len(self.pose_names), joints, 2], np.float32)
+        classes = len(skeletons.VISIBILITY_CLASSES) if gives_visibility(self.model) else 0
+        visibility = np.zeros([num_people, joints, classes], np.float32)
         scores, done = np.zeros([num_people, joints], np.float32), np.zeros([num_people], bool)
         for batch in batches:
             rows = np.asarray(batch["row"])
@@ -215,16 +231,16 @@ class PoseEstimator:
             partner = np.full([len(rows) + missing], -1, np.int32)
             if self.in_pairs:
                 partner[: len(rows)] = pairing.partners(boxes[rows], image_index[rows])
-            batch_points, batch_scores = self._estimate(crops, crop_to_image, partner)
-            points[rows], scores[rows] = batch_points[: len(rows)], batch_scores[: len(rows)]
+            estimated = self._estimate(crops, crop_to_image, partner)
+            points[rows], scores[rows], visibility[rows] = (values[: len(rows)] for values in estimated)
             done[rows] = True
             if meter:
                 meter.advance(len(rows))
         if not np.isfinite(points).all():
             raise UserError("the model's poses are not finite numbers: its training has diverged; use other weights")
-        return points, scores, done
+        return points, scores, visibility, done
 
-    def _assemble(self, points, joint_scores, done, image_ids, boxes, box_scores, skipped):
+    def _assemble(self, points, joint_scores, visibility, done, image_ids, boxes, box_scores, skipped):
         """``Estimates`` from what ``_run`` gives."""
         boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
         person_scores = joint_scores.mean(axis=1)
@@ -241,21 +257,32 @@ class PoseEstimator:
             keypoints = np.concatenate([points[keep, p], joint_scores[keep, :, None]], axis=-1)
             predictions[name] = PosePredictions(image_ids[keep], keypoints, person_scores[keep], boxes[keep])
             rows[name] = keep
-        return Estimates(predictions, rows, skipped)
+        return Estimates(predictions, rows, skipped, visibility if visibility.shape[-1] else None)
 
 
 def _forward(model, crops, crop_to_image, partner, names, skeleton, flip_test):
     """The outputs that are decoded; under the flip test the mean with those of the mirrored crops."""
-    outputs = model(_inputs(model, crops, crop_to_image, partner), training=False)
     kept = ["base_heatmaps", *(_POSE_OUTPUTS[name] for name in names[1:])]
+    kept += [models.VISIBILITY_OUTPUT] if gives_visibility(model) else []
+    outputs = _run_network(model, crops, crop_to_image, partner, kept)
     if not flip_test:
-        return {name: outputs[name] for name in kept}
+        return outputs
     mirrored_affines = geometry.mirror_affine(crop_to_image, tuple(crops.shape[1:3]))
-    mirrored = model(_inputs(model, tf.reverse(crops, [2]), mirrored_affines, partner), training=False)
+    mirrored = _run_network(model, tf.reverse(crops, [2]), mirrored_affines, partner, kept)
     swap = skeleton.flip_order
-    back = {name: tf.gather(mirrored[name], swap, axis=1) * [-1.0, 1.0] for name in kept[1:]}
+    back = {name: tf.gather(mirrored[name], swap, axis=1) for name in kept[1:]}
+    back.update({name: back[name] * [-1.0, 1.0] for name in back if name != models.VISIBILITY_OUTPUT})
     back["base_heatmaps"] = tf.gather(tf.reverse(mirrored["base_heatmaps"], [2]), swap, axis=3)
     return {name: (outputs[name] + back[name]) / 2.0 for name in kept}
+
+
+def _run_network(model, crops, crop_to_image, partner, kept):
+    """The kept outputs of the model, visibility as probabilities."""
+    outputs = model(_inputs(model, crops, crop_to_image, partner), training=False)
+    outputs = {name: outputs[name] for name in kept}
+    if models.VISIBILITY_OUTPUT in kept:
+        outputs[models.VISIBILITY_OUTPUT] = tf.nn.softmax(outputs[models.VISIBILITY_OUTPUT])
+    return outputs
 
 
 def _takes_partners(model):

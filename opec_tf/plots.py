@@ -70,6 +70,28 @@ def plot_occlusion_curves(curves, path):
     _save(figure, path)
 
 
+def plot_reliability(bins, path):
+    """Plots how often predicted probabilities came true: a panel for each list of bins, the number of joints below.
+
+    Args:
+      bins: name of a panel -> list of dict, as ``evaluation.visibility.calibration`` gives them.
+      path: image file to write; the suffix chooses the format.
+
+    Raises:
+      UserError: the image cannot be written.
+    """
+    figure, axes = _panels(2, len(bins), (3.0, 2.4))
+    for (name, parts), curve, counts in zip(bins.items(), *axes):
+        filled = [part for part in parts if part["joints"]]
+        curve.plot([0, 1], [0, 1], color=_INK, linewidth=0.8, linestyle="--")
+        curve.plot([p["predicted"] for p in filled], [p["observed"] for p in filled], marker=".", linewidth=1.6)
+        curve.set(title=name, ylabel="came true", xlim=(0, 1), ylim=(0, 1))
+        starts, joints = [part["from"] for part in parts], [part["joints"] for part in parts]
+        counts.bar(starts, joints, width=1 / len(parts), align="edge", alpha=0.55)
+        counts.set(xlabel="predicted probability", ylabel="joints", xlim=(0, 1), yscale="log" if filled else "linear")
+    _save(figure, path)
+
+
 def plot_ablation(splits, path):
     """Plots an ablation: a row of panels a split, a panel a metric; each row's bar goes from the base's to its mean.
 

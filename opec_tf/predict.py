@@ -3,7 +3,8 @@
 python -m opec_tf.predict --workdir=runs/crowdpose --images=photos --boxes=boxes.json --output_dir=poses --compare
 
 OUTPUT_DIR/predictions.json holds COCO results with file names; image_id is the number that a file is named by, where
-all are, else its place from 1 on; of a video's frames it counts from 0. OUTPUT_DIR/drawings/ holds the drawings.
+all are, else its place from 1 on; of a video's frames it counts from 0. A person has "visibility" where the model says it:
+of each joint the probabilities [visible, occluded, outside the picture]. OUTPUT_DIR/drawings/ holds the drawings.
 """
 
 from absl import flags as absl_flags
@@ -26,7 +27,8 @@ absl_flags.DEFINE_bool("draw", True, "draw the poses")
 absl_flags.DEFINE_bool("compare", False, "draw the base's heatmap peaks beside the refined poses")
 absl_flags.DEFINE_float(
     "hidden_score", prediction.DrawingStyle.hidden_score,
-    "joints whose heatmap peak is below this are drawn as occluded, unless an annotation file says what they are",
+    "joints whose heatmap peak is below this are drawn as occluded, unless the model or an annotation file says what "
+    "they are",
 )  # fmt: skip
 absl_flags.DEFINE_bool("strict", False, "stop at the first unreadable image instead of skipping it with a warning")
 

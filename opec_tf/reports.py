@@ -9,7 +9,7 @@ import tensorflow as tf
 from opec_tf import detection, drawing, files, images, inference, plots, prediction, skeletons
 from opec_tf.data.annotations import load_all
 from opec_tf.errors import UserError
-from opec_tf.evaluation import coco_eval, predictions
+from opec_tf.evaluation import coco_eval, predictions, visibility
 from opec_tf.skeletons import OCCLUDED
 from opec_tf.training import workdir
 
@@ -21,11 +21,15 @@ _SHEET_IMAGES = 12
 _SHEET_CELL = (330, 330)
 
 
-def evaluate(root, output_dir, *, split, data_config, inference_config, stage=None, boxes_file=None, box_margin=None):
+def evaluate(
+    root, output_dir, *, split, data_config, inference_config, stage=None, boxes_file=None, box_margin=None,
+    hidden_score=prediction.DrawingStyle.hidden_score,
+):  # fmt: skip
     """Scores the model of a workdir on a split and writes COCO results, drawings and, last of all, metrics.json.
 
     With annotated boxes it is known whose pose each is: the swap rate joins the metrics, and accuracy by level of
-    occlusion goes to occlusion.json and occlusion_curves.png.
+    occlusion goes to occlusion.json and occlusion_curves.png. What the model says of visibility is scored among the
+    last pose's metrics, see ``score_visibility``, and its calibration goes to reliability.json and reliability.png.
 
     Args:
       root: the workdir.
@@ -36,6 +40,7 @@ def evaluate(root, output_dir, *, split, data_config, inference_config, stage=No
       stage: "base", "opec" or "couple"; None: the last one that is finished.
       boxes_file: a detector's results; None: the annotated boxes.
       box_margin: side of a crop over side of its person's box; None: what the model was trained with.
+      hidden_score: threshold of the rule that predicted visibility is compared with, see ``prediction.DrawingStyle``.
 
     Returns:
       pose name -> dict of metrics.
@@ -74,6 +79,11 @@ def evaluate(root, output_dir, *, split, data_config, inference_config, stage=No
         for name, row in metrics.items():
             row.update({key: value for key, value in levels[name]["all"].items() if key == "swap"})
         write_occlusion(output_dir, levels)
+        if estimates.visibility is not None:
+            scores, bins = score_visibility(estimates, annotations, skeleton, hidden_score)
+            metrics[estimates.final].update(scores)
+            files.write_json(output_dir / "reliability.json", bins, indent=2)
+            plots.plot_reliability(bins, output_dir / "reliability.png")
     drawing.write_image(output_dir / "contact_sheet.jpg", contact_sheet(estimates, annotations, boxes, skeleton))
     write(output_dir, estimates, metrics, settings)
     return metrics
@@ -110,6 +120,28 @@ def score_by_occlusion(estimates, annotations, protocol):
     }
 
 
+def score_visibility(estimates, annotations, skeleton, hidden_score):
+    """Scores the visibility predicted in ``annotated_boxes``, of all joints of which it is known.
+
+    Returns:
+      (flat dict: "visibility_" and the keys of ``visibility.accuracy``, and ``visibility_ece``; of the rule that a joint
+      with a heatmap peak below ``hidden_score`` is occluded "visibility_by_peak_" and the keys of ``accuracy``, and
+      ``visibility_best_hidden_score``, the threshold that would have been best here; the bins of ``calibration``)
+    """
+    people = annotations.select(_cropped_rows(annotations)).with_skeleton(skeleton)
+    rows = estimates.rows[estimates.final]
+    classes, probabilities = people.visibility[rows], estimates.visibility[rows]
+    peaks = estimates.predictions[estimates.final].keypoints[..., 2]
+    error, bins = visibility.calibration(classes, probabilities)
+    own = visibility.accuracy(classes, probabilities.argmax(axis=-1))
+    rule = visibility.accuracy(classes, visibility.by_score(peaks, hidden_score))
+    scores = {f"visibility_{name}": value for name, value in own.items()}
+    scores["visibility_ece"] = error
+    scores.update({f"visibility_by_peak_{name}": value for name, value in rule.items() if name != "joints"})
+    scores["visibility_best_hidden_score"] = visibility.best_threshold(classes, peaks)
+    return scores, bins
+
+
 def write_occlusion(output_dir, levels):
     """Writes occlusion.json and, of the last pose of each kind (peak, initial, pose, couple), occlusion_curves.png."""
     files.write_json(output_dir / "occlusion.json", levels, indent=2)
@@ -126,6 +158,24 @@ def table(metrics):
         cells = [f"{100 * row[key]:.1f}" if row.get(key, -1) >= 0 else "-" for key in keys]
         lines.append(name.ljust(9) + "".join(cell.rjust(8) for cell in cells))
     return "\n".join(lines)
+
+
+def visibility_line(metrics):
+    """What the last pose's metrics say of predicted visibility, as text; "" where nothing."""
+    last = list(metrics.values())[-1]
+    if not last.get("visibility_joints"):
+        return ""
+
+    def percents(prefix):
+        names = ("accuracy", "balanced_accuracy", "recall_visible", "recall_occluded", "recall_outside")
+        found = [(name.replace("_", " "), last.get(f"{prefix}_{name}")) for name in names]
+        return ", ".join(f"{name} {100 * value:.1f}" for name, value in found if value is not None)
+
+    return (
+        f"visibility of {last['visibility_joints']} joints: {percents('visibility')}, "
+        f"calibration error {100 * last['visibility_ece']:.1f}\n"
+        f"  by heatmap peak alone: {percents('visibility_by_peak')}"
+    )
 
 
 def write(output_dir, estimates, metrics, settings):

@@ -10,7 +10,7 @@ import tensorflow as tf
 from opec_tf import geometry, images
 from opec_tf.data import augment, image_files, pairing
 from opec_tf.errors import UserError
-from opec_tf.skeletons import UNLABELLED
+from opec_tf.skeletons import UNKNOWN, UNLABELLED, VISIBILITY_CLASSES
 
 # Crops held for shuffling, as uint8 (63 MB at 320 x 256). It only has to part the people of one image, as images come
 # in random order; a larger share of a small data set than a quarter would blur its epochs.
@@ -42,8 +42,9 @@ def training_dataset(annotations, *, crop_size, data_config, batch_size, seed):
       seed: int; order and augmentation follow from it.
 
     Returns:
-      tf.data.Dataset of (crops float32 [B, H, W, 3] RGB 0..255, joints float32 [B, K, 3]: normalised crop (x, y) and
-      weight, 1 where the joint is labelled, else 0, with x = y = 0).
+      tf.data.Dataset of (crops float32 [B, H, W, 3] RGB 0..255, joints float32 [B, K, 4]: normalised crop (x, y);
+      weight, 1 where the joint is labelled, else 0, with x = y = 0; and visibility, an index into
+      skeletons.VISIBILITY_CLASSES, of which "outside" is also what the crop cuts off, or UNKNOWN).
 
     Raises:
       UserError: nobody is left to train on, or an image is unreadable and ``data_config.strict``.
@@ -68,7 +69,7 @@ def couple_dataset(annotations, *, crop_size, data_config, batch_size, seed):
 
     Returns:
       tf.data.Dataset of (dict(crops float32 [B, H, W, 3] RGB 0..255, crop_to_image float32 [B, 2, 3], partner int32
-      [B], the row of each person's partner), joints float32 [B, K, 3]).
+      [B], the row of each person's partner), joints float32 [B, K, 4]).
 
     Raises:
       UserError: the batch size is odd, there are no pairs, or an image is unreadable and ``data_config.strict``.
@@ -126,7 +127,9 @@ def _training_batches(annotations, groups, *, crop_size, data_config, batch_size
     members = groups.shape[1]
     people = _PeopleByImage(annotations.image_paths, annotations.image_index, groups)
     boxes = tf.constant(annotations.boxes, tf.float32)
-    keypoints = tf.constant(annotations.keypoints, tf.float32)
+    # (x, y, v, class of visibility).
+    keypoints = np.concatenate([annotations.keypoints, annotations.visibility[..., None]], axis=-1)
+    keypoints = tf.constant(keypoints, tf.float32)
     flip_order = tf.constant(annotations.skeleton.flip_order)
     # 31 bits: what tf.data takes for a seed.
     order, mixing, placing, looks = (np.random.SeedSequence(seed).generate_state(4) >> 1).tolist()
@@ -142,8 +145,8 @@ def _training_batches(annotations, groups, *, crop_size, data_config, batch_size
         labels = tf.gather(keypoints, rows)
         labels = tf.where(mirrored[:, None, None], tf.gather(labels, flip_order, axis=1), labels)
         points = geometry.image_to_normalized(affines, labels[..., :2], crop_size)
-        weights = tf.cast(labels[..., 2:] != UNLABELLED, tf.float32)
-        joints = tf.concat([points * weights, weights], axis=-1)
+        weights = tf.cast(labels[..., 2:3] != UNLABELLED, tf.float32)
+        joints = tf.concat([points * weights, weights, _visibility(points, weights, labels[..., 3:])], axis=-1)
         loaded = {"crops": tf.cast(tf.round(crops), tf.uint8), "crop_to_image": affines, "joints": joints}
         return {name: tf.reshape(value, [-1, members, *value.shape[1:]]) for name, value in loaded.items()}
 
@@ -158,6 +161,13 @@ def _training_batches(annotations, groups, *, crop_size, data_config, batch_size
     buffer = min(_SHUFFLED_CROPS // members, 1 + len(groups) // _SHUFFLED_SHARE)
     dataset = dataset.unbatch().shuffle(buffer, seed=mixing).batch(batch_size // members, drop_remainder=True)
     return dataset.enumerate().map(finish, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _visibility(points, weights, classes):
+    """The classes [..., K, 1] of joints in a crop: a labelled joint beyond [-1, 1] is outside what the network sees."""
+    beyond = tf.reduce_any(tf.abs(points) > 1.0, axis=-1, keepdims=True)
+    cut_off = beyond & (weights > 0.0) & (classes != UNKNOWN)
+    return tf.where(cut_off, float(VISIBILITY_CLASSES.index("outside")), classes)
 
 
 def crop_dataset(image_paths, image_index, boxes, *, crop_size, box_margin, batch_size, strict, whole_images=False):

@@ -45,7 +45,7 @@ def couple_net(
       A model from a dict of crops [B, H, W, 3] (RGB, 0..255), crop_to_image [B, 2, 3] (the crops' affines to image
       pixels) and partner int32 [B] (each person's partner's row, -1 for none) to OPEC-Net's outputs and couple_pose_1,
       couple_pose_2, couple_pose_3, float32 [B, K, 2], (x, y), normalised, each person in the own crop. Without a
-      partner they equal pose_3.
+      partner they equal pose_3. OPEC-Net's visibility is the couple's too: its node features are among the graph's.
     """
     crop_size, joints = opec_net.input_shape[1:3], len(adjacency) // 2
     crops = tf.keras.Input(opec_net.input_shape[1:], name="crops")
