@@ -163,10 +163,10 @@ class PoseEstimator:
             )  # fmt: skip
         naming = image_files.naming_unreadable(image_paths) if strict else contextlib.nullcontext()
         with naming, Progress("estimating poses", "people", len(boxes), enabled=progress) as meter:
-            estimated = self._run(batches, image_index, boxes, meter)
-        done = estimated[-1]
+            points, scores, visibility, done = self._run(batches, image_index, boxes, meter)
         skipped = list(dict.fromkeys(str(image_paths[i]) for i in np.asarray(image_index)[~done]))
-        return self._assemble(*estimated, np.asarray(image_ids)[image_index], boxes, box_scores, skipped)
+        image_ids = np.asarray(image_ids)[image_index]
+        return self._assemble(points, scores, visibility, done, image_ids, boxes, box_scores, skipped)
 
     def estimate_frames(self, frames, frame_ids, frame_index, boxes, box_scores=None):
         """Estimates the pose in every box of pictures in memory.
@@ -178,8 +178,10 @@ class PoseEstimator:
         Returns:
           ``Estimates``.
         """
-        estimated = self._run(self._frame_batches(frames, frame_index, boxes), frame_index, boxes)
-        return self._assemble(*estimated, np.asarray(frame_ids)[frame_index], boxes, box_scores, [])
+        batches = self._frame_batches(frames, frame_index, boxes)
+        points, scores, visibility, done = self._run(batches, frame_index, boxes)
+        image_ids = np.asarray(frame_ids)[frame_index]
+        return self._assemble(points, scores, visibility, done, image_ids, boxes, box_scores, [])
 
     def _estimate_batch(self, crops, crop_to_image, partner):
         """crops [B, H, W, 3], affines [B, 2, 3], partners' rows [B] -> image points [B, P, K, 2] of the P poses, joint

@@ -3,8 +3,8 @@
 python -m opec_tf.predict --workdir=runs/crowdpose --images=photos --boxes=boxes.json --output_dir=poses --compare
 
 OUTPUT_DIR/predictions.json holds COCO results with file names; image_id is the number that a file is named by, where
-all are, else its place from 1 on; of a video's frames it counts from 0. A person has "visibility" where the model says it:
-of each joint the probabilities [visible, occluded, outside the picture]. OUTPUT_DIR/drawings/ holds the drawings.
+all are, else its place from 1 on; of a video's frames it counts from 0. People have "visibility" where the model tells:
+for each joint the probabilities [visible, occluded, outside the picture]. OUTPUT_DIR/drawings/ holds the drawings.
 """
 
 from absl import flags as absl_flags

@@ -10,7 +10,7 @@ from opec_tf import detection, drawing, files, images, inference, plots, predict
 from opec_tf.data.annotations import load_all
 from opec_tf.errors import UserError
 from opec_tf.evaluation import coco_eval, predictions, visibility
-from opec_tf.skeletons import OCCLUDED
+from opec_tf.skeletons import OCCLUDED, UNKNOWN
 from opec_tf.training import workdir
 
 _TABLE_KEYS = (
@@ -79,8 +79,8 @@ def evaluate(
         for name, row in metrics.items():
             row.update({key: value for key, value in levels[name]["all"].items() if key == "swap"})
         write_occlusion(output_dir, levels)
-        if estimates.visibility is not None:
-            scores, bins = score_visibility(estimates, annotations, skeleton, hidden_score)
+        scores, bins = score_visibility(estimates, annotations, skeleton, hidden_score)
+        if scores:
             metrics[estimates.final].update(scores)
             files.write_json(output_dir / "reliability.json", bins, indent=2)
             plots.plot_reliability(bins, output_dir / "reliability.png")
@@ -121,23 +121,27 @@ def score_by_occlusion(estimates, annotations, protocol):
 
 
 def score_visibility(estimates, annotations, skeleton, hidden_score):
-    """Scores the visibility predicted in ``annotated_boxes``, of all joints of which it is known.
+    """Scores the visibility predicted in ``annotated_boxes``, of all joints of which it is known; ({}, {}) where the
+    model predicts none or it is known of none.
 
     Returns:
-      (flat dict: "visibility_" and the keys of ``visibility.accuracy``, and ``visibility_ece``; of the rule that a joint
-      with a heatmap peak below ``hidden_score`` is occluded "visibility_by_peak_" and the keys of ``accuracy``, and
+      (flat dict: "visibility_" and the keys of ``visibility.accuracy``, and ``visibility_ece``; of the rule that joints
+      with a heatmap peak below ``hidden_score`` are occluded "visibility_by_peak_" and the keys of ``accuracy``, and
       ``visibility_best_hidden_score``, the threshold that would have been best here; the bins of ``calibration``)
     """
     people = annotations.select(_cropped_rows(annotations)).with_skeleton(skeleton)
     rows = estimates.rows[estimates.final]
-    classes, probabilities = people.visibility[rows], estimates.visibility[rows]
+    classes = people.visibility[rows]
+    if estimates.visibility is None or (classes == UNKNOWN).all():
+        return {}, {}
+    probabilities = estimates.visibility[rows]
     peaks = estimates.predictions[estimates.final].keypoints[..., 2]
     error, bins = visibility.calibration(classes, probabilities)
     own = visibility.accuracy(classes, probabilities.argmax(axis=-1))
     rule = visibility.accuracy(classes, visibility.by_score(peaks, hidden_score))
     scores = {f"visibility_{name}": value for name, value in own.items()}
     scores["visibility_ece"] = error
-    scores.update({f"visibility_by_peak_{name}": value for name, value in rule.items() if name != "joints"})
+    scores.update({f"visibility_by_peak_{name}": value for name, value in rule.items()})
     scores["visibility_best_hidden_score"] = visibility.best_threshold(classes, peaks)
     return scores, bins
 
@@ -163,7 +167,7 @@ def table(metrics):
 def visibility_line(metrics):
     """What the last pose's metrics say of predicted visibility, as text; "" where nothing."""
     last = list(metrics.values())[-1]
-    if not last.get("visibility_joints"):
+    if "visibility_accuracy" not in last:
         return ""
 
     def percents(prefix):
@@ -172,7 +176,7 @@ def visibility_line(metrics):
         return ", ".join(f"{name} {100 * value:.1f}" for name, value in found if value is not None)
 
     return (
-        f"visibility of {last['visibility_joints']} joints: {percents('visibility')}, "
+        f"visibility: {percents('visibility')}, "
         f"calibration error {100 * last['visibility_ece']:.1f}\n"
         f"  by heatmap peak alone: {percents('visibility_by_peak')}"
     )

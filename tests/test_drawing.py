@@ -68,6 +68,22 @@ def test_joints_that_cannot_be_drawn_are_left_out(bad):
     )
 
 
+def test_joints_are_marked_by_prediction_then_labels_then_scores():
+    keypoints = np.zeros([1, 4, 3])
+    keypoints[0, :, 2] = [0.1, 0.9, 0.1, 0.9]
+    labels = np.zeros([1, 4, 3])
+    labels[0, :, 2] = [2, 1, 0, 0]
+    visibility = np.array([[[0.5, 0.4, 0.1], [0.2, 0.7, 0.1], [0.3, 0.3, 0.4], [0.1, 0.8, 0.1]]])
+    for given, hidden, drawn in (
+        ({}, [1, 0, 1, 0], [1, 1, 1, 1]),
+        ({"labels": labels}, [0, 1, 1, 0], [1, 1, 1, 1]),
+        ({"labels": labels, "visibility": visibility}, [0, 1, 0, 1], [1, 1, 0, 1]),
+    ):
+        marked, found = drawing.mark_joints(keypoints, 0.3, **given)
+        np.testing.assert_array_equal(found, [hidden])
+        np.testing.assert_array_equal(marked[..., 2], [drawn])
+
+
 def test_nobody_and_nothing_drawn_leave_the_image():
     np.testing.assert_array_equal(drawing.draw_people(grey(), np.zeros([0, 12, 3]), BODY), grey())
     np.testing.assert_array_equal(drawing.draw_people(grey(), person(score=0.0), BODY), grey())

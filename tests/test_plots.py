@@ -43,3 +43,12 @@ def test_training_curves_of_a_bad_log(tmp_path, content, message):
         log.write_text(content)
     with pytest.raises(UserError, match=message):
         plots.plot_training_curves({"base": log}, tmp_path / "curves.png")
+
+
+def test_reliability(tmp_path):
+    filled = {"from": 0.5, "to": 1.0, "joints": 3, "predicted": 0.7, "observed": 0.6}
+    bins = [{"from": 0.0, "to": 0.5, "joints": 0}, filled]
+    plots.plot_reliability({"likeliest": bins, "visible": bins}, tmp_path / "reliability.png")
+    picture = cv2.imread(str(tmp_path / "reliability.png"))
+    assert picture.shape == (528, 660, 3)  # two panels over two
+    assert picture.std() > 5

@@ -140,12 +140,3 @@ def test_unwritable_output_folder(folder, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file/out: cannot be written"):
         predict(frames.open_source(str(folder), strict=False), None, tmp_path / "file" / "out")
-
-
-def test_hidden_joints_follow_labels_then_scores():
-    keypoints = np.zeros([1, 4, 3])
-    keypoints[0, :, 2] = [0.1, 0.9, 0.1, 0.9]
-    labels = np.zeros([1, 4, 3])
-    labels[0, :, 2] = [2, 1, 0, 0]
-    np.testing.assert_array_equal(prediction.hidden_joints(keypoints, None, 0.3), [[True, False, True, False]])
-    np.testing.assert_array_equal(prediction.hidden_joints(keypoints, labels, 0.3), [[False, True, True, False]])

@@ -17,8 +17,8 @@ def accuracy(classes, predicted):
       predicted: int [...], the same without UNKNOWN.
 
     Returns:
-      dict: ``joints`` (how many are known), ``accuracy``, ``recall_visible``, ``recall_occluded`` and
-      ``recall_outside``, and their mean ``balanced_accuracy``; without those of which there is no such joint.
+      dict: ``accuracy``, ``recall_visible``, ``recall_occluded`` and ``recall_outside``, and their mean
+      ``balanced_accuracy``; without those of which there is no such joint.
     """
     known = classes != UNKNOWN
     classes, right = classes[known], (classes == predicted)[known]
@@ -28,9 +28,9 @@ def accuracy(classes, predicted):
         if (classes == index).any()
     }
     if not recalls:
-        return {"joints": 0}
+        return {}
     balanced = float(np.mean(list(recalls.values())))
-    return {"joints": len(classes), "accuracy": float(np.mean(right)), "balanced_accuracy": balanced, **recalls}
+    return {"accuracy": float(np.mean(right)), "balanced_accuracy": balanced, **recalls}
 
 
 def calibration(classes, probabilities):

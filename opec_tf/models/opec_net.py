@@ -65,8 +65,8 @@ def opec_net(
     Returns:
       A model from crops [B, H, W, 3] (RGB, 0..255) to a dict of float32 tensors: base_heatmaps and heatmaps
       [B, H / 4, W / 4, K]; initial_pose, pose_1, pose_2, pose_3 [B, K, 2], (x, y), normalised; initial_score [B, K],
-      0..1; visibility [B, K, 3], logits of visible, occluded and outside the picture. Every output comes from a layer of
-      its own name, so Keras logs losses under these names.
+      0..1; visibility [B, K, 3], logits of visible, occluded and outside the picture. Every output comes from a layer
+      of its own name, so Keras logs losses under these names.
     """
     # Base module: heatmaps and three feature maps, coarse to fine.
     crops = tf.keras.Input(base.input_shape[1:], name="crops")
