@@ -305,7 +305,7 @@ def test_the_end_waits_for_what_is_under_way(exported, monkeypatch, over_rest):
     asking.join(120)
     ending.join(120)
     channel.close()
-    assert answers == [200 if over_rest else 3] and not ending.is_alive()
+    assert answers == [200 if over_rest else 4] and not ending.is_alive()
 
 
 def test_versions_are_taken_up_and_a_broken_one_is_not(exported, tmp_path):
