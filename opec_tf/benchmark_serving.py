@@ -11,7 +11,7 @@ import pathlib
 import tensorflow as tf
 from absl import flags as absl_flags
 
-from opec_tf import cli, exporting, files, flags, pose_client, serving_speed, speed, visualize
+from opec_tf import cli, exporting, files, flags, plots, pose_client, serving_speed, speed
 from opec_tf.errors import UserError
 
 absl_flags.DEFINE_string("model_dir", None, "the model's folder, which holds a folder for each version", required=True)
@@ -53,7 +53,7 @@ def main():
             print(f"{way:24}{count:>8}{times}{result['requests_per_second']:12.1f}", flush=True)
         files.write_json(options.output, results, indent=2)
     plot = pathlib.Path(options.output).with_suffix(".png")
-    visualize.plot_serving_speed(measured, plot)
+    plots.plot_serving_speed(measured, plot)
     print(f"written: {options.output}, {plot}")
 
 

@@ -11,7 +11,7 @@ import os
 import numpy as np
 from absl import flags as absl_flags
 
-from opec_tf import cli, files, flags, pose_client, records, skeletons, visualize
+from opec_tf import cli, drawing, files, flags, pose_client, records, skeletons
 from opec_tf.errors import UserError
 from opec_tf.pose_client import PoseClient
 
@@ -32,7 +32,9 @@ absl_flags.DEFINE_string("tls_ca", None, "PEM file of the authority that the ser
 absl_flags.DEFINE_string("json", None, "file for the poses, as COCO results with the file's name")
 absl_flags.DEFINE_string("output", None, "image file for a drawing")
 absl_flags.DEFINE_enum("skeleton", None, sorted(skeletons.SKELETONS), "the model's joints; by default by their number")
-absl_flags.DEFINE_float("hidden_score", 0.3, "joints of a lower score are drawn as occluded")
+absl_flags.DEFINE_float(
+    "hidden_score", 0.3, "joints of a lower score are drawn as occluded, unless the model says what they are"
+)
 
 
 def main():
@@ -55,8 +57,8 @@ def main():
     if options.json:
         files.write_json(options.json, coco_results(poses, os.path.basename(options.image)))
     if options.output:
-        drawing = pose_client.draw(image_bytes, poses, skeleton, options.hidden_score)
-        visualize.write_image(options.output, drawing)
+        drawn = pose_client.draw(image_bytes, poses, skeleton, options.hidden_score)
+        drawing.write_image(options.output, drawn)
 
 
 def read_boxes(path, image_name):
@@ -85,19 +87,27 @@ def table(poses, skeleton):
     lines = []
     for number, (keypoints, score) in enumerate(zip(poses.keypoints, poses.scores), start=1):
         lines.append(f"person {number}, score {score:.3f}")
-        lines += [f"  {j:16}{x:9.1f}{y:9.1f}{s:8.3f}" for j, (x, y, s) in zip(skeleton.joints, keypoints.tolist())]
+        rows = [f"  {j:16}{x:9.1f}{y:9.1f}{s:8.3f}" for j, (x, y, s) in zip(skeleton.joints, keypoints.tolist())]
+        if poses.visibility is not None:
+            likeliest = poses.visibility[number - 1].argmax(axis=-1)
+            rows = [f"{row}  {skeletons.VISIBILITY_CLASSES[i]}" for row, i in zip(rows, likeliest)]
+        lines += rows
     return "\n".join(lines)
 
 
 def coco_results(poses, image_name):
     """The poses as COCO results, as ``opec_tf.predict`` writes them."""
-    return [
+    results = [
         {
             "file_name": image_name, "image_id": 1, "category_id": 1,
             "keypoints": np.round(keypoints.astype(float), 3).ravel().tolist(), "score": round(score, 5), "bbox": box,
         }
         for keypoints, score, box in zip(poses.keypoints, poses.scores.tolist(), poses.boxes.tolist())
     ]  # fmt: skip
+    if poses.visibility is not None:
+        for result, visibility in zip(results, poses.visibility.astype(float)):
+            result["visibility"] = np.round(visibility, 4).tolist()
+    return results
 
 
 def _skeleton(name, num_joints):

@@ -14,9 +14,13 @@ from opec_tf.errors import UserError
 STAGES = ("base", "opec", "couple")
 
 
-def _setting(default, help_text, choices=None, *, above=None, at_least=None, at_most=None):
-    """A field with its help, and what its value, or each element of a tuple, may be."""
+def _setting(default, help_text, choices=None, *, above=None, at_least=None, at_most=None, before=None):
+    """A field with its help, and what its value, or each element of a tuple, may be.
+
+    ``before`` is the value that files written before the field existed stand for, where that is not the default.
+    """
     metadata = {"help": help_text, "choices": choices, "above": above, "at_least": at_least, "at_most": at_most}
+    metadata["before"] = default if before is None else before
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -144,6 +148,10 @@ class ModelConfig(_Checked):
         "the base's heatmaps; 0: no choice",
         at_least=0,
         at_most=5,
+        before=0,
+    )
+    predict_visibility: bool = _setting(
+        True, "with refinement: says of each joint whether it is visible, occluded or outside", before=False
     )
 
     def __post_init__(self):
@@ -251,6 +259,9 @@ class TrainConfig(_Checked):
     heatmap_loss_weight: float = _setting(
         1.0, "weight of the base's heatmap loss kept beside eq. 3 in stage opec", at_least=0
     )
+    visibility_loss_weight: float = _setting(
+        1.0, "weight of the visibility's cross entropy, which trains its head and nothing else", at_least=0
+    )
     heatmap_sigma: float = _setting(2.0, "standard deviation of the Gaussian target, heatmap cells", above=0)
     interference_weight: float = _setting(
         0.0,
@@ -339,6 +350,10 @@ def to_json(*configs):
 
 
 def from_mapping(config_class, mapping):
-    """Makes a config from the fields of a flat mapping that belong to it; lists become tuples, others keep defaults."""
-    names = [field.name for field in dataclasses.fields(config_class) if field.name in mapping]
-    return config_class(**{n: tuple(mapping[n]) if isinstance(mapping[n], list) else mapping[n] for n in names})
+    """Makes a config from the fields of a flat mapping, as ``to_json`` wrote it once, that belong to it.
+
+    Lists become tuples; a missing field gets the value that it had, unnamed, before it existed.
+    """
+    fields = dataclasses.fields(config_class)
+    values = {field.name: mapping.get(field.name, field.metadata["before"]) for field in fields}
+    return config_class(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})

@@ -13,7 +13,7 @@ import time
 
 from absl import flags as absl_flags
 
-from opec_tf import cli, flags, reports, serving_example, visualize
+from opec_tf import cli, flags, plots, reports, serving_example
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.data import annotations, synthetic
 from opec_tf.training import loop, workdir
@@ -64,7 +64,7 @@ def main():
         run, output_dir, split="test", data_config=data_config, inference_config=inference_config
     )
     logs = {stage: workdir.stage_folder(run, stage).log for stage in train_config.stages}
-    visualize.plot_training_curves(logs, output_dir / "curves.png")
+    plots.plot_training_curves(logs, output_dir / "curves.png")
     print(f"\nTest split, couples never trained on (percent):\n{reports.table(metrics)}\n")
     _announce(4, "exporting, serving, asking as a client does")
     model_dir = output_dir / f"models_seed{options.seed}" / "opec_net"

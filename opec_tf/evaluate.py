@@ -2,13 +2,14 @@
 
 python -m opec_tf.evaluate --flagfile=configs/crowdpose.flags --workdir=runs/crowdpose --output_dir=runs/crowdpose/test
 
-OUTPUT_DIR gets metrics.json, the COCO results of every pose and a contact sheet of drawings; of --boxes=hog or a
-detector's network also what it found, detections.json, which --boxes takes again.
+OUTPUT_DIR gets metrics.json, the COCO results of every pose, a contact sheet of drawings and, on annotated boxes,
+curves by occlusion and the reliability of predicted visibility; of --boxes=hog or a detector's network also what it
+found, detections.json, which --boxes takes again.
 """
 
 from absl import flags as absl_flags
 
-from opec_tf import cli, files, flags, reports
+from opec_tf import cli, files, flags, prediction, reports
 from opec_tf.config import DataConfig, DetectorConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.errors import UserError
 from opec_tf.training import workdir
@@ -30,6 +31,10 @@ absl_flags.DEFINE_string(
     "COCO results JSON of any system's poses, to be refined: its people, its boxes, its scores, in place of --boxes",
 )  # fmt: skip
 absl_flags.DEFINE_string("output_dir", None, "folder for results and drawings; by default WORKDIR/evaluation_SPLIT")
+absl_flags.DEFINE_float(
+    "hidden_score", prediction.DrawingStyle.hidden_score,
+    "predicted visibility is compared with: occluded is what has a heatmap peak below this",
+)  # fmt: skip
 absl_flags.DEFINE_string("metrics_out", None, "file for the last pose's metrics, as flat JSON")
 
 
@@ -50,8 +55,11 @@ def main():
         initial_poses=options.initial_poses,
         box_margin=options.box_margin if "box_margin" in flags.given(DataConfig) else None,
         detector_config=flags.read(DetectorConfig),
+        hidden_score=options.hidden_score,
     )
     print(reports.table(metrics))
+    if line := reports.visibility_line(metrics):
+        print(line)
     if options.metrics_out:
         files.write_json(options.metrics_out, list(metrics.values())[-1], indent=2)
 

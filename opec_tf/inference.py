@@ -6,6 +6,7 @@ and the way back to the image are one function for both.
 
 import contextlib
 import dataclasses
+from typing import Optional
 
 import numpy as np
 import tensorflow as tf
@@ -38,11 +39,14 @@ class Estimates:
         its candidates' scores.
       rows: pose name -> int64 [N], the row of the given boxes that each prediction belongs to.
       skipped: paths of the images that could not be read.
+      visibility: float32 [N, K, 3], probabilities of skeletons.VISIBILITY_CLASSES for all given boxes, zeros for those
+        that could not be estimated; None of a model that says nothing of visibility. All poses of a person share it.
     """
 
     predictions: dict
     rows: dict
     skipped: list
+    visibility: Optional[np.ndarray] = None
 
     @property
     def final(self):
@@ -74,6 +78,11 @@ def pose_names(model):
     return (PEAK, *(name for name, output in _POSE_OUTPUTS.items() if output in outputs))
 
 
+def gives_visibility(model):
+    """Whether a model says of each joint how visible it is."""
+    return models.VISIBILITY_OUTPUT in model.output
+
+
 def estimate_crops(
     model, crops, crop_to_image, *, skeleton, inference_config, crop_offset=0.0, partner=None, given=None
 ):
@@ -96,6 +105,7 @@ def estimate_crops(
     Returns:
       poses: pose name -> float32 [B, K, 2], image pixels, in the order of ``pose_names``.
       scores: float32 [B, K], 0..1.
+      visibility: float32 [B, K, 3], probabilities of skeletons.VISIBILITY_CLASSES; None where the model gives none.
     """
     crop_size = tuple(crops.shape[1:3])
     mirrored = images.mirror(crops, crop_offset) if inference_config.flip_test else None
@@ -108,7 +118,7 @@ def _decode(outputs, crop_to_image, crop_size, inference_config):
     peaks, scores = decoding.decode_peaks(outputs["base_heatmaps"], inference_config.peak_refinement)
     poses = {PEAK: peaks, **{name: outputs[output] for name, output in _POSE_OUTPUTS.items() if output in outputs}}
     poses = {name: geometry.normalized_to_image(crop_to_image, pose, crop_size) for name, pose in poses.items()}
-    return poses, tf.clip_by_value(scores, 0.0, 1.0)
+    return poses, tf.clip_by_value(scores, 0.0, 1.0), outputs.get(models.VISIBILITY_OUTPUT)
 
 
 def _decode_candidates(heatmaps, crop_to_image, crop_size, inference_config):
@@ -212,15 +222,19 @@ class PoseEstimator:
 
     def _estimate_batch(self, crops, crop_to_image, partner, given):
         """crops [B, H, W, 3], affines [B, 2, 3], partners' rows [B], given poses [B, K, 3] -> image points [B, P, K, 2]
-        of the P poses, joint scores [B, K], joint candidates [B, K, M, 3], M = 0 unless association asks for them."""
+        of the P poses, joint scores [B, K], visibility [B, K, 3], 0 classes of a model that gives
+        none, joint candidates [B, K, M, 3], M = 0 unless association asks for them."""
         config = self.inference_config
         mirrored = images.mirror(crops, self.crop_offset) if config.flip_test else None
         outputs = _forward(self.model, crops, crop_to_image, partner, given, self.skeleton, mirrored)
-        poses, scores = _decode(outputs, crop_to_image, self.crop_size, config)
-        candidates = tf.zeros([tf.shape(scores)[0], scores.shape[1], 0, 3])
+        poses, scores, visibility = _decode(outputs, crop_to_image, self.crop_size, config)
+        nothing = tf.shape(scores)[0], scores.shape[1], 0
+        candidates = tf.zeros([*nothing, 3])
+        if visibility is None:
+            visibility = tf.zeros(nothing)
         if config.association:
             candidates = _decode_candidates(outputs["base_heatmaps"], crop_to_image, self.crop_size, config)
-        return tf.stack(list(poses.values()), axis=1), scores, candidates
+        return tf.stack(list(poses.values()), axis=1), scores, visibility, candidates
 
     def _frame_batches(self, frames, frame_index, boxes):
         """Batches of the form of ``pipeline.crop_dataset``."""
@@ -245,6 +259,8 @@ class PoseEstimator:
         count = self.inference_config.association_candidates if self.inference_config.association else 0
         points = np.zeros([num_people, len(self._network_poses), joints, 2], np.float32)
         candidates = np.zeros([num_people, joints, count, 3], np.float32)
+        classes = len(skeletons.VISIBILITY_CLASSES) if gives_visibility(self.model) else 0
+        visibility = np.zeros([num_people, joints, classes], np.float32)
         scores, done = np.zeros([num_people, joints], np.float32), np.zeros([num_people], bool)
         for batch in batches:
             rows = np.asarray(batch["row"])
@@ -259,18 +275,19 @@ class PoseEstimator:
             given = np.zeros([len(rows) + missing, joints, 3], np.float32)
             if poses is not None:
                 given[: len(rows)] = poses[rows]
-            for array, found in zip((points, scores, candidates), self._estimate(crops, crop_to_image, partner, given)):
+            estimated = self._estimate(crops, crop_to_image, partner, given)
+            for array, found in zip((points, scores, visibility, candidates), estimated):
                 array[rows] = found[: len(rows)]
             done[rows] = True
             if meter:
                 meter.advance(len(rows))
         if not np.isfinite(points).all():
             raise UserError("the model's poses are not finite numbers: its training has diverged; use other weights")
-        return points, scores, candidates, done
+        return points, scores, visibility, candidates, done
 
     def _assemble(self, found, image_ids, boxes, box_scores, skipped):
         """``Estimates`` from what ``_run`` gives."""
-        config, (points, joint_scores, candidates, done) = self.inference_config, found
+        config, (points, joint_scores, visibility, candidates, done) = self.inference_config, found
         boxes, detected = np.asarray(boxes, np.float64).reshape(-1, 4), box_scores is not None
         box_scores = np.asarray(box_scores if detected else np.ones(len(boxes)), np.float32)
         person_scores = joint_scores.mean(axis=1) * box_scores
@@ -289,7 +306,7 @@ class PoseEstimator:
                 # Two boxes of one person would fight for its joints, so the duplicates have gone before.
                 predictions[ASSOCIATION] = self._associate(candidates[keep], predictions[PEAK], box_scores[keep])
                 rows[ASSOCIATION] = keep
-        return Estimates(predictions, rows, skipped)
+        return Estimates(predictions, rows, skipped, visibility if visibility.shape[-1] else None)
 
     def _associate(self, candidates, peaks, box_scores):
         """The candidates [N, K, M, 3] of the people of ``PosePredictions`` assigned to them, as ``PosePredictions``."""
@@ -306,17 +323,26 @@ def _forward(model, crops, crop_to_image, partner, given, skeleton, mirrored_cro
     """The outputs that are decoded; with mirrored crops (the flip test) the mean with theirs."""
     if given is None:
         given = tf.zeros([tf.shape(crops)[0], skeleton.num_joints, 3])
-    outputs = model(_inputs(model, crops, crop_to_image, partner, given), training=False)
-    kept = ["base_heatmaps", *(_POSE_OUTPUTS[name] for name in pose_names(model)[1:])]
+    outputs = _run_network(model, crops, crop_to_image, partner, given)
     if mirrored_crops is None:
-        return {name: outputs[name] for name in kept}
+        return outputs
     mirrored_affines = geometry.mirror_affine(crop_to_image, tuple(crops.shape[1:3]))
     swap = skeleton.flip_order
-    inputs = _inputs(model, mirrored_crops, mirrored_affines, partner, tf.gather(given, swap, axis=1))
-    mirrored = model(inputs, training=False)
-    back = {name: tf.gather(mirrored[name], swap, axis=1) * [-1.0, 1.0] for name in kept[1:]}
-    back["base_heatmaps"] = tf.gather(tf.reverse(mirrored["base_heatmaps"], [2]), swap, axis=3)
-    return {name: (outputs[name] + back[name]) / 2.0 for name in kept}
+    mirrored = _run_network(model, mirrored_crops, mirrored_affines, partner, tf.gather(given, swap, axis=1))
+    heatmaps = tf.gather(tf.reverse(mirrored.pop("base_heatmaps"), [2]), swap, axis=3)
+    back = {name: tf.gather(value, swap, axis=1) for name, value in mirrored.items()}
+    back.update({name: value * [-1.0, 1.0] for name, value in back.items() if name != models.VISIBILITY_OUTPUT})
+    back["base_heatmaps"] = heatmaps
+    return {name: (value + back[name]) / 2.0 for name, value in outputs.items()}
+
+
+def _run_network(model, crops, crop_to_image, partner, given):
+    """The outputs of the model that are decoded, visibility as probabilities."""
+    outputs = model(_inputs(model, crops, crop_to_image, partner, given), training=False)
+    kept = {name: outputs[name] for name in ("base_heatmaps", *(_POSE_OUTPUTS[name] for name in pose_names(model)[1:]))}
+    if gives_visibility(model):
+        kept[models.VISIBILITY_OUTPUT] = tf.nn.softmax(outputs[models.VISIBILITY_OUTPUT])
+    return kept
 
 
 def _takes_partners(model):

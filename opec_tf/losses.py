@@ -1,10 +1,11 @@
-"""The two losses: heatmaps of the base module, and poses (eq. 3).
+"""The losses: heatmaps of the base module, poses (eq. 3), and visibility.
 
-Both take ``y_true`` = joints float32 [B, K, 3], normalised crop (x, y) and weight (0: not labelled, not learnt),
-whatever the output they belong to; or [B, 1 + M, K, 3], the person's joints followed by those of M other people in the
-crop, at whom only the joint-candidate target looks. A value with weight 0 is never looked at: NaN there does no harm.
+All take ``y_true`` = joints float32 [B, K, 4], normalised crop (x, y), weight (0: not labelled, not learnt) and
+visibility (a class, negative: not known, not learnt), whatever the output they belong to; or [B, 1 + M, K, 4], the
+person's joints followed by those of M other people in the crop, at whom only the joint-candidate target looks. Only
+``VisibilityLoss`` needs the fourth number. A position with weight 0 is never looked at: NaN there does no harm.
 
-Both are averages over the labelled joints of the GLOBAL batch. Under a tf.distribute strategy every replica divides its
+All are averages over the labelled joints of the GLOBAL batch. Under a tf.distribute strategy every replica divides its
 sum by the number of labelled joints on all replicas, and Keras adds the gradients; dividing by the replica's own number
 would count a joint more where it has fewer labelled neighbours. To Keras that is reduction SUM, for which it also logs
 the right value.
@@ -84,6 +85,25 @@ class HeatmapLoss(tf.keras.losses.Loss):
         return candidates
 
 
+@tf.keras.utils.register_keras_serializable("opec_tf")
+class VisibilityLoss(tf.keras.losses.Loss):
+    """Cross entropy of the joints' visibility classes, averaged over the joints whose class is known.
+
+    y_pred: [B, K, classes], logits.
+    """
+
+    def __init__(self, *, name="visibility_loss", reduction=tf.keras.losses.Reduction.SUM):
+        super().__init__(name=name, reduction=reduction)
+
+    def call(self, y_true, y_pred):
+        classes = _people(y_true)[0][..., 3]
+        y_pred = tf.cast(y_pred, tf.float32)
+        tf.debugging.assert_shapes([(y_pred, ("B", "K", "classes")), (classes, ("B", "K"))])
+        weights = tf.cast(classes >= 0.0, tf.float32)
+        errors = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(tf.maximum(classes, 0.0), tf.int32), y_pred)
+        return tf.reduce_sum(weights * errors, axis=-1) / _global_labelled(weights)
+
+
 def gaussian_heatmaps(points, size, sigma):
     """Gaussians of height 1.
 
@@ -104,13 +124,17 @@ def gaussian_heatmaps(points, size, sigma):
 
 
 def _labels(y_true):
-    """Joints [B, K, 3] or [B, 1 + M, K, 3] -> the person's positions [B, K, 2], zero where not labelled, its weights
-    [B, K], and the joints of the other people, [B, M, K, 3] or None."""
-    joints, others = tf.cast(y_true, tf.float32), None
-    if joints.shape.rank == 4:
-        joints, others = joints[:, 0], joints[:, 1:]
+    """Joints [B, K, 3 or 4] or [B, 1 + M, K, 3 or 4] -> the person's positions [B, K, 2], zero where not labelled, its
+    weights [B, K], and the joints of the other people, [B, M, K, 3 or 4] or None."""
+    joints, others = _people(y_true)
     weights = joints[..., 2]
     return tf.where(weights[..., None] > 0.0, joints[..., :2], 0.0), weights, others
+
+
+def _people(y_true):
+    """The person's joints [B, K, 3 or 4] and those of the others in the crop, [B, M, K, 3 or 4] or None."""
+    joints = tf.cast(y_true, tf.float32)
+    return (joints[:, 0], joints[:, 1:]) if joints.shape.rank == 4 else (joints, None)
 
 
 def _global_labelled(weights):

@@ -25,16 +25,19 @@ import ssl
 import time
 import urllib.error
 import urllib.request
+from typing import Optional
 
 import cv2
 import grpc
 import numpy as np
 
-from opec_tf import serving_api, visualize
+from opec_tf import drawing, serving_api
 from opec_tf.errors import UserError
 
 _SIGNATURE = "image"
 _OUTPUTS = ("keypoints", "initial_keypoints", "pose_score")
+# Of models that say something of it.
+_VISIBILITY = "visibility"
 _FORMATS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")
 _FIRST_PAUSE = 0.1  # seconds before the first retry; it doubles each time
 _CODE_OF_HTTP = {400: "INVALID_ARGUMENT", 404: "NOT_FOUND", 412: "FAILED_PRECONDITION", 503: "UNAVAILABLE",
@@ -65,12 +68,14 @@ class Poses:
       initial_keypoints: the same, of OPEC-Net's initial pose.
       scores: float32 [N], the mean of each person's joint scores.
       boxes: float32 [N, 4], the boxes asked for.
+      visibility: float32 [N, K, 3], probabilities of skeletons.VISIBILITY_CLASSES; None of a model that gives none.
     """
 
     keypoints: np.ndarray
     initial_keypoints: np.ndarray
     scores: np.ndarray
     boxes: np.ndarray
+    visibility: Optional[np.ndarray] = None
 
 
 class PoseClient:
@@ -215,7 +220,7 @@ class PoseClient:
         try:
             with urllib.request.urlopen(request, timeout=max(seconds, 0.001), context=self._ssl) as answer:
                 outputs = json.loads(answer.read())["outputs"]
-            return {name: np.array(outputs[name], np.float32) for name in _OUTPUTS}
+            return {name: np.array(outputs[name], np.float32) for name in _answered(outputs)}
         except urllib.error.HTTPError as error:
             code = _CODE_OF_HTTP.get(error.code, "UNKNOWN")
             try:
@@ -269,11 +274,9 @@ def decode_picture(image_bytes):
 
 
 def draw(image_bytes, poses, skeleton, hidden_score=0.3):
-    """The picture, RGB uint8 [h, w, 3], with the poses over it; joints of a lower score are drawn as occluded."""
-    # draw_people leaves out joints whose third number is 0; here it is a score, and every joint is drawn.
-    keypoints = np.concatenate([poses.keypoints[..., :2], np.ones_like(poses.keypoints[..., 2:])], axis=-1)
-    hidden = poses.keypoints[..., 2] < hidden_score
-    return visualize.draw_people(decode_picture(image_bytes), keypoints, skeleton, hidden)
+    """The picture, RGB uint8 [h, w, 3], with the poses over it; see ``drawing.mark_joints``."""
+    keypoints, hidden = drawing.mark_joints(poses.keypoints, hidden_score, poses.visibility)
+    return drawing.draw_people(decode_picture(image_bytes), keypoints, skeleton, hidden)
 
 
 def _read(path):
@@ -307,12 +310,18 @@ def _pause(error, attempt, retries, give_up):
 
 
 def _arrays(response):
-    return {name: serving_api.to_array(response.outputs[name]) for name in _OUTPUTS}
+    return {name: serving_api.to_array(response.outputs[name]) for name in _answered(response.outputs)}
+
+
+def _answered(outputs):
+    """Names of the outputs to read."""
+    return (*_OUTPUTS, _VISIBILITY) if _VISIBILITY in outputs else _OUTPUTS
 
 
 def _unpad(outputs, boxes):
-    keypoints, initial, scores = (outputs[name][0, : len(boxes)] for name in _OUTPUTS)
-    return Poses(keypoints, initial, scores, boxes)
+    people = {name: values[0, : len(boxes)] for name, values in outputs.items()}
+    keypoints, initial, scores = (people[name] for name in _OUTPUTS)
+    return Poses(keypoints, initial, scores, boxes, people.get(_VISIBILITY))
 
 
 def _result(future):

@@ -6,7 +6,8 @@ People are found by OpenCV's HOG detector, which misses most of those in a crowd
 (--detector=yolox_s.onnx, yolov8n.onnx or yolov3.cfg) or give --boxes. --detector=none: each image is one person's box.
 
 OUTPUT_DIR/predictions.json holds COCO results with file names; image_id is the number that a file is named by, where
-all are, else its place from 1 on; of a video's frames it counts from 0. OUTPUT_DIR/drawings/ holds the drawings.
+all are, else its place from 1 on; of a video's frames it counts from 0. People have "visibility" where the model tells:
+for each joint the probabilities [visible, occluded, outside the picture]. OUTPUT_DIR/drawings/ holds the drawings.
 """
 
 from absl import flags as absl_flags
@@ -40,7 +41,8 @@ absl_flags.DEFINE_bool("draw", True, "draw the poses")
 absl_flags.DEFINE_bool("compare", False, "draw the base's heatmap peaks beside the refined poses")
 absl_flags.DEFINE_float(
     "hidden_score", prediction.DrawingStyle.hidden_score,
-    "joints whose heatmap peak is below this are drawn as occluded, unless an annotation file says what they are",
+    "joints whose heatmap peak is below this are drawn as occluded, unless the model or an annotation file says what "
+    "they are",
 )  # fmt: skip
 absl_flags.DEFINE_bool("strict", False, "stop at the first unreadable image instead of skipping it with a warning")
 

@@ -8,13 +8,12 @@ import pathlib
 
 import numpy as np
 
-from opec_tf import config, detection, detectors, files, visualize
+from opec_tf import config, detection, detectors, drawing, files
 from opec_tf.config import DataConfig
 from opec_tf.errors import UserError
 from opec_tf.frames import Video, VideoWriter
 from opec_tf.inference import ASSOCIATION, PEAK, PoseEstimator
 from opec_tf.progress import Progress
-from opec_tf.skeletons import OCCLUDED, UNLABELLED
 from opec_tf.training import workdir
 
 # A chunk ends at this many bytes of decoded frames, or with as many people as two batches.
@@ -29,8 +28,8 @@ class DrawingStyle:
     """What is drawn.
 
     Attributes:
-      hidden_score: a joint whose score is below this is drawn as occluded, unless the boxes' labels say what it is. The
-        network has no output for visibility; a low heatmap peak is the nearest to it.
+      hidden_score: a joint whose score is below this is drawn as occluded where neither the network nor the boxes'
+        labels say what it is; see ``drawing.mark_joints``.
       compare: the base's pose on the left, the refined one on the right.
     """
 
@@ -95,23 +94,6 @@ def trained_box_margin(root, stage):
     return config.from_mapping(DataConfig, files.read_json(workdir.stage_folder(root, stage).config)).box_margin
 
 
-def hidden_joints(keypoints, labels, hidden_score):
-    """Which joints are drawn as occluded: those labelled so; where there is no label, those of a low score.
-
-    Args:
-      keypoints: [N, K, 3], (x, y, score).
-      labels: [N, K, 3], (x, y, v), or None.
-      hidden_score: the score below which a joint without a label counts as hidden.
-
-    Returns:
-      bool [N, K].
-    """
-    by_score = keypoints[..., 2] < hidden_score
-    if labels is None:
-        return by_score
-    return np.where(labels[..., 2] == UNLABELLED, by_score, labels[..., 2] == OCCLUDED)
-
-
 def draw_pose(image, row, name, estimates, boxes, skeleton, hidden_score):
     """Draws one of the network's poses of the people of an image.
 
@@ -130,10 +112,9 @@ def draw_pose(image, row, name, estimates, boxes, skeleton, hidden_score):
     people = estimates.rows[name]
     mine = boxes.image_index[people] == row
     keypoints, people = estimates.predictions[name].keypoints[mine], people[mine]
-    hidden = hidden_joints(keypoints, None if boxes.labels is None else boxes.labels[people], hidden_score)
-    # draw_people leaves out joints whose third number is 0; a joint of the lowest score is drawn too, as hidden.
-    keypoints = np.concatenate([keypoints[..., :2], np.ones_like(keypoints[..., 2:])], axis=-1)
-    return visualize.draw_people(image, keypoints, skeleton, hidden, people - np.searchsorted(boxes.image_index, row))
+    visibility, labels = (None if known is None else known[people] for known in (estimates.visibility, boxes.labels))
+    keypoints, hidden = drawing.mark_joints(keypoints, hidden_score, visibility, labels)
+    return drawing.draw_people(image, keypoints, skeleton, hidden, people - np.searchsorted(boxes.image_index, row))
 
 
 def title(name):
@@ -195,10 +176,10 @@ def _people_of_frame(boxes, row, image):
 
 
 def _coco_results(estimates, rows, chunk, source):
-    """COCO results of the final pose, with the file names."""
-    people = estimates.predictions[estimates.final]
-    frame_rows = rows[chunk.image_index[estimates.rows[estimates.final]]]
-    return [
+    """COCO results of the final pose, with the file names and, where the network says it, each joint's visibility."""
+    people, boxes = estimates.predictions[estimates.final], estimates.rows[estimates.final]
+    frame_rows = rows[chunk.image_index[boxes]]
+    results = [
         {
             "file_name": source.names[row], "image_id": image_id, "category_id": 1,
             "keypoints": np.round(keypoints, 3).ravel().tolist(), "score": round(score, 5), "bbox": box,
@@ -207,23 +188,27 @@ def _coco_results(estimates, rows, chunk, source):
             frame_rows, people.image_ids.tolist(), people.keypoints, people.scores.tolist(), people.boxes.tolist()
         )
     ]  # fmt: skip
+    if estimates.visibility is not None:
+        for result, visibility in zip(results, estimates.visibility[boxes].astype(float)):
+            result["visibility"] = np.round(visibility, 4).tolist()
+    return results
 
 
 def _draw(image, position, estimates, chunk, skeleton, style):
     """The drawing of the frame at a position of the chunk."""
     names = (PEAK, estimates.final) if style.compare else (estimates.final,)
     drawings = [draw_pose(image, position, name, estimates, chunk, skeleton, style.hidden_score) for name in names]
-    return visualize.contact_sheet(drawings, 2, [title(name) for name in names]) if style.compare else drawings[0]
+    return drawing.contact_sheet(drawings, 2, [title(name) for name in names]) if style.compare else drawings[0]
 
 
 @contextlib.contextmanager
 def _drawing_writer(source, folder):
-    """Gives a function (row, drawing) that writes the drawing of a frame, named as the source is."""
+    """Gives a function (row, drawn) that writes the drawing of a frame, named as the source is."""
     if isinstance(source, Video):
         with VideoWriter(folder / f"{pathlib.Path(source.path).stem}.mp4", source.rate) as writer:
-            yield lambda row, drawing: writer.write(drawing)
+            yield lambda row, drawn: writer.write(drawn)
     else:
         stems = [os.path.splitext(name)[0] for name in source.names]
         # a.png and a.jpg would both become a.jpg.
         stems = stems if len(set(stems)) == len(stems) else source.names
-        yield lambda row, drawing: visualize.write_image(folder / f"{stems[row]}.jpg", drawing)
+        yield lambda row, drawn: drawing.write_image(folder / f"{stems[row]}.jpg", drawn)

@@ -6,13 +6,13 @@ import logging
 import numpy as np
 import tensorflow as tf
 
-from opec_tf import detection, detectors, files, given_poses, images, inference, prediction, skeletons, visualize
+from opec_tf import detection, detectors, drawing, files, given_poses, images, inference, plots, prediction, skeletons
 from opec_tf.config import DetectorConfig
 from opec_tf.data.annotations import load_all
 from opec_tf.detectors import detections_file
 from opec_tf.errors import UserError
-from opec_tf.evaluation import coco_eval, predictions
-from opec_tf.skeletons import OCCLUDED
+from opec_tf.evaluation import coco_eval, predictions, visibility
+from opec_tf.skeletons import OCCLUDED, UNKNOWN
 from opec_tf.training import workdir
 
 _TABLE_KEYS = (
@@ -26,11 +26,13 @@ _SHEET_CELL = (330, 330)
 def evaluate(
     root, output_dir, *, split, data_config, inference_config, stage=None, boxes="gt", initial_poses=None,
     box_margin=None, detector_config=DetectorConfig(),
+    hidden_score=prediction.DrawingStyle.hidden_score,
 ):  # fmt: skip
     """Scores the model of a workdir on a split and writes COCO results, drawings and, last of all, metrics.json.
 
     With annotated boxes it is known whose pose each is: the swap rate joins the metrics, and accuracy by level of
-    occlusion goes to occlusion.json and occlusion_curves.png.
+    occlusion goes to occlusion.json and occlusion_curves.png. What the model says of visibility is scored among the
+    last pose's metrics, see ``score_visibility``, and its calibration goes to reliability.json and reliability.png.
 
     Args:
       root: the workdir.
@@ -44,6 +46,7 @@ def evaluate(
       initial_poses: COCO results JSON of another system's poses, which the model refines; they bring their own boxes.
       box_margin: side of a crop over side of its person's box; None: what the model was trained with.
       detector_config: ``DetectorConfig``.
+      hidden_score: threshold of the rule that predicted visibility is compared with, see ``prediction.DrawingStyle``.
 
     Returns:
       pose name -> dict of metrics.
@@ -84,7 +87,12 @@ def evaluate(
         for name, row in metrics.items():
             row.update({key: value for key, value in levels[name]["all"].items() if key == "swap"})
         write_occlusion(output_dir, levels)
-    visualize.write_image(output_dir / "contact_sheet.jpg", contact_sheet(estimates, annotations, people, skeleton))
+        scores, bins = score_visibility(estimates, annotations, skeleton, hidden_score)
+        if scores:
+            metrics[estimates.final].update(scores)
+            files.write_json(output_dir / "reliability.json", bins, indent=2)
+            plots.plot_reliability(bins, output_dir / "reliability.png")
+    drawing.write_image(output_dir / "contact_sheet.jpg", contact_sheet(estimates, annotations, people, skeleton))
     write(output_dir, estimates, metrics, settings)
     return metrics
 
@@ -130,12 +138,38 @@ def score_by_occlusion(estimates, annotations, protocol):
     }
 
 
+def score_visibility(estimates, annotations, skeleton, hidden_score):
+    """Scores the visibility predicted in ``annotated_boxes``, of all joints of which it is known; ({}, {}) where the
+    model predicts none or it is known of none.
+
+    Returns:
+      (flat dict: "visibility_" and the keys of ``visibility.accuracy``, and ``visibility_ece``; of the rule that joints
+      with a heatmap peak below ``hidden_score`` are occluded "visibility_by_peak_" and the keys of ``accuracy``, and
+      ``visibility_best_hidden_score``, the threshold that would have been best here; the bins of ``calibration``)
+    """
+    people = annotations.select(_cropped_rows(annotations)).with_skeleton(skeleton)
+    rows = estimates.rows[estimates.final]
+    classes = people.visibility[rows]
+    if estimates.visibility is None or (classes == UNKNOWN).all():
+        return {}, {}
+    probabilities = estimates.visibility[rows]
+    peaks = estimates.predictions[estimates.final].keypoints[..., 2]
+    error, bins = visibility.calibration(classes, probabilities)
+    own = visibility.accuracy(classes, probabilities.argmax(axis=-1))
+    rule = visibility.accuracy(classes, visibility.by_score(peaks, hidden_score))
+    scores = {f"visibility_{name}": value for name, value in own.items()}
+    scores["visibility_ece"] = error
+    scores.update({f"visibility_by_peak_{name}": value for name, value in rule.items()})
+    scores["visibility_best_hidden_score"] = visibility.best_threshold(classes, peaks)
+    return scores, bins
+
+
 def write_occlusion(output_dir, levels):
     """Writes occlusion.json and, of the last pose of each kind (peak, initial, pose, couple), occlusion_curves.png."""
     files.write_json(output_dir / "occlusion.json", levels, indent=2)
     last = {name.rstrip("0123456789"): name for name in levels}
     curves = {prediction.title(name): levels[name] for name in last.values()}
-    visualize.plot_occlusion_curves(curves, output_dir / "occlusion_curves.png")
+    plots.plot_occlusion_curves(curves, output_dir / "occlusion_curves.png")
 
 
 def table(metrics):
@@ -147,6 +181,24 @@ def table(metrics):
         cells = [f"{100 * row[key]:.1f}" if row.get(key, -1) >= 0 else "-" for key in keys]
         lines.append(name.ljust(width) + "".join(cell.rjust(8) for cell in cells))
     return "\n".join(lines)
+
+
+def visibility_line(metrics):
+    """What the last pose's metrics say of predicted visibility, as text; "" where nothing."""
+    last = list(metrics.values())[-1]
+    if "visibility_accuracy" not in last:
+        return ""
+
+    def percents(prefix):
+        names = ("accuracy", "balanced_accuracy", "recall_visible", "recall_occluded", "recall_outside")
+        found = [(name.replace("_", " "), last.get(f"{prefix}_{name}")) for name in names]
+        return ", ".join(f"{name} {100 * value:.1f}" for name, value in found if value is not None)
+
+    return (
+        f"visibility: {percents('visibility')}, "
+        f"calibration error {100 * last['visibility_ece']:.1f}\n"
+        f"  by heatmap peak alone: {percents('visibility_by_peak')}"
+    )
 
 
 def write(output_dir, estimates, metrics, settings):
@@ -189,10 +241,10 @@ def contact_sheet(estimates, annotations, boxes, skeleton, hidden_score=predicti
     for row in shown:
         image = images.decode(tf.io.read_file(str(annotations.image_paths[row]))).numpy()
         truth = annotations.keypoints[annotations.image_index == row]
-        drawings.append(visualize.draw_people(image, truth, annotations.skeleton, truth[..., 2] == OCCLUDED))
+        drawings.append(drawing.draw_people(image, truth, annotations.skeleton, truth[..., 2] == OCCLUDED))
         drawings += [prediction.draw_pose(image, row, name, estimates, boxes, skeleton, hidden_score) for name in names]
         titles += ["ground truth", *map(prediction.title, names)]
-    return visualize.contact_sheet(drawings, 2 * (1 + len(names)), titles, _SHEET_CELL)
+    return drawing.contact_sheet(drawings, 2 * (1 + len(names)), titles, _SHEET_CELL)
 
 
 def _check_skipped(estimates, num_images):

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from opec_tf import exporting, pose_client, visualize
+from opec_tf import drawing, exporting, pose_client
 from opec_tf.model_server.server import ModelServer
 from opec_tf.skeletons import SKELETONS
 from opec_tf.training import workdir
@@ -10,14 +10,14 @@ from opec_tf.training import workdir
 BATCH_SIZES = (1, 2)
 
 
-def export_and_ask(root, model_dir, people, drawing, inference_config):
+def export_and_ask(root, model_dir, people, drawing_path, inference_config):
     """Exports a run, unless that was done before, serves it, and draws what a client is answered.
 
     Args:
       root: workdir of the run.
       model_dir: folder for the export.
       people: ``PoseAnnotations``; those of the first picture are asked about.
-      drawing: image file to write.
+      drawing_path: image file to write.
       inference_config: ``InferenceConfig`` of the export.
 
     Returns:
@@ -32,5 +32,5 @@ def export_and_ask(root, model_dir, people, drawing, inference_config):
         with pose_client.PoseClient(f"127.0.0.1:{server.port}", model=name) as client:
             poses = client.estimate(picture, boxes)
     skeleton = SKELETONS[workdir.read_model_config(root).skeleton]
-    visualize.write_image(drawing, pose_client.draw(picture, poses, skeleton))
+    drawing.write_image(drawing_path, pose_client.draw(picture, poses, skeleton))
     return len(poses.scores)

@@ -9,9 +9,10 @@ Signatures, all numbers float32; B is the dimension along which a server may bat
 
 Each answers ``keypoints`` [..., K, 3], (x, y, score), in pixels of the picture or crop, from the most refined pose that
 the model has; ``initial_keypoints`` [..., K, 3], OPEC-Net's initial pose (of a base alone both are its heatmap peak);
-and ``pose_score`` [...], the mean of the joint scores. Pictures are decoded as ``images.decode`` does it: JPEG, PNG,
-BMP or the first frame of a GIF, turned upright by a JPEG's Exif orientation; boxes and keypoints are of the upright
-picture.
+``pose_score`` [...], the mean of the joint scores; and, of a model that predicts it, ``visibility`` [..., K, 3], the
+probabilities that a joint is visible, occluded or outside the picture. Pictures are decoded as ``images.decode`` does
+it: JPEG, PNG, BMP or the first frame of a GIF, turned upright by a JPEG's Exif orientation; boxes and keypoints are of
+the upright picture.
 
 A model server does not hold a request to the shapes of a signature, so the graph itself refuses what it cannot answer.
 """
@@ -152,14 +153,17 @@ class PoseSignatures(tf.Module):
         affines = tf.pad(affines, [[0, absent], [0, 0], [0, 0]])
         if partner is not None:
             partner = tf.pad(partner, [[0, absent]], constant_values=-1)
-        poses, scores = self._estimate_crops(crops, affines, partner=partner)
+        poses, scores, visibility = self._estimate_crops(crops, affines, partner=partner)
         final = list(poses)[-1]
         initial = "initial" if "initial" in poses else final
-        return {
+        answers = {
             "keypoints": tf.concat([poses[final], scores[..., None]], axis=-1)[:count],
             "initial_keypoints": tf.concat([poses[initial], scores[..., None]], axis=-1)[:count],
             "pose_score": tf.reduce_mean(scores, axis=-1)[:count],
         }
+        if visibility is not None:
+            answers["visibility"] = visibility[:count]
+        return answers
 
 
 def largest_overlap(boxes, present):

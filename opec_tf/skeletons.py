@@ -12,6 +12,12 @@ import numpy as np
 
 # Visibility of a joint, the v of (x, y, v) in every annotation: whether it is labelled, and if so whether it is seen.
 UNLABELLED, OCCLUDED, VISIBLE = 0, 1, 2
+# What is known or predicted of every joint, the unlabelled ones too: an index into this, or UNKNOWN.
+VISIBILITY_CLASSES = ("visible", "occluded", "outside")
+UNKNOWN = -1
+
+# CrowdPose labels the visibility of these as 1 always, so it says nothing about occlusion.
+_WITHOUT_VISIBILITY = ("head", "neck")
 
 # OKS sigmas. Body and face joints: COCO (pycocotools, Params.setKpParams). head and neck: CrowdPose's tools. MPII
 # publishes none (its metric is PCKh), so pelvis takes the hips' and thorax the neck's.
@@ -92,6 +98,11 @@ class Skeleton:
     def sigmas(self):
         """OKS sigmas, float32 [K]; a joint's OKS falls to exp(-1/2) at distance 2 sigma sqrt(area)."""
         return np.array([_SIGMAS[joint] for joint in self.joints], np.float32)
+
+    @functools.cached_property
+    def has_visibility(self):
+        """Joints whose label says whether they are seen, bool [K]: all but head and neck."""
+        return np.array([joint not in _WITHOUT_VISIBILITY for joint in self.joints])
 
     def mapping_from(self, source):
         """For each joint of this skeleton its index in ``source``, or -1 where that has no such joint; int32 [K]."""

@@ -85,7 +85,8 @@ def measure_training(model_config, train_config, jit_compile, repeats, seconds):
     crops = tf.random.stateless_uniform([batch, *model_config.crop_size, 3], [0, 0], 0.0, 255.0)
     joints = skeletons.SKELETONS[model_config.skeleton].num_joints
     places = tf.random.stateless_uniform([batch, joints, 2], [0, 1], -1.0)
-    joints = tf.concat([places, tf.ones_like(places[..., :1])], axis=-1)
+    weights = tf.ones_like(places[..., :1])
+    joints = tf.concat([places, weights, tf.zeros_like(weights)], axis=-1)
     targets = {name: joints for name in model.loss}
     result = _timed(lambda: model.train_on_batch(crops, targets), repeats, seconds)
     return {"crops_per_second": batch / result["median_s"], **result, **_memory()}

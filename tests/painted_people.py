@@ -11,10 +11,11 @@ CONFIG = ModelConfig(crop_height=160, crop_width=128)
 COLOR_OF_JOINT = (np.arange(12) // 2) % 3
 
 
-def color_model(base_only=False):
+def color_model(base_only=False, visibility=None):
     """A model without weights whose joints are where the crop's red, green and blue are: a quarter-size heatmap each.
 
-    Peaks have the height of the colour's maximum over 255, poses are the squared heatmap's centre of mass.
+    Peaks have the height of the colour's maximum over 255, poses are the squared heatmap's centre of mass; the logits
+    of visibility, [12, 3] where they are given, are the same for everybody.
     """
     crops = tf.keras.Input((*CONFIG.crop_size, 3))
     heatmaps = tf.gather(tf.keras.layers.AveragePooling2D(4)(crops / 255.0), COLOR_OF_JOINT, axis=3)
@@ -24,6 +25,8 @@ def color_model(base_only=False):
     outputs = {"base_heatmaps": heatmaps}
     if not base_only:
         outputs.update({name: pose for name in ("initial_pose", "pose_1", "pose_2", "pose_3")})
+    if visibility is not None:
+        outputs["visibility"] = 0.0 * tf.reduce_sum(crops, axis=[1, 2, 3])[:, None, None] + visibility
     return tf.keras.Model(crops, outputs)
 
 

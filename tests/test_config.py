@@ -81,4 +81,9 @@ def test_json_round_trip_keeps_tuples_and_ignores_other_keys():
     assert mapping["adaption_channels"] == [32, 16, 16]
     assert config.from_mapping(ModelConfig, mapping) == model
     assert config.from_mapping(TrainConfig, mapping) == train
-    assert config.from_mapping(ModelConfig, {"trunk": "resnet50"}) == ModelConfig(trunk="resnet50")
+
+
+def test_a_setting_that_a_file_lacks_is_as_before_it_existed():
+    expected = ModelConfig(trunk="resnet50", predict_visibility=False)
+    assert config.from_mapping(ModelConfig, {"trunk": "resnet50"}) == expected
+    assert config.from_mapping(TrainConfig, {"seed": 3}) == TrainConfig(seed=3)

@@ -36,18 +36,23 @@ def test_table_and_files(run, data):
         f"--metrics_out={data}/flat.json", "--peak_refinement=quarter", "--association",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    rows = [line.split() for line in result.stdout.splitlines()]
+    *table, told, by_peak = result.stdout.splitlines()
+    assert told.startswith("visibility: accuracy ") and by_peak.startswith("  by heatmap peak alone: accuracy ")
+    rows = [line.split() for line in table]
     assert [row[0] for row in rows[-7:]] == ["pose", "peak", "association", "initial", "pose_1", "pose_2", "pose_3"]
     assert rows[-7][1:7] == ["AP", "AP50", "AP75", "AP80", "AP90", "AR"]
     flat = json.loads((data / "flat.json").read_text())
     assert {"AP", "AP50", "AP75", "AP80", "AP90", "AR", "vis50", "vis75", "vis90"} <= set(flat)
+    # All labelled joints are visible; the peaks of the untrained model are far below --hidden_score.
+    assert flat["visibility_accuracy"] == flat["visibility_recall_visible"] == flat["visibility_balanced_accuracy"]
+    assert 0 <= flat["visibility_ece"] <= 1 and flat["visibility_by_peak_accuracy"] == 0.0
     assert all(isinstance(value, float) for value in flat.values())
     metrics = json.loads((data / "out" / "metrics.json").read_text())
     assert metrics["poses"]["pose_3"] == flat and metrics["settings"]["peak_refinement"] == "quarter"
     assert sorted(path.name for path in (data / "out").iterdir()) == [
         "contact_sheet.jpg", "metrics.json", "occlusion.json", "occlusion_curves.png", "predictions_association.json",
         "predictions_initial.json", "predictions_peak.json", "predictions_pose_1.json", "predictions_pose_2.json",
-        "predictions_pose_3.json",
+        "predictions_pose_3.json", "reliability.json", "reliability.png",
     ]  # fmt: skip
 
 

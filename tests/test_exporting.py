@@ -64,6 +64,7 @@ def test_metadata_says_what_the_numbers_mean(exported):
     assert metadata["joints"] == list(skeleton.joints) and metadata["edges"] == skeleton.edges.tolist()
     assert metadata["input_size"] == {"height": 64, "width": 64} and metadata["stage"] == "opec"
     assert metadata["flip_test"] is False and metadata["version"] == 1
+    assert metadata["visibility"] == ["visible", "occluded", "outside"]
     assert {"git_revision", "trained_at_git_revision", "metrics"} <= set(metadata)
 
 
@@ -148,6 +149,8 @@ def test_saved_model_cli_shows_the_signatures_and_answers_from_a_jpeg(exported, 
     shown = subprocess.run([*command, "show", "--all", "--dir", folder], capture_output=True, text=True, check=True)
     listed = [line.split("'")[1] for line in shown.stdout.splitlines() if line.startswith("signature_def[")]
     assert sorted(listed) == ["__saved_model_init_op", "crops", "image", "serving_default"]
+    outputs = {line.split("'")[1] for line in shown.stdout.splitlines() if line.strip().startswith("outputs[")}
+    assert outputs == {"__saved_model_init_op", "initial_keypoints", "keypoints", "pose_score", "visibility"}
     np.save(tmp_path / "image.npy", np.array([serving_run.jpeg()]))
     np.save(tmp_path / "boxes.npy", serving_run.BOXES[:1])
     inputs = f"image_bytes={tmp_path}/image.npy;boxes={tmp_path}/boxes.npy"

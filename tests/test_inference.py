@@ -150,6 +150,21 @@ def test_frames_in_memory_give_what_files_give(scene):
         )
 
 
+@pytest.mark.parametrize("flip_test", [False, True])
+def test_visibility_is_given_as_probabilities_for_all_boxes(scene, tmp_path, flip_test):
+    logits = np.random.default_rng(2).normal(size=(12, 3)).astype(np.float32)
+    (tmp_path / "bad.png").write_bytes(b"")
+    paths = [str(tmp_path / "bad.png"), *scene["image_paths"][1:]]
+    estimates = estimate(scene, color_model(visibility=logits), image_paths=paths, flip_test=flip_test)
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    if flip_test:  # each joint's mean with its mirror image's
+        expected = (expected + expected[skeletons.BODY12.flip_order]) / 2
+    done = scene["image_index"] != 0
+    np.testing.assert_allclose(estimates.visibility[done], np.tile(expected, [done.sum(), 1, 1]), atol=1e-6)
+    assert not estimates.visibility[~done].any() and len(estimates.visibility) == 5
+    assert estimate(scene).visibility is None
+
+
 def test_weights_of_a_diverged_training_are_named(scene):
     crops = tf.keras.Input((*CONFIG.crop_size, 3))
     maps = tf.zeros_like(tf.repeat(crops[:, ::4, ::4, :1], 12, axis=3))

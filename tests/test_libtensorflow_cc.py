@@ -49,7 +49,7 @@ def test_every_signature_runs_and_bad_input_is_refused(program, exported, tmp_pa
     assert len(lines) == 3 * 2 * 3
     shapes = {(signature, int(batch), output): shape for signature, batch, output, shape, _ in lines}
     assert shapes["serving_default", 3, "keypoints"] == "[3,12,3]" and shapes["crops", 1, "pose_score"] == "[1]"
-    assert shapes["image", 3, "initial_keypoints"] == "[3,2,12,3]"
+    assert shapes["image", 3, "initial_keypoints"] == shapes["image", 3, "visibility"] == "[3,2,12,3]"
     loaded = tf.saved_model.load(str(exported[1] / "1"))
     expected = loaded.signatures["serving_default"](
         image_bytes=tf.constant([serving_run.jpeg()]), boxes=tf.constant(serving_run.BOXES[:1])

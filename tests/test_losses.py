@@ -143,3 +143,16 @@ def test_xla_agrees():
         predictions = generator.uniform(0, 1, shape).astype(np.float32)
         compiled = tf.function(loss, jit_compile=True)(joints, predictions)
         assert compiled.numpy() == pytest.approx(loss(joints, predictions).numpy(), rel=1e-5)
+
+
+def test_visibility_loss_is_the_mean_cross_entropy_of_the_known_joints():
+    joints = np.array([[[0, 0, 1, 0], [np.nan, np.nan, 0, 2]], [[0, 0, 1, -1], [0, 0, 1, 1]]], np.float32)
+    probabilities = np.array([[[0.5, 0.25, 0.25], [0.2, 0.4, 0.4]], [[0.9, 0.05, 0.05], [0.1, 0.8, 0.1]]], np.float32)
+    logits = tf.Variable(np.log(probabilities) + 3.0)
+    with tf.GradientTape() as tape:
+        loss = losses.VisibilityLoss()(joints, logits)
+    assert loss.numpy() == pytest.approx(-(math.log(0.5) + math.log(0.4) + math.log(0.8)) / 3)
+    wanted = np.array([[[1, 0, 0], [0, 0, 1]], [[0, 0, 0], [0, 1, 0]]])
+    known = np.array([[1, 1], [0, 1]])[..., None]
+    np.testing.assert_allclose(tape.gradient(loss, logits), known * (probabilities - wanted) / 3, atol=1e-6)
+    assert losses.VisibilityLoss()(joints[1:, :1], logits[1:, :1]).numpy() == 0.0

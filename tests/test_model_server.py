@@ -97,7 +97,7 @@ PREDICT = {
         lambda m: m.output_filter.append("z"),
         "INVALID_ARGUMENT",
         "output tensor alias not found in signature: z Outputs expected to be in the set "
-        "{initial_keypoints,keypoints,pose_score}.",
+        "{initial_keypoints,keypoints,pose_score,visibility}.",
     ),
     "repeated filter": (
         lambda m: m.output_filter.extend(["keypoints", "keypoints"]),
@@ -199,7 +199,9 @@ def test_rest_answers_as_grpc(server, stubs):
     ).outputs["keypoints"]
     path = f"/v1/models/{NAME}:predict"
     code, rows = rest(server, "POST", path, {"instances": [{"image_bytes": image, "boxes": box} for box in boxes]})
-    assert code == 200 and set(rows["predictions"][0]) == {"keypoints", "initial_keypoints", "pose_score"}
+    assert code == 200 and set(rows["predictions"][0]) == {
+        "keypoints", "initial_keypoints", "pose_score", "visibility",
+    }  # fmt: skip
     found = [row["keypoints"] for row in rows["predictions"]]
     np.testing.assert_allclose(found, serving_api.to_array(expected), atol=1e-3)
     content = {"signature_name": "image", "inputs": {"image_bytes": [image], "boxes": [boxes]}}
@@ -303,7 +305,7 @@ def test_the_end_waits_for_what_is_under_way(exported, monkeypatch, over_rest):
     asking.join(120)
     ending.join(120)
     channel.close()
-    assert answers == [200 if over_rest else 3] and not ending.is_alive()
+    assert answers == [200 if over_rest else 4] and not ending.is_alive()
 
 
 def test_versions_are_taken_up_and_a_broken_one_is_not(exported, tmp_path):

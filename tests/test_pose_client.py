@@ -46,6 +46,8 @@ def test_people_are_answered_one_by_one_in_order(client, expected):
         np.testing.assert_allclose(poses.keypoints, expected.keypoints[rows], atol=1e-2)
         np.testing.assert_allclose(poses.initial_keypoints, expected.initial_keypoints[rows], atol=1e-2)
         np.testing.assert_allclose(poses.scores, expected.scores[rows], atol=1e-4)
+        np.testing.assert_allclose(poses.visibility, expected.visibility[rows], atol=1e-3)
+        np.testing.assert_allclose(poses.visibility.sum(axis=-1), np.ones([len(rows), 12]), atol=1e-5)
         np.testing.assert_array_equal(poses.boxes, boxes)
 
 
@@ -212,6 +214,9 @@ def test_command(server, expected, tmp_path, rest):
     assert {result["file_name"] for result in results} == {"a.jpg"}
     found = np.array([result["keypoints"] for result in results]).reshape(2, 12, 3)
     np.testing.assert_allclose(found, expected.keypoints, atol=0.02)
+    visibility = np.array([result["visibility"] for result in results])
+    np.testing.assert_allclose(visibility, expected.visibility, atol=1e-3)
+    assert lines[1].split()[-1] == ("visible", "occluded", "outside")[visibility[0, 0].argmax()]
     drawing = cv2.imread(str(tmp_path / "drawing.jpg"))
     assert drawing.shape == (120, 160, 3)
     assert np.abs(drawing[..., ::-1].astype(float) - serving_run.picture()).max() > 60
@@ -253,7 +258,7 @@ def test_the_client_can_be_copied_out(tmp_path):
     """The client and the leaves that it imports, without the rest of the package."""
     (tmp_path / "opec_tf").mkdir()
     for name in ("__init__", "client", "pose_client", "serving_api", "cli", "flags", "errors", "files", "records",
-                 "skeletons", "visualize"):  # fmt: skip
+                 "skeletons", "drawing"):  # fmt: skip
         shutil.copy(ROOT / "opec_tf" / f"{name}.py", tmp_path / "opec_tf")
     command = [sys.executable, "-m", "opec_tf.client", "--helpfull"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

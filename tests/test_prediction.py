@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from painted_people import COLOR_OF_JOINT, CONFIG, color_model, paint
 
-from opec_tf import detection, frames, prediction
+from opec_tf import detection, drawing, frames, prediction, skeletons
 from opec_tf.config import InferenceConfig
 from opec_tf.errors import UserError
 
@@ -165,10 +165,17 @@ def test_unwritable_output_folder(folder, tmp_path):
         predict(frames.open_source(str(folder), strict=False), None, tmp_path / "file" / "out")
 
 
-def test_hidden_joints_follow_labels_then_scores():
-    keypoints = np.zeros([1, 4, 3])
-    keypoints[0, :, 2] = [0.1, 0.9, 0.1, 0.9]
-    labels = np.zeros([1, 4, 3])
-    labels[0, :, 2] = [2, 1, 0, 0]
-    np.testing.assert_array_equal(prediction.hidden_joints(keypoints, None, 0.3), [[True, False, True, False]])
-    np.testing.assert_array_equal(prediction.hidden_joints(keypoints, labels, 0.3), [[False, True, True, False]])
+def test_visibility_is_written_and_decides_what_is_drawn(folder, tmp_path):
+    """Left joints are occluded, right ones outside the picture."""
+    source = frames.open_source(f"{folder}/0.png", strict=False)
+    left = np.arange(12) % 2 == 0
+    logits = np.log(np.where(left[:, None], [0.25, 0.5, 0.25], [0.125, 0.125, 0.75])).astype(np.float32)
+    predict(source, shifted_boxes([0]), tmp_path / "told", color_model(visibility=logits))
+    predict(source, shifted_boxes([0]), tmp_path / "untold")
+    (told,), (untold,) = results(tmp_path / "told"), results(tmp_path / "untold")
+    assert told.pop("visibility") == [[0.25, 0.5, 0.25], [0.125, 0.125, 0.75]] * 6 and told == untold
+    keypoints = np.array(told["keypoints"]).reshape(1, 12, 3)
+    keypoints[..., 2] = left
+    expected = drawing.draw_people(paint(*SIZE, [SPOTS]), keypoints, skeletons.BODY12, left[None])
+    found = cv2.imread(str(tmp_path / "told" / "drawings" / "0.jpg"))[..., ::-1]
+    assert np.abs(found.astype(int) - expected).mean() < 2

@@ -170,3 +170,30 @@ def test_table_has_a_row_a_pose_and_dashes_for_what_is_not_measured():
         ["pose_3", "62.5", "-", "-"],
     ]
     assert len(set(map(len, lines))) == 1
+
+
+def test_visibility_is_scored_on_annotated_boxes(data, monkeypatch):
+    """The model calls left joints visible, right ones occluded, as their labels do, but for the last three."""
+    probabilities = np.where(np.arange(12)[:, None] % 2 == 0, [0.25, 0.5, 0.25], [0.75, 0.25, 0.0])
+    probabilities[9:] = [0.125, 0.125, 0.75]
+    logits = np.log(np.maximum(probabilities, 1e-30)).astype(np.float32)
+    monkeypatch.setattr(workdir, "load_model", lambda root, stage: (color_model(visibility=logits), CONFIG, "opec"))
+    metrics = evaluate(data, hidden_score=0.5)
+    row = {name: value for name, value in metrics["pose_3"].items() if name.startswith("visibility")}
+    assert row == pytest.approx(
+        {"visibility_accuracy": 9 / 12, "visibility_balanced_accuracy": (4 / 6 + 5 / 6) / 2,
+         "visibility_recall_visible": 4 / 6, "visibility_recall_occluded": 5 / 6,
+         # Five joints at 0.5 that came true, four at 0.75 that did and three that did not: one bin for these seven.
+         "visibility_ece": (5 * 0.5 + 7 * abs(0.75 - 4 / 7)) / 12,
+         "visibility_by_peak_accuracy": 1 / 2, "visibility_by_peak_balanced_accuracy": 1 / 2,
+         "visibility_by_peak_recall_visible": 1.0, "visibility_by_peak_recall_occluded": 0.0,
+         "visibility_best_hidden_score": row["visibility_best_hidden_score"]}, abs=1e-6,
+    )  # fmt: skip
+    assert not any(name.startswith("visibility") for name in metrics["pose_2"])
+    written = json.loads((data / "out" / "metrics.json").read_text())
+    assert written["visibility_ece"] == row["visibility_ece"]
+    assert sum(part["joints"] for part in json.loads((data / "out" / "reliability.json").read_text())["visible"]) == 72
+    line = reports.visibility_line(metrics)
+    assert "accuracy 75.0, balanced accuracy 75.0, recall visible 66.7, recall occluded 83.3, calibration" in line
+    detected = evaluate(data, boxes_file=str(data / "boxes.json"))
+    assert "visibility_ece" not in detected["pose_3"] and reports.visibility_line(detected) == ""

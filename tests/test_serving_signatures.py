@@ -51,6 +51,22 @@ def test_people_and_images_find_what_is_painted_where_prediction_finds_it(signat
         assert (images[name].numpy()[[0, 1, 1], [1, 0, 2]] == empty).all()
 
 
+def test_visibility_is_answered_by_models_that_give_it(signatures, scene):
+    _, png, boxes, _ = scene
+    logits = np.random.default_rng(2).normal(size=(12, 3)).astype(np.float32)
+    told = PoseSignatures(
+        color_model(visibility=logits), model_config=CONFIG, box_margin=1.25, inference_config=InferenceConfig()
+    ).signatures
+    for name, function in told.items():
+        assert sorted(function.structured_outputs) == sorted([*signatures[name].structured_outputs, "visibility"])
+    padded = np.insert(boxes, 1, 0.0, axis=0)[None]
+    found = told["image"](image_bytes=tf.constant([png]), boxes=tf.constant(padded))["visibility"][0]
+    probabilities = tf.nn.softmax(logits).numpy()
+    np.testing.assert_allclose(found, [probabilities, 0 * probabilities, probabilities], atol=1e-6)
+    nobody = told["serving_default"](image_bytes=tf.constant([], tf.string), boxes=tf.zeros([0, 4]))
+    assert nobody["visibility"].shape == (0, 12, 3)
+
+
 def test_crops_answer_in_crop_pixels(signatures):
     centers = np.array([[30.0, 40.0], [90.5, 60.25], [64.0, 120.0]])
     crop = paint(*CONFIG.crop_size, [centers])

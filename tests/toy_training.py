@@ -10,7 +10,7 @@ from opec_tf import models, skeletons
 from opec_tf.config import InferenceConfig, ModelConfig
 from opec_tf.training import loop, validation, workdir
 
-MODEL = ModelConfig(skeleton="crowdpose14", crop_height=64, crop_width=64)
+MODEL = ModelConfig(skeleton="crowdpose14", crop_height=64, crop_width=64, predict_visibility=False)
 INFERENCE = InferenceConfig(inference_batch_size=4)
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from opec_tf import geometry, images
 from opec_tf.data import augment, image_files, interference, pairing, pose_errors
 from opec_tf.errors import UserError
-from opec_tf.skeletons import UNLABELLED
+from opec_tf.skeletons import UNKNOWN, UNLABELLED, VISIBILITY_CLASSES
 
 # Crops held for shuffling, as uint8 (63 MB at 320 x 256). It only has to part the people of one image, as images come
 # in random order; a larger share of a small data set than a quarter would blur its epochs.
@@ -51,10 +51,11 @@ def training_dataset(
         normalised crop (x, y), and given_score float32 [B, K], 0 for joints that are not given.
 
     Returns:
-      tf.data.Dataset of (crops float32 [B, H, W, 3] RGB 0..255, joints float32 [B, K, 3]: normalised crop (x, y) and
-      weight, 1 where the joint is labelled, else 0, with x = y = 0). Under ``with_others`` the joints are
-      [B, 1 + M, K, 3]: the person's, then those of the M = ``interference.OTHERS`` people with most joints in
-      the person's crop, with weight 0 also where a joint lies outside the crop, or there is nobody.
+      tf.data.Dataset of (crops float32 [B, H, W, 3] RGB 0..255, joints float32 [B, K, 4]: normalised crop (x, y);
+      weight, 1 where the joint is labelled, else 0, with x = y = 0; and visibility, an index into
+      skeletons.VISIBILITY_CLASSES, of which "outside" is also what the crop cuts off, or UNKNOWN). Under
+      ``with_others`` the joints are [B, 1 + M, K, 4]: the person's, then those of the M = ``interference.OTHERS``
+      people with most joints in the person's crop, with weight 0 where a joint is outside it or there is nobody.
 
     Raises:
       UserError: nobody is left to train on, or an image is unreadable and ``data_config.strict``.
@@ -86,7 +87,7 @@ def couple_dataset(
 
     Returns:
       tf.data.Dataset of (dict(crops float32 [B, H, W, 3] RGB 0..255, crop_to_image float32 [B, 2, 3], partner int32
-      [B], the row of each person's partner), joints float32 [B, K, 3], or as for ``training_dataset``).
+      [B], the row of each person's partner), joints float32 [B, K, 4], or as for ``training_dataset``).
 
     Raises:
       UserError: the batch size is odd, there are no pairs, or an image is unreadable and ``data_config.strict``.
@@ -150,8 +151,9 @@ def _training_batches(
     members = groups.shape[1]
     people = _PeopleByImage(annotations.image_paths, annotations.image_index, groups)
     boxes = tf.constant(annotations.boxes, tf.float32)
-    # A row more, of nobody.
-    keypoints = tf.constant(np.pad(annotations.keypoints, [[0, 1], [0, 0], [0, 0]]), tf.float32)
+    # (x, y, v, class of visibility), and a row more, of nobody.
+    keypoints = np.concatenate([annotations.keypoints, annotations.visibility[..., None]], axis=-1)
+    keypoints = tf.constant(np.pad(keypoints, [[0, 1], [0, 0], [0, 0]]), tf.float32)
     labelled_rows = np.arange(annotations.num_people)[:, None]
     if with_others:
         others = interference.others_in_crops(annotations, crop_size, data_config.box_margin)
@@ -196,13 +198,17 @@ def _training_batches(
 
 
 def _crop_joints(labels, affines, crop_size):
-    """Labels [P, 1 + M, K, 3] (x, y, v), image pixels, of a crop's person and M others -> joints of the same shape:
-    normalised (x, y) and weight, zeros where not labelled or, of others, not in the crop."""
+    """Labels [P, 1 + M, K, 4] (x, y, v, class), image pixels, of a crop's person and M others -> joints of the same
+    shape: normalised (x, y), weight, zeros where not labelled or, of others, not in the crop; and the class."""
     points = geometry.image_to_normalized(affines[:, None], labels[..., :2], crop_size)
-    is_own = tf.range(labels.shape[1])[:, None] == 0
-    counted = (labels[..., 2] != UNLABELLED) & (is_own | tf.reduce_all(tf.abs(points) <= 1.0, axis=-1))
-    weights = tf.cast(counted, tf.float32)[..., None]
-    return tf.concat([points * weights, weights], axis=-1)
+    beyond = tf.reduce_any(tf.abs(points) > 1.0, axis=-1, keepdims=True)
+    labelled, classes = labels[..., 2:3] != UNLABELLED, labels[..., 3:]
+    is_own = tf.range(labels.shape[1])[:, None, None] == 0
+    weights = tf.cast(labelled & (is_own | ~beyond), tf.float32)
+    # A labelled joint that the crop cuts off is outside what the network sees.
+    cut_off = beyond & labelled & (classes != UNKNOWN)
+    classes = tf.where(cut_off, float(VISIBILITY_CLASSES.index("outside")), classes)
+    return tf.concat([points * weights, weights, classes], axis=-1)
 
 
 def _given_poses(annotations, data_config):

@@ -18,9 +18,6 @@ JOINT_OKS_THRESHOLDS = (0.5, 0.75, 0.9)
 LEVEL_EDGES = {"hidden_share": (0.0, 0.1, 0.25, 0.5, 1.0), "pair_iou": (0.0, *IOU_THRESHOLDS, 1.0)}
 _LEVEL_THRESHOLD = 0.75
 
-# CrowdPose labels the visibility of these as 1 always, so they say nothing about occlusion.
-_WITHOUT_VISIBILITY = ("head", "neck")
-
 
 def max_pair_iou(boxes):
     """Largest IoU among the pairs of an image's person boxes: [N, 4] (x, y, w, h) -> float, 0 for fewer than two."""
@@ -94,7 +91,7 @@ def visibility_accuracy(annotations, predictions, sigmas):
     """
     people = annotations.select((annotations.num_keypoints > 0) & ~annotations.is_crowd)
     similarities = _paired_joint_oks(people, predictions, sigmas)
-    joints = _joints_with_visibility(people.skeleton)
+    joints = people.skeleton.has_visibility
     shares = {}
     for prefix, visibility in (("vis", VISIBLE), ("inv", OCCLUDED)):
         found = similarities[(people.keypoints[..., 2] == visibility) & joints]
@@ -147,7 +144,7 @@ def accuracy_by_level(annotations, poses, sigmas):
     """
     keep = (annotations.num_keypoints > 0) & ~annotations.is_crowd
     people, poses = annotations.select(keep), np.asarray(poses, np.float64)[keep]
-    visibility = np.where(_joints_with_visibility(people.skeleton), people.keypoints[..., 2], UNLABELLED)
+    visibility = np.where(people.skeleton.has_visibility, people.keypoints[..., 2], UNLABELLED)
     partner, pair_iou = partners(people)
     has_pose = np.isfinite(poses).all(axis=(1, 2))
     similarities = np.zeros(people.keypoints.shape[:2])
@@ -211,7 +208,3 @@ def _measures(person, chosen):
     }
     measures = {name: float(np.mean(value)) for name, value in values.items() if value.size}
     return {"people": int(np.sum(chosen)), **measures}
-
-
-def _joints_with_visibility(skeleton):
-    return np.array([joint not in _WITHOUT_VISIBILITY for joint in skeleton.joints])

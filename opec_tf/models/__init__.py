@@ -5,10 +5,13 @@ import tensorflow as tf
 from opec_tf import skeletons
 from opec_tf.errors import UserError
 from opec_tf.models.couple_net import COUPLE_OUTPUTS, couple_net
-from opec_tf.models.opec_net import GIVEN_OUTPUT, POSE_OUTPUTS, integral_net, opec_net
+from opec_tf.models.opec_net import GIVEN_OUTPUT, POSE_OUTPUTS, VISIBILITY_OUTPUT, integral_net, opec_net
 from opec_tf.models.pose_backbone import pose_backbone
 
-__all__ = ["COUPLE_OUTPUTS", "GIVEN_OUTPUT", "POSE_OUTPUTS", "build_base", "build_couple_net", "build_opec_net"]
+__all__ = [
+    "COUPLE_OUTPUTS", "GIVEN_OUTPUT", "POSE_OUTPUTS", "VISIBILITY_OUTPUT",
+    "build_base", "build_couple_net", "build_opec_net",
+]  # fmt: skip
 
 
 def build_base(config):
@@ -42,6 +45,7 @@ def build_opec_net(config):
         initial_pose_noise=config.initial_pose_noise,
         candidates=config.candidates,
         gate=config.gate,
+        predict_visibility=config.predict_visibility,
         **_graph_settings(config),
     )
 

@@ -50,7 +50,8 @@ def couple_net(
       A model from a dict of crops [B, H, W, 3] (RGB, 0..255), crop_to_image [B, 2, 3] (the crops' affines to image
       pixels), partner int32 [B] (each person's partner's row, -1 for none) and what else OPEC-Net takes to OPEC-Net's
       outputs and couple_pose_1, couple_pose_2, couple_pose_3, float32 [B, K, 2], (x, y), normalised, each person in the
-      own crop. Without a partner they equal pose_3.
+      own crop. Without a partner they equal pose_3. OPEC-Net's visibility is the couple's too: its node features
+      are among the graph's.
     """
     # OPEC-Net's inputs: crops, and where it refines a given pose that.
     shapes = opec_net.input_shape if isinstance(opec_net.input_shape, dict) else {"crops": opec_net.input_shape}

@@ -12,11 +12,13 @@ from opec_tf.layers.peak_candidates import PeakCandidates
 from opec_tf.layers.peak_gate import PeakGate
 from opec_tf.layers.pose_noise import PoseNoise
 from opec_tf.layers.soft_argmax import SoftArgmax
+from opec_tf.layers.visibility_head import VisibilityHead
 from opec_tf.models.refinement import progressive_refinement
 
 POSE_OUTPUTS = ("initial_pose", "pose_1", "pose_2", "pose_3")
 # The pose that the graph refines where that is an input; the initial pose then only fills its gaps.
 GIVEN_OUTPUT = "given"
+VISIBILITY_OUTPUT = "visibility"
 
 
 def opec_net(
@@ -41,6 +43,7 @@ def opec_net(
     joint_identity=True,
     candidates=0,
     gate=False,
+    predict_visibility=True,
 ):
     """Builds OPEC-Net over a base module.
 
@@ -62,11 +65,13 @@ def opec_net(
       joint_identity: nodes know which joint they are, see ``JointIdentity``.
       candidates: the highest peaks of the base's heatmaps as node features, so many a joint; see ``PeakCandidates``.
       gate: the last pose is mixed with the base's peak, see ``PeakGate``.
+      predict_visibility: an output more, see ``VisibilityHead``.
 
     Returns:
       A model from crops [B, H, W, 3] (RGB, 0..255) to a dict of float32 tensors: base_heatmaps and heatmaps
       [B, H / 4, W / 4, K]; initial_pose, pose_1, pose_2, pose_3 [B, K, 2], (x, y), normalised; initial_score [B, K],
-      0..1. Every output comes from a layer of its own name, so Keras logs losses under these names.
+      0..1; visibility [B, K, 3], logits of visible, occluded and outside the picture. Every output comes from a layer
+      of its own name, so Keras logs losses under these names.
       With a given initial pose it is a model from a dict of crops, given_pose [B, K, 2], (x, y), normalised, and
       given_score [B, K], 0 for joints that are not given. It has an output "given" more, the pose refined; initial_pose
       is its own still.
@@ -135,6 +140,9 @@ def opec_net(
 
     outputs.update({name: _output(name)(pose) for name, pose in zip(POSE_OUTPUTS[1:], poses)})
     outputs.update(base_heatmaps=base_heatmaps, heatmaps=heatmaps, initial_score=score)
+    # What the last node features tell of each joint beside its place.
+    if predict_visibility:
+        outputs[VISIBILITY_OUTPUT] = VisibilityHead(dtype="float32", name=VISIBILITY_OUTPUT)(features)
     return tf.keras.Model(inputs, outputs, name="opec_net")
 
 

@@ -9,7 +9,7 @@ from typing import Optional
 
 import numpy as np
 
-from opec_tf import files, visualize
+from opec_tf import files, plots
 from opec_tf.errors import UserError
 from opec_tf.study import rows
 
@@ -88,7 +88,7 @@ def write(root, model_config, train_config):
     files.write_text(root / "ablation.csv", _csv(results))
     files.write_text(root / "ablation.md", text)
     if any(result.row != BASE for result in results):
-        visualize.plot_ablation(_plotted(results), root / "ablation.png")
+        plots.plot_ablation(_plotted(results), root / "ablation.png")
     return text
 
 
@@ -182,7 +182,7 @@ def _csv(results):
 
 
 def _plotted(results):
-    """What ``visualize.plot_ablation`` takes."""
+    """What ``plots.plot_ablation`` takes."""
     splits = {}
     for split in dict.fromkeys(result.split for result in results):
         by_row = _by_row([result for result in results if result.split == split])

@@ -27,7 +27,7 @@ def learning_rate_schedule(train_config, total_steps):
     return schedule(0.0, total_steps - warmup, warmup_target=train_config.learning_rate, warmup_steps=warmup)
 
 
-def make(train_config, total_steps, slow_variables=(), slow_factor=1.0):
+def make(train_config, total_steps, slow_variables=(), slow_factor=1.0, clipped_apart=()):
     """The optimizer of a stage. Call it in the strategy's scope.
 
     Args:
@@ -35,6 +35,7 @@ def make(train_config, total_steps, slow_variables=(), slow_factor=1.0):
       total_steps: optimizer steps of the whole stage.
       slow_variables: model variables (the base's) that are trained at ``slow_factor`` times the learning rate.
       slow_factor: see above.
+      clipped_apart: model variables whose gradients are clipped among themselves.
 
     Returns:
       ``AdamWithFactors``.
@@ -43,12 +44,13 @@ def make(train_config, total_steps, slow_variables=(), slow_factor=1.0):
         learning_rate=learning_rate_schedule(train_config, total_steps),
         decay=train_config.weight_decay,
         factors=[(variable, slow_factor) for variable in slow_variables if slow_factor != 1.0],
-        global_clipnorm=train_config.gradient_clip_norm or None,
+        clip_norm=train_config.gradient_clip_norm,
+        clipped_apart=clipped_apart,
     )
 
 
 class AdamWithFactors(tf.keras.optimizers.Adam):
-    """Adam with decoupled weight decay of kernels (AdamW) and a learning rate factor for chosen variables.
+    """Adam with decoupled weight decay of kernels (AdamW), a learning rate factor for chosen variables, and clipping.
 
     A variable's step is ``factor * rate * (adam_direction + decay * value)``. To scale its gradient instead would do
     nothing, since Adam divides by the gradient's own size. Keras' ``weight_decay`` knows no factors: it would wear
@@ -57,14 +59,34 @@ class AdamWithFactors(tf.keras.optimizers.Adam):
 
     Kernels are the variables of rank 2 and above; biases and BatchNorm's scales and offsets do not decay.
 
+    Gradients are clipped to a global norm, those of ``clipped_apart`` to one of their own: Keras' ``global_clipnorm``
+    knows no such groups.
+
     Attributes:
       decay: weight decay, a share of the learning rate; 0 for none.
+      clip_norm: largest norm of all gradients of a group; 0 for no clipping.
     """
 
-    def __init__(self, *, decay=0.0, factors=(), name="Adam", **kwargs):
+    def __init__(self, *, decay=0.0, factors=(), clip_norm=0.0, clipped_apart=(), name="Adam", **kwargs):
         super().__init__(name=name, **kwargs)
-        self.decay = decay
+        self.decay, self.clip_norm = decay, clip_norm
         self._factors = {self._var_key(variable): factor for variable, factor in factors}
+        self._apart = {self._var_key(variable) for variable in clipped_apart}
+
+    def apply_gradients(self, grads_and_vars, name=None, skip_gradients_aggregation=False, **kwargs):
+        if not skip_gradients_aggregation:
+            grads_and_vars = self.aggregate_gradients(grads_and_vars)
+        if self.clip_norm:
+            grads_and_vars = self._clipped(list(grads_and_vars))
+        return super().apply_gradients(grads_and_vars, name, skip_gradients_aggregation=True, **kwargs)
+
+    def _clipped(self, grads_and_vars):
+        clipped = []
+        for apart in (False, True):
+            group = [pair for pair in grads_and_vars if (self._var_key(pair[1]) in self._apart) == apart]
+            gradients = tf.clip_by_global_norm([gradient for gradient, _ in group], self.clip_norm)[0] if group else []
+            clipped += zip(gradients, [variable for _, variable in group])
+        return clipped
 
     def update_step(self, gradient, variable):
         factor = self._factors.get(self._var_key(variable), 1.0)

@@ -29,8 +29,9 @@ def losses_and_weights(stage, model_config, train_config):
 
     Stage base learns heatmaps. Stage opec minimises eq. 3: the initial pose with weight 1 (its own, which fills the
     gaps of a given one), poses 1 to 3 with lambda_1 to lambda_3; a base that is trained along keeps its heatmap loss
-    beside it, since nothing in eq. 3 asks it for a peak at each joint. Stage couple minimises the same of the couple's
-    poses, with lambda_1 to lambda_3; an OPEC-Net that is trained along keeps its losses beside it.
+    beside it, since nothing in eq. 3 asks it for a peak at each joint. Predicted visibility has its cross entropy.
+    Stage couple minimises eq. 3 of the couple's poses, with lambda_1 to lambda_3; an OPEC-Net that is trained along
+    keeps its losses beside it.
 
     Returns:
       (output name -> Keras loss, output name -> weight)
@@ -53,6 +54,9 @@ def losses_and_weights(stage, model_config, train_config):
     if train_config.heatmap_loss_weight and not train_config.freeze_base:
         stage_losses["base_heatmaps"] = heatmap_loss
         weights["base_heatmaps"] = train_config.heatmap_loss_weight
+    if model_config.refinement and model_config.predict_visibility:
+        stage_losses[models.VISIBILITY_OUTPUT] = losses.VisibilityLoss()
+        weights[models.VISIBILITY_OUTPUT] = train_config.visibility_loss_weight
     return stage_losses, weights
 
 
@@ -84,11 +88,19 @@ def build(stage, root, model_config, train_config, total_steps, jit_compile):
     if stage != "base" and train_config.freeze_base:
         base.trainable = False
     slow = () if stage == "base" else base.trainable_variables
-    adam = optimizer.make(train_config, total_steps, slow, train_config.base_rate_factor)
+    # The visibility's gradients must not shorten, by way of the global norm, the steps of all others.
+    apart = [] if stage == "base" else _visibility_variables(opec)
+    adam = optimizer.make(train_config, total_steps, slow, train_config.base_rate_factor, apart)
     stage_losses, weights = losses_and_weights(stage, model_config, train_config)
     model.compile(optimizer=adam, loss=stage_losses, loss_weights=weights, jit_compile=jit_compile)
     model.optimizer.build(model.trainable_variables)
     return model
+
+
+def _visibility_variables(opec_net):
+    """The variables of OPEC-Net's visibility head; none where it has none."""
+    layers = [layer for layer in opec_net.layers if layer.name == models.VISIBILITY_OUTPUT]
+    return [variable for layer in layers for variable in layer.trainable_variables]
 
 
 def _load_start_weights(model, stage, root, model_config, train_config):
@@ -156,7 +168,7 @@ def dataset(strategy, make_batches, output_names, batch_size, seed, start_epoch)
       start_epoch: epoch that training starts or resumes at.
 
     Returns:
-      (distributed) dataset of (the model's inputs, output name -> joints [B, K, 3] or [B, 1 + M, K, 3]).
+      (distributed) dataset of (the model's inputs, output name -> joints [B, K, 4] or [B, 1 + M, K, 4]).
     """
     local_batch_size = strategies.per_replica_batch_size(strategy, batch_size)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from opec_tf import images, reports, skeletons, visualize
+from opec_tf import drawing, images, reports, skeletons
 from opec_tf.data import pose_errors
 from opec_tf.evaluation import coco_eval, predictions
 from opec_tf.inference import PoseEstimator
@@ -88,5 +88,5 @@ class Validator:
         for image_id in list(dict.fromkeys(people.image_ids.tolist()))[:_DRAWN_IMAGES]:
             path = self.annotations.image_paths[self.annotations.image_ids == image_id][0]
             image = images.decode(tf.io.read_file(str(path))).numpy()
-            drawn.append(visualize.draw_people(image, people.keypoints[people.image_ids == image_id], self._skeleton))
-        return visualize.contact_sheet(drawn, columns=_DRAWN_IMAGES) if drawn else None
+            drawn.append(drawing.draw_people(image, people.keypoints[people.image_ids == image_id], self._skeleton))
+        return drawing.contact_sheet(drawn, columns=_DRAWN_IMAGES) if drawn else None

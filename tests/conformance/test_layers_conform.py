@@ -29,6 +29,7 @@ from opec_tf.layers.return_to_crop import ReturnToCrop
 from opec_tf.layers.semantic_conv import SemanticConv
 from opec_tf.layers.soft_argmax import SoftArgmax
 from opec_tf.layers.squeeze_excite import SqueezeExcite
+from opec_tf.layers.visibility_head import VisibilityHead
 from opec_tf.layers.with_partner import WithPartner
 
 BATCH, JOINTS = 4, 3
@@ -72,6 +73,7 @@ CASES = {
     "SemanticConv": (lambda: SemanticConv(5, activation="relu"), [NODES, (JOINTS, JOINTS)]),
     "SoftArgmax": (lambda: SoftArgmax(initial_beta=3.0), [MAP]),
     "SqueezeExcite": (lambda: SqueezeExcite(reduction=2), [MAP]),
+    "VisibilityHead": (lambda: VisibilityHead(4), [NODES]),
     "WithPartner": (WithPartner, [NODES, PARTNER]),
 }
 

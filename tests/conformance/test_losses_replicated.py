@@ -15,11 +15,13 @@ def labels():
     joints = generator.uniform(-0.5, 0.5, (4, JOINTS, 3)).astype(np.float32)
     joints[..., 2] = [[1, 0, 0], [0, 0, 0], [1, 1, 1], [1, 1, 1]]
     joints[joints[..., 2] == 0, :2] = np.nan
+    visibility = np.array([[0, -1, -1], [-1, -1, -1], [2, 1, 0], [-1, 0, 1]], np.float32)
+    joints = np.concatenate([joints, visibility[..., None]], axis=-1)
     return generator.uniform(-1, 1, (4, 5)).astype(np.float32), joints
 
 
 def fit_once(strategy, jit_compile=False):
-    """One step of SGD on a small model with both losses; (weights afterwards, logged losses, evaluated losses)."""
+    """One step of SGD on a small model with all losses; (weights afterwards, logged losses, evaluated losses)."""
     features, joints = labels()
     dataset = tf.data.Dataset.from_tensor_slices((features, joints)).batch(4, drop_remainder=True)
     with strategy.scope():
@@ -27,12 +29,18 @@ def fit_once(strategy, jit_compile=False):
         inputs = tf.keras.Input((5,))
         pose = tf.keras.layers.Reshape((JOINTS, 2), name="pose")(tf.keras.layers.Dense(JOINTS * 2)(inputs))
         heatmaps = tf.keras.layers.Reshape((8, 6, JOINTS), name="heatmaps")(tf.keras.layers.Dense(144)(inputs))
+        visibility = tf.keras.layers.Reshape((JOINTS, 3), name="visibility")(tf.keras.layers.Dense(JOINTS * 3)(inputs))
         unused = tf.keras.layers.Reshape((JOINTS,), name="score")(tf.keras.layers.Dense(JOINTS)(inputs))
-        model = tf.keras.Model(inputs, {"pose": pose, "heatmaps": heatmaps, "score": unused})
+        outputs = {"pose": pose, "heatmaps": heatmaps, "visibility": visibility, "score": unused}
+        model = tf.keras.Model(inputs, outputs)
         model.compile(
             tf.keras.optimizers.SGD(1.0),
-            loss={"pose": losses.PoseLoss(), "heatmaps": losses.HeatmapLoss(sigma=1.0)},
-            loss_weights={"pose": 0.3, "heatmaps": 1.0},
+            loss={
+                "pose": losses.PoseLoss(),
+                "heatmaps": losses.HeatmapLoss(sigma=1.0),
+                "visibility": losses.VisibilityLoss(),
+            },
+            loss_weights={"pose": 0.3, "heatmaps": 1.0, "visibility": 0.5},
             jit_compile=jit_compile,
         )
     evaluated = model.evaluate(dataset, verbose=0, return_dict=True)
@@ -45,11 +53,12 @@ def test_two_replicas_take_the_step_that_one_takes():
     weights_of_two, logged_of_two, evaluated_of_two = fit_once(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
     for expected, actual in zip(weights, weights_of_two):
         np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
-    assert set(logged) == {"loss", "pose_loss", "heatmaps_loss"}
+    assert set(logged) == {"loss", "pose_loss", "heatmaps_loss", "visibility_loss"}
     assert logged_of_two == pytest.approx(logged, rel=1e-5)
     assert evaluated_of_two == pytest.approx(evaluated, rel=1e-5)
     assert logged == pytest.approx(evaluated, rel=1e-5)
-    assert logged["loss"] == pytest.approx(0.3 * logged["pose_loss"] + logged["heatmaps_loss"], rel=1e-5)
+    weighted = 0.3 * logged["pose_loss"] + logged["heatmaps_loss"] + 0.5 * logged["visibility_loss"]
+    assert logged["loss"] == pytest.approx(weighted, rel=1e-5)
 
 
 def test_logged_values_are_the_losses():

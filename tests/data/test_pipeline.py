@@ -138,7 +138,7 @@ def test_unlabelled_joints_have_no_weight_and_no_place(coloured):
     for crops, joints in first_batches(training(coloured, PLAIN), 3):
         assert crops.shape == (8, *SIZE, 3) and crops.dtype == np.float32
         np.testing.assert_array_equal(joints[:, [0, 2], 2], 1.0)
-        np.testing.assert_array_equal(np.delete(joints, [0, 2], axis=1), 0.0)
+        np.testing.assert_array_equal(np.delete(joints, [0, 2], axis=1)[..., :3], 0.0)
 
 
 def test_joint_outside_the_crop_keeps_its_label(coloured):
@@ -162,7 +162,7 @@ def test_runs_are_equal_whatever_the_number_of_threads(coloured):
 
 def test_shapes_are_static(coloured):
     crops, joints = training(coloured, PLAIN).element_spec
-    assert crops.shape == (8, *SIZE, 3) and joints.shape == (8, 12, 3)
+    assert crops.shape == (8, *SIZE, 3) and joints.shape == (8, 12, 4)
 
 
 def test_trainable_people_leaves_out_crowds_empty_boxes_and_the_unlabelled(coloured):
@@ -286,3 +286,19 @@ def test_given_poses_move_with_their_crop(dotted):
     assert 0 < off.max() and np.asarray(made["given_score"]).min() >= 0.1
     again, _ = next(iter(pipeline.training_dataset(dotted, **settings)))
     np.testing.assert_array_equal(again["given_pose"], made["given_pose"])
+
+
+def test_visibility_follows_the_joints_and_what_the_crop_cuts_off_is_outside(dotted):
+    """Left joints are occluded, right ones visible, joint 0 of unknown visibility."""
+    classes = np.where(LEFT, 1, 0)[None]
+    classes[0, 0] = -1
+    people = dataclasses.replace(dotted, visibility=classes)
+    _, joints = (np.concatenate(parts) for parts in zip(*first_batches(training(people, WILD), 12)))
+    beyond = np.any(np.abs(joints[..., :2]) > 1, axis=-1)
+    # An unknown joint tells whether a crop is mirrored: its label comes to be that of the other side.
+    mirrored = joints[:, 1, 3] == -1
+    assert 30 < mirrored.sum() < 66 and (joints[~mirrored, 0, 3] == -1).all()
+    expected = np.where(LEFT[None] != mirrored[:, None], 1, 0)
+    known = joints[..., 3] != -1
+    assert beyond[known].sum() > 10
+    np.testing.assert_array_equal(joints[..., 3][known], np.where(beyond, 2, expected)[known])

@@ -157,3 +157,16 @@ def test_xla_agrees():
 def test_without_a_graph_there_is_no_couple():
     with pytest.raises(UserError, match="train it with --refinement"):
         models.build_couple_net(dataclasses.replace(tiny_run.MODEL, refinement=False))
+
+
+def test_opec_nets_visibility_is_the_couples_and_disturbs_nothing():
+    models_of = [build(moved=False, predict_visibility=flag) for flag in (False, True)]
+    head = {id(v) for v in models_of[1].get_layer("opec_net").get_layer("visibility").variables}
+    kept = [v for v in models_of[1].variables if id(v) not in head]
+    assert len(kept) == len(models_of[0].variables)
+    for without, beside in zip(models_of[0].variables, kept):
+        np.testing.assert_array_equal(without, beside)
+    outputs = models_of[1](inputs())
+    np.testing.assert_array_equal(
+        outputs["visibility"], models_of[1].get_layer("opec_net")(inputs()["crops"])[0]["visibility"]
+    )

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from opec_tf import geometry, losses, models
 from opec_tf.config import ModelConfig
+from opec_tf.training.optimizer import AdamWithFactors
 
 SMALL = ModelConfig(
     crop_height=64,
@@ -36,15 +37,17 @@ def sampled_channels(model):
 def random_batch(size=4, seed=0):
     generator = np.random.default_rng(seed)
     crops = generator.uniform(0, 255, (size, 64, 64, 3)).astype(np.float32)
-    joints = np.concatenate([generator.uniform(-0.7, 0.7, (size, 12, 2)), np.ones((size, 12, 1))], axis=-1)
+    places, visibility = generator.uniform(-0.7, 0.7, (size, 12, 2)), generator.integers(-1, 3, (size, 12, 1))
+    joints = np.concatenate([places, np.ones((size, 12, 1)), visibility], axis=-1)
     return tf.constant(crops), tf.constant(joints, tf.float32)
 
 
 def train_step(model, optimizer, crops, joints):
-    """One step on eq. 3 with the heatmap loss; returns the gradients."""
+    """One step on eq. 3 with the heatmap loss and, where the model predicts it, visibility's; returns the gradients."""
+    chosen = {**LOSSES, "visibility": losses.VisibilityLoss()} if "visibility" in model.output else LOSSES
     with tf.GradientTape() as tape:
         outputs = model(crops, training=True)
-        total = tf.add_n([loss(joints, outputs[name]) for name, loss in LOSSES.items()])
+        total = tf.add_n([loss(joints, outputs[name]) for name, loss in chosen.items()])
     gradients = tape.gradient(total, model.trainable_variables)
     optimizer.apply_gradients(zip(gradients, model.trainable_variables))
     return gradients
@@ -55,6 +58,7 @@ def test_outputs():
     outputs = model(random_batch(2)[0])
     expected = {name: (2, 14, 2) for name in models.POSE_OUTPUTS}
     expected.update(base_heatmaps=(2, 16, 16, 14), heatmaps=(2, 16, 16, 14), initial_score=(2, 14))
+    expected.update(visibility=(2, 14, 3))
     assert {name: tuple(value.shape) for name, value in outputs.items()} == expected
     assert all(value.dtype == tf.float32 for value in outputs.values())
     assert sorted(model.output_names) == sorted(expected)
@@ -235,3 +239,24 @@ def test_size_of_the_default_graph():
     model = models.build_opec_net(ModelConfig(trunk="resnet50"))
     kernels, logits = 2 * (4 + 12) * 128 + 128, 12 * 12
     assert model.get_layer("graph_conv_1").count_params() == kernels + logits
+
+
+def test_predicting_visibility_changes_no_pose():
+    """Same seed, same labels, clipped gradients: after two steps all other weights are equal to the bit."""
+    crops, joints = random_batch()
+    weights = []
+    for predict_visibility in (False, True):
+        tf.keras.utils.set_random_seed(2)
+        model = build(predict_visibility=predict_visibility)
+        head = [layer for layer in model.layers if layer.name == "visibility"]
+        apart = head[0].trainable_variables if head else []
+        adam = AdamWithFactors(learning_rate=0.01, clip_norm=0.1, clipped_apart=apart)
+        before = [variable.numpy() for variable in apart]
+        for _ in range(2):
+            train_step(model, adam, crops, joints)
+        assert all(np.any(variable.numpy() != value) for variable, value in zip(apart, before))
+        others = {id(variable) for variable in apart}
+        weights.append([variable.numpy() for variable in model.variables if id(variable) not in others])
+    assert len(weights[0]) == len(weights[1]) > 50
+    for without, beside in zip(*weights):
+        np.testing.assert_array_equal(without, beside)

@@ -83,6 +83,21 @@ def test_gradients_are_clipped_to_their_global_norm():
     np.testing.assert_allclose(moments[(2,)], [0.0, 0.08], atol=1e-6)
 
 
+def test_gradients_apart_are_clipped_among_themselves():
+    """They neither shorten the others nor are shortened with them, whatever their order."""
+    alone, beside = _variables(), _variables()
+    apart = tf.Variable([7.0, 8.0], name="apart")
+    gradients = [tf.constant([[3.0, 0.0], [0.0, 4.0]]), tf.constant([0.0, 12.0])]
+    for variables, more in ((alone, []), (beside, [(tf.constant([300.0, 400.0]), apart)])):
+        adam = optimizer.make(TrainConfig(gradient_clip_norm=1.0), total_steps=10, clipped_apart=[v for _, v in more])
+        adam.build([*(v for _, v in more), *variables])
+        adam.apply_gradients([*more, *zip(gradients, variables)])
+    for first, second in zip(alone, beside):
+        np.testing.assert_array_equal(first.numpy(), second.numpy())
+    moments = [v.numpy() for v in adam.variables if "m/" in v.name and "apart" in v.name]
+    np.testing.assert_allclose(moments, [[0.06, 0.08]], atol=1e-6)
+
+
 def test_loss_scaling_wraps_it_and_skips_overflown_steps():
     variable = tf.Variable([[1.0, 2.0]])
     adam = optimizer.AdamWithFactors(learning_rate=0.1, factors=[(variable, 0.5)])

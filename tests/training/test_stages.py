@@ -65,6 +65,14 @@ def test_losses_are_eq_3_and_the_heatmaps():
     for without_heatmaps in ({"heatmap_loss_weight": 0.0}, {"freeze_base": True}):
         losses, weights = stages.losses_and_weights("opec", MODEL, dataclasses.replace(config, **without_heatmaps))
         assert weights == poses and set(losses) == set(poses)
+    losses, weights = stages.losses_and_weights(
+        "opec",
+        dataclasses.replace(MODEL, predict_visibility=True),
+        dataclasses.replace(TRAIN, freeze_base=True, visibility_loss_weight=0.4),
+    )
+    assert weights == {**poses, "visibility": 0.4} and set(losses) == set(weights)
+    control = dataclasses.replace(MODEL, refinement=False, predict_visibility=True)
+    assert "visibility" not in stages.losses_and_weights("opec", control, TRAIN)[0]
 
 
 def test_every_stage_learns_with_other_peoples_joints(trained_base):

@@ -6,8 +6,10 @@ import os
 
 import numpy as np
 import pytest
+import tiny_run
 import toy_training
 
+from opec_tf import models
 from opec_tf.config import ModelConfig, TrainConfig
 from opec_tf.errors import UserError
 from opec_tf.training import workdir
@@ -20,9 +22,9 @@ def toys(monkeypatch):
     toy_training.install(monkeypatch.setattr)
 
 
-def _finish(root, stage):
+def _finish(root, stage, model_config=MODEL):
     """A finished stage with recognisable weights; returns its model."""
-    model = workdir.BUILDERS[stage](MODEL)
+    model = workdir.BUILDERS[stage](model_config)
     model.set_weights([np.full(w.shape, 0.25 * i) for i, w in enumerate(model.get_weights())])
     folder = workdir.stage_folder(root, stage)
     workdir.save_weights(model, folder.best_weights, {"epoch": 3, "val_peak_AP": 0.5, "note": "x"})
@@ -124,3 +126,19 @@ def test_a_workdir_below_a_file_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written .*choose a folder you can write to"):
         workdir.start(tmp_path / "file" / "run", MODEL)
+
+
+def test_a_model_from_before_visibility_was_predicted_loads_without_it(tmp_path, monkeypatch):
+    """Its config.json has no such field, its weights no such head."""
+    monkeypatch.setattr(workdir, "BUILDERS", {"opec": models.build_opec_net})
+    before = dataclasses.replace(tiny_run.MODEL, predict_visibility=False)
+    workdir.start(tmp_path, before)
+    trained = _finish(tmp_path, "opec", before)
+    path = tmp_path / "config.json"
+    settings = json.loads(path.read_text())
+    assert settings.pop("predict_visibility") is False
+    path.write_text(json.dumps(settings))
+    model, model_config, _ = workdir.load_model(tmp_path)
+    assert model_config == before and "visibility" not in model.output
+    for read, written in zip(model.get_weights(), trained.get_weights()):
+        np.testing.assert_array_equal(read, written)

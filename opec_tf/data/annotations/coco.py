@@ -2,17 +2,22 @@
 
 The joint set follows from the names of the person category where the file lists them, else from the number of joints.
 Optional: ``area`` (else the box's), ``iscrowd`` (else 0), image ``height`` and ``width`` (else 0, unknown), and
-CrowdPose's ``crowdIndex`` (else NaN). ``num_keypoints`` is recounted from the joints.
+CrowdPose's ``crowdIndex`` (else NaN). ``num_keypoints`` is recounted from the joints. In a file of generated couples,
+known by its ``info``, the visibility of head and neck is true too, and an unlabelled joint is outside the picture.
 """
 
+import dataclasses
 import logging
 import os
 
 import numpy as np
 
 from opec_tf import files, records, skeletons
-from opec_tf.data.annotations.pose_annotations import PoseAnnotations
+from opec_tf.data.annotations.pose_annotations import PoseAnnotations, visibility_of_labels
 from opec_tf.errors import UserError
+
+# What ``data.synthetic`` writes as the generator in a file's ``info``.
+GENERATOR = "opec_tf synthetic couples"
 
 # What files call a joint that has another name in skeletons.py.
 _ALIASES = {"top_head": "head", "head_top": "head", "upper_neck": "neck"}
@@ -60,6 +65,8 @@ def from_json(data, path, image_folder, skeleton=None):
         is_crowd=people.integers("iscrowd", default=0),
     )
     _warn_about_counts(annotations, people)
+    if isinstance(data.get("info"), dict) and data["info"].get("generator") == GENERATOR:
+        return dataclasses.replace(annotations, visibility=visibility_of_labels(annotations.keypoints))
     return annotations
 
 

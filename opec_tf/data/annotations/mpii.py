@@ -2,8 +2,8 @@
 
 The official annotation is a MATLAB file of nested structs, which is not read: convert it first, or take the JSON files
 of the HRNet release. Their positions keep MATLAB's count from 1, so 1 is subtracted. ``joints_vis`` says whether a
-joint is labelled and not whether it is seen: labelled joints are taken as visible. The box is the square of 200 pixels
-* ``scale`` around ``center``, the person's size in MPII's words; image sizes are not given.
+joint is labelled and not whether it is seen: labelled joints get v = 2, and all an unknown ``visibility``. The box is
+the square of 200 pixels * ``scale`` around ``center``, the person's size in MPII's words; image sizes are not given.
 """
 
 import os
@@ -13,7 +13,7 @@ import numpy as np
 from opec_tf import files, records
 from opec_tf.data.annotations.image_names import group_by_image
 from opec_tf.data.annotations.pose_annotations import PoseAnnotations
-from opec_tf.skeletons import MPII16, UNLABELLED, VISIBLE
+from opec_tf.skeletons import MPII16, UNKNOWN, UNLABELLED, VISIBLE
 
 _PIXELS_PER_SCALE = 200.0
 
@@ -40,4 +40,5 @@ def read(path, image_folder):
         areas=side**2,
         keypoints=np.concatenate([np.where(labelled[..., None], joints, 0.0), visibility[..., None]], axis=-1),
         is_crowd=np.zeros(len(people)),
+        visibility=np.full(labelled.shape, UNKNOWN),
     )

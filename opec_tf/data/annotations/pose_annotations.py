@@ -12,6 +12,8 @@ from opec_tf.skeletons import Skeleton
 # CrowdPose's num_keypoints leaves these out, and every label of them carries v = 1 there.
 _UNCOUNTED_JOINTS = ("head", "neck")
 
+_OUTSIDE = skeletons.VISIBILITY_CLASSES.index("outside")
+
 _DTYPES = {
     "image_ids": np.int64,
     "image_paths": str,
@@ -23,6 +25,7 @@ _DTYPES = {
     "areas": np.float64,
     "keypoints": np.float64,
     "is_crowd": bool,
+    "visibility": np.int8,
 }
 
 
@@ -47,6 +50,9 @@ class PoseAnnotations:
       is_crowd: bool [N], a region of many people rather than a person.
       given_poses: float64 [N, K, 3], (x, y, score), what another system takes each person's pose for; None where
         nobody was asked.
+      visibility: int8 [N, K], index into skeletons.VISIBILITY_CLASSES or UNKNOWN. By default what the labels say:
+        visible, occluded or, for a joint labelled beyond its image, outside; unlabelled joints, head and neck are
+        unknown. Readers that know more or less give it.
     """
 
     # Any: whatever makes an array is taken, an array is what is kept.
@@ -62,8 +68,11 @@ class PoseAnnotations:
     keypoints: Any
     is_crowd: Any
     given_poses: Any = None
+    visibility: Any = None
 
     def __post_init__(self):
+        if self.visibility is None:
+            object.__setattr__(self, "visibility", self._labelled_visibility())
         for name, dtype in _DTYPES.items():
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype))
         images, people = self.num_images, self.num_people
@@ -76,6 +85,7 @@ class PoseAnnotations:
             "areas": (people,),
             "keypoints": (people, self.skeleton.num_joints, 3),
             "is_crowd": (people,),
+            "visibility": (people, self.skeleton.num_joints),
         }
         for name, shape in shapes.items():
             if getattr(self, name).shape != shape:
@@ -111,16 +121,17 @@ class PoseAnnotations:
         return records.split_by_group(self.image_index, self.num_images)
 
     def with_skeleton(self, skeleton):
-        """The same people in another joint set; joints it has and this one lacks are unlabelled."""
+        """The same people in another joint set; joints it has and this one lacks are unlabelled and unknown."""
         if skeleton == self.skeleton:
             return self
         source = skeleton.mapping_from(self.skeleton)
         keypoints = np.where(source[None, :, None] >= 0, self.keypoints[:, source], 0.0)
-        return dataclasses.replace(self, skeleton=skeleton, keypoints=keypoints)
+        visibility = np.where(source >= 0, self.visibility[:, source], skeletons.UNKNOWN)
+        return dataclasses.replace(self, skeleton=skeleton, keypoints=keypoints, visibility=visibility)
 
     def select(self, people):
         """The given people (bool mask [N] or indices); all images are kept."""
-        names = ("annotation_ids", "image_index", "boxes", "areas", "keypoints", "is_crowd")
+        names = ("annotation_ids", "image_index", "boxes", "areas", "keypoints", "is_crowd", "visibility")
         given = None if self.given_poses is None else self.given_poses[people]
         return dataclasses.replace(self, given_poses=given, **{name: getattr(self, name)[people] for name in names})
 
@@ -166,6 +177,16 @@ class PoseAnnotations:
         }
         return {"images": images, "annotations": self._coco_people(), "categories": [category]}
 
+    def _labelled_visibility(self):
+        """``visibility`` as the labels have it."""
+        keypoints = np.asarray(self.keypoints, np.float64)
+        height_width = np.asarray(self.image_sizes, np.float64)[np.asarray(self.image_index, np.int32)]
+        size = np.where(height_width > 0, height_width, np.inf)[:, None, ::-1]
+        inside = np.all((keypoints[..., :2] >= -0.5) & (keypoints[..., :2] <= size - 0.5), axis=-1)
+        known = (keypoints[..., 2] != skeletons.UNLABELLED) & self.skeleton.has_visibility
+        classes = np.where(inside, visibility_of_labels(keypoints), _OUTSIDE)
+        return np.where(known, classes, skeletons.UNKNOWN)
+
     def _coco_people(self):
         columns = zip(
             self.annotation_ids.tolist(),
@@ -189,6 +210,11 @@ class PoseAnnotations:
             }
             for annotation_id, image_id, box, area, joints, count, crowd in columns
         ]
+
+
+def visibility_of_labels(keypoints):
+    """[N, K, 3] (x, y, v) -> index into skeletons.VISIBILITY_CLASSES, int [N, K]; an unlabelled joint is outside."""
+    return skeletons.VISIBLE - keypoints[..., 2].astype(int)
 
 
 def concatenate(parts):

@@ -11,6 +11,7 @@ import threading
 import numpy as np
 
 from opec_tf import files, skeletons
+from opec_tf.data.annotations import coco
 from opec_tf.data.synthetic import worker
 from opec_tf.errors import UserError
 from opec_tf.evaluation import occlusion
@@ -52,7 +53,7 @@ def write_dataset(output_dir, couples, seed, image_size=256, workers=None, progr
     if not 64 <= image_size <= 2048:
         raise UserError(f"--image_size={image_size} must be from 64 to 2048")
     output_dir = files.make_folder(output_dir)
-    settings = {"generator": "opec_tf synthetic couples", "version": VERSION, "couples": couples, "seed": seed,
+    settings = {"generator": coco.GENERATOR, "version": VERSION, "couples": couples, "seed": seed,
                 "image_size": image_size}  # fmt: skip
     pending = [split for split in sizes if not _finished(output_dir / split, settings, sizes[split])]
     pictures = {}

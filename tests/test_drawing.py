@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from opec_tf import skeletons, visualize
+from opec_tf import drawing, skeletons
 from opec_tf.errors import UserError
 
 BODY = skeletons.BODY12
@@ -21,15 +21,15 @@ def grey(height=200, width=130):
     return np.full([height, width, 3], 128, np.uint8)
 
 
-def changed(drawing, image):
-    return np.any(drawing != image, axis=-1)
+def changed(drawn, image):
+    return np.any(drawn != image, axis=-1)
 
 
 def test_draws_on_a_copy_at_the_joints_and_along_the_bones():
     image, keypoints = grey(), person()
-    drawing = visualize.draw_people(image, keypoints, BODY)
+    drawn = drawing.draw_people(image, keypoints, BODY)
     assert np.all(image == 128)
-    touched = changed(drawing, image)
+    touched = changed(drawn, image)
     for x, y, _ in keypoints[0]:
         assert touched[int(y), int(x)]
     for first, second in BODY.edges:
@@ -39,8 +39,8 @@ def test_draws_on_a_copy_at_the_joints_and_along_the_bones():
 
 
 def test_left_limbs_are_lighter_than_right_ones():
-    drawing = visualize.draw_people(grey(), person(), BODY).astype(int)
-    assert drawing[62, 95].sum() > drawing[62, 25].sum() + 100
+    drawn = drawing.draw_people(grey(), person(), BODY).astype(int)
+    assert drawn[62, 95].sum() > drawn[62, 25].sum() + 100
 
 
 def test_hidden_joints_are_hollow_and_their_limbs_have_gaps():
@@ -50,7 +50,7 @@ def test_hidden_joints_are_hollow_and_their_limbs_have_gaps():
     elbow, wrist = keypoints[0, 2, :2], keypoints[0, 4, :2]
     limb = (elbow + np.linspace(0.2, 0.8, 60)[:, None] * (wrist - elbow)).astype(int)
     for people_hidden, low, high in ((None, 1.0, 1.0), (hidden, 0.5, 0.9)):
-        touched = changed(visualize.draw_people(image, keypoints, BODY, people_hidden), image)
+        touched = changed(drawing.draw_people(image, keypoints, BODY, people_hidden), image)
         assert touched[int(wrist[1]), int(wrist[0])] == (people_hidden is None)
         assert low <= touched[limb[:, 1], limb[:, 0]].mean() <= high
 
@@ -64,37 +64,53 @@ def test_joints_that_cannot_be_drawn_are_left_out(bad):
     without = person()
     without[0, 4, 2] = 0.0
     np.testing.assert_array_equal(
-        visualize.draw_people(grey(), keypoints, BODY), visualize.draw_people(grey(), without, BODY)
+        drawing.draw_people(grey(), keypoints, BODY), drawing.draw_people(grey(), without, BODY)
     )
 
 
+def test_joints_are_marked_by_prediction_then_labels_then_scores():
+    keypoints = np.zeros([1, 4, 3])
+    keypoints[0, :, 2] = [0.1, 0.9, 0.1, 0.9]
+    labels = np.zeros([1, 4, 3])
+    labels[0, :, 2] = [2, 1, 0, 0]
+    visibility = np.array([[[0.5, 0.4, 0.1], [0.2, 0.7, 0.1], [0.3, 0.3, 0.4], [0.1, 0.8, 0.1]]])
+    for given, hidden, drawn in (
+        ({}, [1, 0, 1, 0], [1, 1, 1, 1]),
+        ({"labels": labels}, [0, 1, 1, 0], [1, 1, 1, 1]),
+        ({"labels": labels, "visibility": visibility}, [0, 1, 0, 1], [1, 1, 0, 1]),
+    ):
+        marked, found = drawing.mark_joints(keypoints, 0.3, **given)
+        np.testing.assert_array_equal(found, [hidden])
+        np.testing.assert_array_equal(marked[..., 2], [drawn])
+
+
 def test_nobody_and_nothing_drawn_leave_the_image():
-    np.testing.assert_array_equal(visualize.draw_people(grey(), np.zeros([0, 12, 3]), BODY), grey())
-    np.testing.assert_array_equal(visualize.draw_people(grey(), person(score=0.0), BODY), grey())
+    np.testing.assert_array_equal(drawing.draw_people(grey(), np.zeros([0, 12, 3]), BODY), grey())
+    np.testing.assert_array_equal(drawing.draw_people(grey(), person(score=0.0), BODY), grey())
 
 
 def test_line_width_follows_the_persons_size():
     small, large = person(), person()
     large[..., :2] *= 5
-    drawn = [changed(visualize.draw_people(grey(1000, 650), p, BODY), grey(1000, 650)).sum() for p in (small, large)]
-    assert 8 < drawn[1] / drawn[0] < 30
+    counts = [changed(drawing.draw_people(grey(1000, 650), p, BODY), grey(1000, 650)).sum() for p in (small, large)]
+    assert 8 < counts[1] / counts[0] < 30
 
 
 def test_colors_choose_the_place_in_the_palette():
     two = np.concatenate([person(), person((110, 0))])
-    drawing = visualize.draw_people(grey(200, 250), two, BODY, colors=[3, 3])
-    np.testing.assert_array_equal(drawing[62, 95], drawing[62, 205])
-    apart = visualize.draw_people(grey(200, 250), two, BODY)
+    drawn = drawing.draw_people(grey(200, 250), two, BODY, colors=[3, 3])
+    np.testing.assert_array_equal(drawn[62, 95], drawn[62, 205])
+    apart = drawing.draw_people(grey(200, 250), two, BODY)
     assert np.abs(apart[62, 95].astype(int) - apart[62, 205]).max() > 50
 
 
 def test_contact_sheet_places_and_scales_its_images():
     images = [np.full([50, 100, 3], level, np.uint8) for level in (10, 60, 110)]
-    sheet = visualize.contact_sheet(images, 2)
+    sheet = drawing.contact_sheet(images, 2)
     assert sheet.shape == (4 + 2 * (50 + 4), 4 + 2 * (100 + 4), 3)
     assert [sheet[30, 50, 0], sheet[30, 160, 0], sheet[85, 50, 0]] == [10, 60, 110]
     assert sheet[85, 160, 0] == sheet[0, 0, 0]
-    titled = visualize.contact_sheet(images, 2, ["one", "two", "three \u00e9"], cell_size=(100, 300))
+    titled = drawing.contact_sheet(images, 2, ["one", "two", "three \u00e9"], cell_size=(100, 300))
     assert titled.shape == (7 + 2 * (100 + 20 + 7), 7 + 2 * (300 + 7), 3)
     assert titled[7 + 20 + 50, 7 + 150, 0] == 10
     assert titled[7:27, 7:60].min() < 100
@@ -102,51 +118,11 @@ def test_contact_sheet_places_and_scales_its_images():
 
 def test_image_round_trip_and_unwritable_folder(tmp_path):
     image = np.random.default_rng(0).integers(0, 256, [8, 9, 3], dtype=np.uint8)
-    visualize.write_image(tmp_path / "deep" / "image.png", image)
+    drawing.write_image(tmp_path / "deep" / "image.png", image)
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / "deep" / "image.png"))[..., ::-1], image)
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"file/image\.png: cannot be written"):
-        visualize.write_image(tmp_path / "file" / "image.png", image)
-
-
-def test_training_curves(tmp_path):
-    log = tmp_path / "log.csv"
-    log.write_text(
-        "epoch,loss,val_loss,val_pose_3_AP,learning_rate\n"
-        "0,2.0,2.5,,0.001\n1,1.0,1.6,0.3,0.0005\n1,0.9,1.5,0.4,0.0005\n"
-    )
-    visualize.plot_training_curves({"base": log, "opec": log}, tmp_path / "curves.png")
-    picture = cv2.imread(str(tmp_path / "curves.png"))
-    assert picture.shape == (770, 1155, 3)  # loss, AP and learning rate of two stages
-    assert picture.std() > 5
-    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".partial")] == []
-
-
-def test_occlusion_curves(tmp_path):
-    measures = {"people": 9, "oks": 0.5, "oks75": 0.25, "vis75": 0.5, "swap": 0.125}
-    bins = [{"from": 0.0, "to": 0.5, **measures}, {"from": 0.5, "to": 1.0, "people": 0}]
-    curve = {"all": measures, "hidden_share": bins, "pair_iou": bins}
-    visualize.plot_occlusion_curves({"base": curve, "OPEC-Net": curve}, tmp_path / "curves.png")
-    picture = cv2.imread(str(tmp_path / "curves.png"))
-    assert picture.shape == (682, 1595, 3)  # five measures over two levels
-    assert picture.std() > 5
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, "cannot be read"),
-        ("", "has no epochs yet"),
-        ("epoch,loss\n", "has no epochs yet"),
-        ("epoch,loss\n0,much\n", "is not a training log"),
-    ],
-)
-def test_training_curves_of_a_bad_log(tmp_path, content, message):
-    log = tmp_path / "log.csv"
-    if content is not None:
-        log.write_text(content)
-    with pytest.raises(UserError, match=message):
-        visualize.plot_training_curves({"base": log}, tmp_path / "curves.png")
+        drawing.write_image(tmp_path / "file" / "image.png", image)
 
 
 def test_real_drawings_cover_the_joints(real_samples):
@@ -155,7 +131,7 @@ def test_real_drawings_cover_the_joints(real_samples):
     for annotation in ground_truth["annotations"]:
         image = cv2.imread(str(real_samples / "crowdpose" / image_of[annotation["image_id"]]))[..., ::-1]
         keypoints = np.array(annotation["keypoints"], float).reshape(1, 14, 3)
-        touched = changed(visualize.draw_people(image, keypoints, skeletons.CROWDPOSE14), image)
+        touched = changed(drawing.draw_people(image, keypoints, skeletons.CROWDPOSE14), image)
         for x, y, v in keypoints[0]:
             if v and 2 <= x < image.shape[1] - 2 and 2 <= y < image.shape[0] - 2:
                 near = touched[int(y) - 2 : int(y) + 3, int(x) - 2 : int(x) + 3]
