@@ -15,7 +15,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from opec_tf import files, inference, prediction, serving_api, skeletons
+from opec_tf import files, forward, prediction, serving_api, skeletons
 from opec_tf.errors import UserError
 from opec_tf.models import folding
 from opec_tf.serving_signatures import PoseSignatures
@@ -68,7 +68,7 @@ def export(root, export_dir, *, stage=None, version=None, inference_config, batc
                 log.predict_log.request.CopyFrom(request)
                 writer.write(log.SerializeToString())
         metadata = _metadata(root, stage, version, model_config, box_margin, inference_config)
-        if inference.gives_visibility(model):
+        if forward.gives_visibility(model):
             metadata["visibility"] = list(skeletons.VISIBILITY_CLASSES)
         files.write_json(folder / METADATA_FILE, metadata, indent=2)
     return export_dir / str(version)

@@ -1,7 +1,7 @@
 """A trained model on pictures and person boxes: crops in batches, one compiled forward pass, poses in image pixels.
 
-Image files and frames in memory differ only in where their crops come from; the forward pass, the flip test, decoding
-and the way back to the image are one function for both.
+Image files and frames in memory differ only in where their crops come from; what then happens to them is one function
+for both, ``forward.estimate_crops``.
 """
 
 import contextlib
@@ -11,20 +11,15 @@ from typing import Optional
 import numpy as np
 import tensorflow as tf
 
-from opec_tf import association, decoding, geometry, given_poses, images, models, pose_nms, skeletons
+from opec_tf import association, forward, geometry, given_poses, images, pose_nms, skeletons
 from opec_tf.data import image_files, pairing, pipeline
 from opec_tf.errors import UserError
 from opec_tf.evaluation.predictions import PosePredictions
+from opec_tf.forward import PEAK
 from opec_tf.progress import Progress
 
-# Name of a pose in tables and files -> the model's output. The base's decoded peak is computed here, for every model.
-PEAK = "peak"
-# Its candidates, assigned to all people of an image at once, where ``InferenceConfig.association`` asks for it.
+# The base's candidates, assigned to all people of an image at once, where ``InferenceConfig.association`` asks for it.
 ASSOCIATION = "association"
-_POSE_OUTPUTS = {
-    output.replace("_pose", ""): output
-    for output in (models.GIVEN_OUTPUT, *models.POSE_OUTPUTS, *models.COUPLE_OUTPUTS)
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,66 +65,6 @@ def estimate_poses(
     )  # fmt: skip
 
 
-def pose_names(model):
-    """The poses that a model gives, from the base's decoded peak to the final one."""
-    outputs = set(model.output)
-    if models.GIVEN_OUTPUT in outputs:  # the initial pose then only fills gaps
-        outputs.remove("initial_pose")
-    return (PEAK, *(name for name, output in _POSE_OUTPUTS.items() if output in outputs))
-
-
-def gives_visibility(model):
-    """Whether a model says of each joint how visible it is."""
-    return models.VISIBILITY_OUTPUT in model.output
-
-
-def estimate_crops(
-    model, crops, crop_to_image, *, skeleton, inference_config, crop_offset=0.0, partner=None, given=None
-):
-    """The forward pass, the flip test, decoding and the way back to the image: TensorFlow operations only.
-
-    Prediction and the exported model both call this function.
-
-    Args:
-      model: from ``models.build_base`` or ``build_opec_net``; or CoupleGraph, whose input is a dict.
-      crops: [B, H, W, 3], RGB, 0..255.
-      crop_to_image: float32 [B, 2, 3], the crops' affines.
-      skeleton: the model's ``Skeleton``.
-      inference_config: ``InferenceConfig``.
-      crop_offset: see ``images.crop``, with which the crops were made.
-      partner: int32 [B], the row of each person's partner, -1 for none; by default nobody has one. Only CoupleGraph
-        looks at it.
-      given: float32 [B, K, 3], (x, y, score), image pixels, the poses to start from; by default none is known. Only a
-        network that refines given poses looks at it.
-
-    Returns:
-      poses: pose name -> float32 [B, K, 2], image pixels, in the order of ``pose_names``.
-      scores: float32 [B, K], 0..1.
-      visibility: float32 [B, K, 3], probabilities of skeletons.VISIBILITY_CLASSES; None where the model gives none.
-    """
-    crop_size = tuple(crops.shape[1:3])
-    mirrored = images.mirror(crops, crop_offset) if inference_config.flip_test else None
-    outputs = _forward(model, crops, crop_to_image, partner, given, skeleton, mirrored)
-    return _decode(outputs, crop_to_image, crop_size, inference_config)
-
-
-def _decode(outputs, crop_to_image, crop_size, inference_config):
-    """What ``estimate_crops`` returns, of the outputs of ``_forward``."""
-    peaks, scores = decoding.decode_peaks(outputs["base_heatmaps"], inference_config.peak_refinement)
-    poses = {PEAK: peaks, **{name: outputs[output] for name, output in _POSE_OUTPUTS.items() if output in outputs}}
-    poses = {name: geometry.normalized_to_image(crop_to_image, pose, crop_size) for name, pose in poses.items()}
-    return poses, tf.clip_by_value(scores, 0.0, 1.0), outputs.get(models.VISIBILITY_OUTPUT)
-
-
-def _decode_candidates(heatmaps, crop_to_image, crop_size, inference_config):
-    """Heatmaps [B, h, w, K] -> joint candidates [B, K, M, 3], (x, y, score), image pixels."""
-    points, scores = decoding.decode_candidates(
-        heatmaps, inference_config.peak_refinement, inference_config.association_candidates
-    )
-    points = geometry.normalized_to_image(crop_to_image[:, None], points, crop_size)
-    return tf.concat([points, tf.clip_by_value(scores, 0.0, 1.0)[..., None]], axis=-1)
-
-
 class PoseEstimator:
     """A model with its decoding as one compiled function of a fixed batch size.
 
@@ -150,10 +85,10 @@ class PoseEstimator:
         self.crop_size, self.crop_offset = model_config.crop_size, model_config.crop_offset
         self.batch_size = inference_config.inference_batch_size
         self.skeleton = skeletons.SKELETONS[model_config.skeleton]
-        self._network_poses = pose_names(model)
+        self._network_poses = forward.pose_names(model)
         between = [ASSOCIATION] if inference_config.association else []
         self.pose_names = (PEAK, *between, *self._network_poses[1:])
-        self.in_pairs = _takes_partners(model)
+        self.in_pairs = forward.takes_partners(model)
         batch_size = None if self.in_pairs else self.batch_size
         crops = tf.TensorSpec([batch_size, *self.crop_size, 3], tf.float32)
         affines, partner = tf.TensorSpec([batch_size, 2, 3], tf.float32), tf.TensorSpec([batch_size], tf.int32)
@@ -222,19 +157,15 @@ class PoseEstimator:
 
     def _estimate_batch(self, crops, crop_to_image, partner, given):
         """crops [B, H, W, 3], affines [B, 2, 3], partners' rows [B], given poses [B, K, 3] -> image points [B, P, K, 2]
-        of the P poses, joint scores [B, K], visibility [B, K, 3], 0 classes of a model that gives
-        none, joint candidates [B, K, M, 3], M = 0 unless association asks for them."""
-        config = self.inference_config
-        mirrored = images.mirror(crops, self.crop_offset) if config.flip_test else None
-        outputs = _forward(self.model, crops, crop_to_image, partner, given, self.skeleton, mirrored)
-        poses, scores, visibility = _decode(outputs, crop_to_image, self.crop_size, config)
-        nothing = tf.shape(scores)[0], scores.shape[1], 0
-        candidates = tf.zeros([*nothing, 3])
-        if visibility is None:
-            visibility = tf.zeros(nothing)
-        if config.association:
-            candidates = _decode_candidates(outputs["base_heatmaps"], crop_to_image, self.crop_size, config)
-        return tf.stack(list(poses.values()), axis=1), scores, visibility, candidates
+        of the P poses, joint scores [B, K], visibility [B, K, 3 or 0], joint candidates [B, K, M or 0, 3]."""
+        found = forward.estimate_crops(
+            self.model, crops, crop_to_image, partner=partner, given=given, skeleton=self.skeleton,
+            inference_config=self.inference_config, crop_offset=self.crop_offset,
+        )  # fmt: skip
+        people, joints = tf.shape(crops)[0], self.skeleton.num_joints
+        visibility = tf.zeros([people, joints, 0]) if found.visibility is None else found.visibility
+        candidates = tf.zeros([people, joints, 0, 3]) if found.candidates is None else found.candidates
+        return tf.stack(list(found.poses.values()), axis=1), found.scores, visibility, candidates
 
     def _frame_batches(self, frames, frame_index, boxes):
         """Batches of the form of ``pipeline.crop_dataset``."""
@@ -259,7 +190,7 @@ class PoseEstimator:
         count = self.inference_config.association_candidates if self.inference_config.association else 0
         points = np.zeros([num_people, len(self._network_poses), joints, 2], np.float32)
         candidates = np.zeros([num_people, joints, count, 3], np.float32)
-        classes = len(skeletons.VISIBILITY_CLASSES) if gives_visibility(self.model) else 0
+        classes = len(skeletons.VISIBILITY_CLASSES) if forward.gives_visibility(self.model) else 0
         visibility = np.zeros([num_people, joints, classes], np.float32)
         scores, done = np.zeros([num_people, joints], np.float32), np.zeros([num_people], bool)
         for batch in batches:
@@ -317,48 +248,3 @@ class PoseEstimator:
             candidates, peaks.scores, areas, peaks.image_ids, self.skeleton.sigmas, radius
         )
         return dataclasses.replace(peaks, keypoints=keypoints, scores=keypoints[..., 2].mean(axis=1) * box_scores)
-
-
-def _forward(model, crops, crop_to_image, partner, given, skeleton, mirrored_crops):
-    """The outputs that are decoded; with mirrored crops (the flip test) the mean with theirs."""
-    if given is None:
-        given = tf.zeros([tf.shape(crops)[0], skeleton.num_joints, 3])
-    outputs = _run_network(model, crops, crop_to_image, partner, given)
-    if mirrored_crops is None:
-        return outputs
-    mirrored_affines = geometry.mirror_affine(crop_to_image, tuple(crops.shape[1:3]))
-    swap = skeleton.flip_order
-    mirrored = _run_network(model, mirrored_crops, mirrored_affines, partner, tf.gather(given, swap, axis=1))
-    heatmaps = tf.gather(tf.reverse(mirrored.pop("base_heatmaps"), [2]), swap, axis=3)
-    back = {name: tf.gather(value, swap, axis=1) for name, value in mirrored.items()}
-    back.update({name: value * [-1.0, 1.0] for name, value in back.items() if name != models.VISIBILITY_OUTPUT})
-    back["base_heatmaps"] = heatmaps
-    return {name: (value + back[name]) / 2.0 for name, value in outputs.items()}
-
-
-def _run_network(model, crops, crop_to_image, partner, given):
-    """The outputs of the model that are decoded, visibility as probabilities."""
-    outputs = model(_inputs(model, crops, crop_to_image, partner, given), training=False)
-    kept = {name: outputs[name] for name in ("base_heatmaps", *(_POSE_OUTPUTS[name] for name in pose_names(model)[1:]))}
-    if gives_visibility(model):
-        kept[models.VISIBILITY_OUTPUT] = tf.nn.softmax(outputs[models.VISIBILITY_OUTPUT])
-    return kept
-
-
-def _takes_partners(model):
-    return isinstance(model.input, dict) and "partner" in model.input
-
-
-def _inputs(model, crops, crop_to_image, partner, given):
-    """What the model takes: the crops, or a dict: CoupleGraph's says who belongs to whom and where they are, that of a
-    network which refines given poses has these in the crops' frames."""
-    if not isinstance(model.input, dict):
-        return crops
-    inputs = {"crops": crops}
-    if "partner" in model.input:
-        partner = tf.fill(tf.shape(crops)[:1], -1) if partner is None else partner
-        inputs.update(crop_to_image=crop_to_image, partner=partner)
-    if "given_pose" in model.input:
-        points = geometry.image_to_normalized(crop_to_image, given[..., :2], tuple(crops.shape[1:3]))
-        inputs.update(given_pose=points, given_score=given[..., 2])
-    return inputs

@@ -12,7 +12,8 @@ from opec_tf import config, detection, detectors, drawing, files
 from opec_tf.config import DataConfig
 from opec_tf.errors import UserError
 from opec_tf.frames import Video, VideoWriter
-from opec_tf.inference import ASSOCIATION, PEAK, PoseEstimator
+from opec_tf.forward import PEAK
+from opec_tf.inference import ASSOCIATION, PoseEstimator
 from opec_tf.progress import Progress
 from opec_tf.training import workdir
 

@@ -12,6 +12,7 @@ from opec_tf.data.annotations import load_all
 from opec_tf.detectors import detections_file
 from opec_tf.errors import UserError
 from opec_tf.evaluation import coco_eval, predictions, visibility
+from opec_tf.forward import PEAK
 from opec_tf.skeletons import OCCLUDED, UNKNOWN
 from opec_tf.training import workdir
 
@@ -233,7 +234,7 @@ def contact_sheet(estimates, annotations, boxes, skeleton, hidden_score=predicti
     Returns:
       RGB uint8 [h, w, 3].
     """
-    names = list(dict.fromkeys([inference.PEAK, estimates.final]))
+    names = list(dict.fromkeys([PEAK, estimates.final]))
     annotations = annotations.select(scoreable_people(annotations))
     shown = np.unique(boxes.image_index[estimates.rows[estimates.final]])
     shown = shown[np.linspace(0, len(shown) - 1, min(_SHEET_IMAGES, len(shown))).round().astype(int)]

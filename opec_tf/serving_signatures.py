@@ -21,7 +21,7 @@ import functools
 
 import tensorflow as tf
 
-from opec_tf import geometry, images, inference, skeletons
+from opec_tf import forward, geometry, images, skeletons
 
 # Beyond this, float32 no longer tells the pixels' fractions apart.
 _LARGEST_COORDINATE = 1e5
@@ -46,7 +46,7 @@ class PoseSignatures(tf.Module):
         # The Keras model itself would be saved with a function for each of its layers; its variables are enough.
         self.model_variables = model.variables
         self._estimate_crops = functools.partial(
-            inference.estimate_crops,
+            forward.estimate_crops,
             model,
             skeleton=skeletons.SKELETONS[model_config.skeleton],
             inference_config=inference_config,
@@ -153,7 +153,7 @@ class PoseSignatures(tf.Module):
         affines = tf.pad(affines, [[0, absent], [0, 0], [0, 0]])
         if partner is not None:
             partner = tf.pad(partner, [[0, absent]], constant_values=-1)
-        poses, scores, visibility = self._estimate_crops(crops, affines, partner=partner)
+        poses, scores, visibility, _ = self._estimate_crops(crops, affines, partner=partner)
         final = list(poses)[-1]
         initial = "initial" if "initial" in poses else final
         answers = {

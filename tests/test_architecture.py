@@ -24,8 +24,8 @@ LAYER_OF_PART = {
     **dict.fromkeys(("serving_api", "pose_client", "checkpoints"), "leaf"),
     **dict.fromkeys(("flags", "cli"), "command line"),
     **dict.fromkeys(("layers", "models", "data"), None),
-    **dict.fromkeys(("training", "inference", "detection", "frames", "prediction", "reports", "speed", "study"), "use"),
-    **dict.fromkeys(("detectors", "given_poses"), "use"),
+    **dict.fromkeys(("training", "forward", "inference", "detection", "detectors", "given_poses", "frames"), "use"),
+    **dict.fromkeys(("prediction", "reports", "speed", "study"), "use"),
     **dict.fromkeys(("serving_signatures", "exporting", "model_server", "serving_example", "serving_speed"), "use"),
 }
 LAYER_OF_PART.update({part: part for part, layer in LAYER_OF_PART.items() if layer is None})
@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "tool": {"leaf", "layers", "models", "data", "use", "command line"},
 }
 # Layers take arrays and numbers. The client can be copied out of the project with the leaves.
-_NOT_A_CLIENTS = {"layers", "models", "data", "training", "inference"}
+_NOT_A_CLIENTS = {"layers", "models", "data", "training", "forward", "inference"}
 MUST_NOT_IMPORT = {"layers": {"config", "skeletons"}, "client": _NOT_A_CLIENTS, "pose_client": _NOT_A_CLIENTS}
 # Beside programs: what exists to report, and training, whose progress is what its user sees for days.
 MAY_PRINT = {"progress", "cli", "training"}

@@ -162,7 +162,7 @@ def _training_batches(
     flip_order = tf.constant(annotations.skeleton.flip_order)
     # 31 bits: what tf.data takes for a seed.
     order, mixing, placing, looks, errors = (np.random.SeedSequence(seed).generate_state(5) >> 1).tolist()
-    poses_of = _given_poses(annotations, data_config) if with_poses else None
+    poses_of = pose_errors.poses_of(annotations, data_config) if with_poses else None
 
     def load(index):
         epoch, position = index // people.num_images, index % people.num_images
@@ -209,22 +209,6 @@ def _crop_joints(labels, affines, crop_size):
     cut_off = beyond & labelled & (classes != UNKNOWN)
     classes = tf.where(cut_off, float(VISIBILITY_CLASSES.index("outside")), classes)
     return tf.concat([points * weights, weights, classes], axis=-1)
-
-
-def _given_poses(annotations, data_config):
-    """Function of (people's rows [P], seed [2]) -> their given poses, float32 [P, K, 3], image pixels."""
-    if annotations.given_poses is not None:
-        given = tf.constant(annotations.given_poses, tf.float32)
-        return lambda rows, seed: tf.gather(given, rows)
-    keypoints = tf.constant(annotations.keypoints, tf.float32)
-    partners = tf.constant(pose_errors.partners_keypoints(annotations), tf.float32)
-    areas = tf.constant(annotations.areas, tf.float32)
-
-    def with_errors(rows, seed):
-        people, others, sizes = (tf.gather(values, rows) for values in (keypoints, partners, areas))
-        return pose_errors.synthesize(people, others, sizes, annotations.skeleton, data_config, seed)
-
-    return with_errors
 
 
 def crop_dataset(

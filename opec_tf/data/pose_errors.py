@@ -24,6 +24,26 @@ _GOOD, _JITTER, _MISS = 0.85, 0.5, 0.1  # the similarities that part good, jitte
 _SCORES = (0.1, 1.0)
 
 
+def poses_of(annotations, data_config):
+    """Poses to start from: ``annotations.given_poses``, or where there are none the annotated ones with errors.
+
+    Returns:
+      function of (people's rows [P], seed [2]) -> float32 [P, K, 3], (x, y, score), image pixels.
+    """
+    if annotations.given_poses is not None:
+        given = tf.constant(annotations.given_poses, tf.float32)
+        return lambda rows, seed: tf.gather(given, rows)
+    keypoints = tf.constant(annotations.keypoints, tf.float32)
+    partners = tf.constant(partners_keypoints(annotations), tf.float32)
+    areas = tf.constant(annotations.areas, tf.float32)
+
+    def with_errors(rows, seed):
+        people, others, sizes = (tf.gather(values, rows) for values in (keypoints, partners, areas))
+        return synthesize(people, others, sizes, annotations.skeleton, data_config, seed)
+
+    return with_errors
+
+
 def synthesize(keypoints, partner_keypoints, areas, skeleton, data_config, seed):
     """Draws a pose with errors for each person.
 
