@@ -28,7 +28,7 @@ def read(path, image_ids, image_names, skeleton):
     Raises:
       UserError: the file is malformed, its joint set unknown, or nobody in it is in any of the images.
     """
-    poses, _ = predictions.map_to_skeleton(predictions.read(path), skeleton, path)
+    poses, _ = predictions.map_to_skeleton(predictions.read(path, scored_joints_only=True), skeleton, path)
     items = [item for item in files.read_json(path) if item.get("category_id", 1) == 1]
     rows = detection.image_rows(records.Records(path, "prediction", items), image_ids, image_names)
     keypoints = poses.keypoints.copy()

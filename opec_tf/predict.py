@@ -71,7 +71,8 @@ def _boxes(options, source, skeleton):
     """What the flags say of the people: ``PersonBoxes``, a detector, or None for whole images."""
     present = [f"--{name}" for name in ("boxes", "detector", "initial_poses") if options[name].present]
     if len(present) > 1:
-        raise UserError(f"{' and '.join(present)} all say where the people are; give one of them")
+        both = "both" if len(present) == 2 else "all"
+        raise UserError(f"{' and '.join(present)} {both} say where the people are; give one of them")
     if options.initial_poses:
         return given_poses.read(options.initial_poses, source.ids, source.names, skeleton)
     if options.boxes:

@@ -153,7 +153,8 @@ def _training_batches(
     boxes = tf.constant(annotations.boxes, tf.float32)
     # (x, y, v, class of visibility), and a row more, of nobody.
     keypoints = np.concatenate([annotations.keypoints, annotations.visibility[..., None]], axis=-1)
-    keypoints = tf.constant(np.pad(keypoints, [[0, 1], [0, 0], [0, 0]]), tf.float32)
+    nobody = np.tile([0.0, 0.0, UNLABELLED, UNKNOWN], [1, keypoints.shape[1], 1])
+    keypoints = tf.constant(np.concatenate([keypoints, nobody]), tf.float32)
     labelled_rows = np.arange(annotations.num_people)[:, None]
     if with_others:
         others = interference.others_in_crops(annotations, crop_size, data_config.box_margin)

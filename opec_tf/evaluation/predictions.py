@@ -73,15 +73,17 @@ class PosePredictions:
         )
 
 
-def read(path, num_joints=None):
+def read(path, num_joints=None, scored_joints_only=False):
     """Reads a COCO results JSON.
 
-    A record without ``bbox`` (the official format has none) gets the box around its joints of a score above 0. Records
-    of another ``category_id`` than 1, a person, are left out with a counted warning.
+    A record without ``bbox`` (the official format has none) gets the box around its joints. Records of another
+    ``category_id`` than 1, a person, are left out with a counted warning.
 
     Args:
       path: the file.
       num_joints: joints each pose must have; None: as many as the first one has.
+      scored_joints_only: a missing box is that around the joints of a score above 0, where there are any; otherwise
+        around all, as pycocotools has it.
 
     Raises:
       UserError: the file is malformed; the message names the record, counted from 1, and the field.
@@ -94,7 +96,7 @@ def read(path, num_joints=None):
         num_joints = len(first) // 3
     keypoints = people.numbers("keypoints", (3 * num_joints,), f"x, y, score of {num_joints} joints")
     keypoints = keypoints.reshape(-1, num_joints, 3)
-    boxes = _joint_boxes(keypoints)
+    boxes = _joint_boxes(keypoints, scored_joints_only)
     with_box = people.has("bbox")
     if with_box.any():
         given = records.Records(path, "prediction", [item for item, there in zip(people.items, with_box) if there])
@@ -151,9 +153,9 @@ def map_to_skeleton(predictions, skeleton, name="predictions"):
     return dataclasses.replace(predictions, keypoints=keypoints), order >= 0
 
 
-def _joint_boxes(keypoints):
-    """Boxes (x, y, w, h) around all joints of a score above 0, or all where there are none: [N, K, 3] -> [N, 4]."""
-    present = keypoints[..., 2:] > 0.0
+def _joint_boxes(keypoints, scored_only):
+    """Boxes (x, y, w, h) around all joints or those of a score above 0: [N, K, 3] -> [N, 4]."""
+    present = (keypoints[..., 2:] > 0.0) | (not scored_only)
     present |= ~present.any(axis=1, keepdims=True)
     low = np.where(present, keypoints[..., :2], np.inf).min(axis=1)
     high = np.where(present, keypoints[..., :2], -np.inf).max(axis=1)

@@ -35,6 +35,7 @@ def test_a_missing_box_is_that_around_the_joints(tmp_path):
     joints = [10, 20, 1, 30, 25, 0] + [15, 60, 1] * 10
     path = _write(tmp_path, [_record(keypoints=joints), _record(bbox=[1, 2, 3, 4])])
     assert predictions.read(path).boxes.tolist() == [[10, 20, 20, 40], [1, 2, 3, 4]]
+    assert predictions.read(path, scored_joints_only=True).boxes.tolist() == [[10, 20, 5, 40], [1, 2, 3, 4]]
 
 
 def test_other_categories_are_left_out_and_counted(tmp_path, caplog):
