@@ -191,6 +191,6 @@ def test_both_commands_refine_a_file(run, tmp_path):
 
     predict = [*shared, f"--images={tmp_path}/7.png", f"--output_dir={tmp_path}/out"]
     first, both = tiny_run.messages("predict", predict, [*predict, boxes])
-    assert first is None and "--boxes and --initial_poses all say where the people are" in both
+    assert first is None and "--boxes and --initial_poses both say where the people are" in both
     found = json.loads((tmp_path / "out" / "predictions.json").read_text())
     assert [(person["bbox"], person["score"]) for person in found] == [([9, 9, 50, 45], 0.25), ([0, 0, 70, 60], 0.5)]

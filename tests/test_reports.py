@@ -44,7 +44,7 @@ def data(tmp_path, monkeypatch):
     again = [{**detections[0], "score": 0.6}, {"image_id": 99, "bbox": [0, 0, 9, 9], "score": 1.0}]
     (tmp_path / "boxes.json").write_text(json.dumps(detections + again))
     monkeypatch.setattr(workdir, "read_model_config", lambda root: CONFIG)
-    monkeypatch.setattr(workdir, "load_model", lambda root, stage: (color_model(), CONFIG, "opec"))
+    monkeypatch.setattr(workdir, "load_model", lambda root, stage, initial_pose: (color_model(), CONFIG, "opec"))
     stage = tmp_path / "run" / "opec"
     stage.mkdir(parents=True)
     (stage / "config.json").write_text(json.dumps({"box_margin": 1.3}))
@@ -177,7 +177,8 @@ def test_visibility_is_scored_on_annotated_boxes(data, monkeypatch):
     probabilities = np.where(np.arange(12)[:, None] % 2 == 0, [0.25, 0.5, 0.25], [0.75, 0.25, 0.0])
     probabilities[9:] = [0.125, 0.125, 0.75]
     logits = np.log(np.maximum(probabilities, 1e-30)).astype(np.float32)
-    monkeypatch.setattr(workdir, "load_model", lambda root, stage: (color_model(visibility=logits), CONFIG, "opec"))
+    loaded = color_model(visibility=logits), CONFIG, "opec"
+    monkeypatch.setattr(workdir, "load_model", lambda root, stage, initial_pose: loaded)
     metrics = evaluate(data, hidden_score=0.5)
     row = {name: value for name, value in metrics["pose_3"].items() if name.startswith("visibility")}
     assert row == pytest.approx(
@@ -195,5 +196,5 @@ def test_visibility_is_scored_on_annotated_boxes(data, monkeypatch):
     assert sum(part["joints"] for part in json.loads((data / "out" / "reliability.json").read_text())["visible"]) == 72
     line = reports.visibility_line(metrics)
     assert "accuracy 75.0, balanced accuracy 75.0, recall visible 66.7, recall occluded 83.3, calibration" in line
-    detected = evaluate(data, boxes_file=str(data / "boxes.json"))
+    detected = evaluate(data, boxes=str(data / "boxes.json"))
     assert "visibility_ece" not in detected["pose_3"] and reports.visibility_line(detected) == ""
