@@ -35,7 +35,7 @@ class PairChoice(tf.keras.layers.Layer):
 
     def build(self, input_shape):
         (_, joints, _), (_, _, candidates, _) = input_shape[:2]
-        constant = tf.constant_initializer
+        constant = tf.keras.initializers.Constant
         self.beta = self.add_weight("beta", (), initializer=constant(self.initial_beta))
         self.rivalry = self.add_weight("lambda", (joints // 2,), initializer=constant(self.initial_lambda))
         self.radius = self.add_weight("radius", (joints // 2,), initializer=constant(self.initial_radius))
