@@ -28,7 +28,7 @@ class PeakGate(tf.keras.layers.Layer):
         self.initial_gate = initial_gate
 
     def build(self, input_shape):
-        bias = tf.constant_initializer(math.log(self.initial_gate / (1.0 - self.initial_gate)))
+        bias = tf.keras.initializers.Constant(math.log(self.initial_gate / (1.0 - self.initial_gate)))
         self.gate = tf.keras.layers.Dense(
             1, activation="sigmoid", kernel_initializer="zeros", bias_initializer=bias, dtype="float32", name="gate"
         )
