@@ -84,6 +84,6 @@ def test_json_round_trip_keeps_tuples_and_ignores_other_keys():
 
 
 def test_a_setting_that_a_file_lacks_is_as_before_it_existed():
-    expected = ModelConfig(trunk="resnet50", predict_visibility=False)
+    expected = ModelConfig(trunk="resnet50", couple_candidates=0, predict_visibility=False)
     assert config.from_mapping(ModelConfig, {"trunk": "resnet50"}) == expected
     assert config.from_mapping(TrainConfig, {"seed": 3}) == TrainConfig(seed=3)

@@ -46,7 +46,7 @@ def test_every_signature_runs_and_bad_input_is_refused(program, exported, tmp_pa
     )
     assert done.returncode == 0, done.stderr
     lines = [line.split(" ") for line in done.stdout.splitlines() if not line.startswith("refused")]
-    assert len(lines) == 3 * 2 * 3
+    assert len(lines) == 3 * 2 * 4
     shapes = {(signature, int(batch), output): shape for signature, batch, output, shape, _ in lines}
     assert shapes["serving_default", 3, "keypoints"] == "[3,12,3]" and shapes["crops", 1, "pose_score"] == "[1]"
     assert shapes["image", 3, "initial_keypoints"] == shapes["image", 3, "visibility"] == "[3,2,12,3]"
