@@ -14,6 +14,7 @@ import math
 import os
 import pickle
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -141,8 +142,9 @@ def read_zip(path):
             return {name: _materialize(tensor, values(tensor.storage), name, path) for name, tensor in described}
     except KeyError as error:
         raise UserError(f"{path}: {error.args[0]}; check that the file is whole") from error
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
-        raise UserError(f"{path}: is a damaged zip file ({error}); check that the download is whole") from error
+    # RuntimeError is what zipfile says of encryption and, by a subclass, of a compression that it does not know.
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError) as error:
+        raise UserError(f"{path}: cannot be read as a zip file ({error}); check that the download is whole") from error
 
 
 def read_stream(path):

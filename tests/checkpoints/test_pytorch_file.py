@@ -119,6 +119,20 @@ def test_a_truncated_file(tmp_path, form):
             checkpoints.read(tmp_path / "a.pth")
 
 
+@pytest.mark.parametrize(("field", "value"), [(8, 1), (10, 99)], ids=["encrypted", "unknown compression"])
+def test_a_zip_file_that_cannot_be_unpacked(tmp_path, field, value):
+    """The entries' flags and compression stand 8 and 10 bytes behind PK 1 2 in the archive's directory."""
+    WRITERS["zip"](tmp_path / "a.pth", TENSORS)
+    content = bytearray((tmp_path / "a.pth").read_bytes())
+    entry = content.find(b"PK\x01\x02")
+    while entry >= 0:
+        content[entry + field] = value
+        entry = content.find(b"PK\x01\x02", entry + 4)
+    (tmp_path / "a.pth").write_bytes(content)
+    with pytest.raises(UserError, match="a.pth: cannot be read as a zip file .*; check that the download is whole"):
+        checkpoints.read(tmp_path / "a.pth")
+
+
 def test_damaged_descriptions(tmp_path):
     raw = np.zeros(6, "<f4").tobytes()
     cases = [
