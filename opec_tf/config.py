@@ -122,6 +122,11 @@ class ModelConfig(_Checked):
         "cascaded feature adaption; conv (row e): no fusion blocks; none (row d): F1, F2, F3 as they are",
         ("fusion", "conv", "none"),
     )
+    trunk_maps: bool = _setting(
+        False,
+        "the feature adaption gets the trunk's maps C4, C3, C2 beside the decoder's F1, F2, F3 (not in the paper): what "
+        "did not pass the trunk's coarsest map",
+    )
     heatmap_from_base: bool = _setting(True, "the heatmap of eq. 6 is a correction added to the base's own heatmaps")
     refinement: bool = _setting(
         True, "off: neither feature adaption nor graph, the integral of the base's own heatmaps is the last pose"

@@ -40,6 +40,7 @@ def build_opec_net(config):
         progressive=config.progressive,
         multi_scale=config.multi_scale,
         adaption=config.adaption,
+        trunk_maps=config.trunk_maps,
         heatmap_from_base=config.heatmap_from_base,
         initial_pose=config.initial_pose,
         initial_pose_noise=config.initial_pose_noise,

@@ -37,6 +37,7 @@ def opec_net(
     progressive=True,
     multi_scale=True,
     adaption="fusion",
+    trunk_maps=False,
     heatmap_from_base=True,
     initial_pose="integral",
     initial_pose_noise=0.0,
@@ -83,6 +84,11 @@ def opec_net(
     maps = [base_outputs["F1"], base_outputs["F2"], base_outputs["F3"]]
 
     # Cascaded Feature Adaption (eq. 4 and 5): F1, F2, F3 -> F^1, F^2, F^3.
+    if trunk_maps:
+        maps = [
+            tf.keras.layers.Concatenate(name=f"decoder_and_trunk_{index}")([feature_map, base_outputs[trunk_map]])
+            for index, (feature_map, trunk_map) in enumerate(zip(maps, ("C4", "C3", "C2")), start=1)
+        ]
     maps = _feature_adaption(maps, adaption_channels, adaption)
 
     # Heatmap (eq. 6). As a correction it starts at zero, so that training starts from what the base knows.

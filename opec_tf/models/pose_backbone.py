@@ -24,13 +24,14 @@ def pose_backbone(
 
     Returns:
       A model named "base" from crops [B, H, W, 3] (RGB, 0..255) to a dict of
-        F1 [B, H / 16, W / 16, *], F2 [B, H / 8, W / 8, *], F3 [B, H / 4, W / 4, *], and
+        F1 [B, H / 16, W / 16, *], F2 [B, H / 8, W / 8, *], F3 [B, H / 4, W / 4, *], the decoder's,
+        C4, C3, C2, the trunk's of the same sizes, and
         base_heatmaps float32 [B, H / 4, W / 4, K], trained to a Gaussian of height 1 at each joint.
       With bottlenecks and "duc" the maps have 512, 256 and 128 channels, with basic blocks a quarter of that.
     """
     crops = tf.keras.Input((*crop_size, 3), name="crops")
     images = ImageNormalization(*NORMALIZATIONS[normalization], name="normalization")(crops)
-    c5 = resnet(
+    c2, c3, c4, c5 = resnet(
         images, trunk=trunk, width=trunk_width, squeeze_excite=squeeze_excite, stride_in_1x1=stride_in_1x1
     )
     if decoder == "duc":
@@ -48,7 +49,8 @@ def pose_backbone(
         dtype="float32",
         name="heatmap_head",
     )(f3)
-    return tf.keras.Model(crops, {"F1": f1, "F2": f2, "F3": f3, "base_heatmaps": heatmaps}, name="base")
+    maps = {"F1": f1, "F2": f2, "F3": f3, "C4": c4, "C3": c3, "C2": c2}
+    return tf.keras.Model(crops, {**maps, "base_heatmaps": heatmaps}, name="base")
 
 
 def _duc_decoder(c5):

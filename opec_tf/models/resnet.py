@@ -31,20 +31,23 @@ def resnet(images, *, trunk, width=64, squeeze_excite=False, stride_in_1x1=False
       stride_in_1x1: a bottleneck's stride lies in its first 1x1 convolution ("v1": Caffe, keras.applications).
 
     Returns:
-      C5, [B, H / 32, W / 32, 8 width], or 32 width for bottlenecks.
+      [C2, C3, C4, C5], the last maps of the four stages: [B, H / 4, W / 4, width], then half the size and twice the
+      channels each; 4 times the channels for bottlenecks.
     """
     block = _basic_block if trunk in BASIC_BLOCKS else _bottleneck
     x = tf.keras.layers.ReLU(name="stem_relu")(_conv_norm(images, width, 7, stride=2, name="stem"))
     # Zeros are as good as the minus infinity PyTorch pads with: nothing is below zero after the ReLU.
     x = tf.keras.layers.ZeroPadding2D(1, name="pool_pad")(x)
     x = tf.keras.layers.MaxPooling2D(3, 2, name="pool")(x)
+    maps = []
     for stage, repeats in enumerate(BLOCKS[trunk]):
         for index in range(repeats):
             stride, name = 2 if stage > 0 and index == 0 else 1, f"stage{stage + 1}_block{index + 1}"
             if stride > 1 and stride_in_1x1 and block is _bottleneck:
                 x, stride = _subsample(x, name), 1
             x = block(x, width << stage, stride, squeeze_excite, name=name)
-    return x
+        maps.append(x)
+    return maps
 
 
 def _basic_block(x, channels, stride, squeeze_excite, name):
