@@ -124,8 +124,8 @@ class ModelConfig(_Checked):
     )
     trunk_maps: bool = _setting(
         False,
-        "the feature adaption gets the trunk's maps C4, C3, C2 beside the decoder's F1, F2, F3 (not in the paper): what "
-        "did not pass the trunk's coarsest map",
+        "the feature adaption gets the trunk's maps C4, C3, C2 beside the decoder's F1, F2, F3 (not in the paper): they "
+        "hold what did not pass the trunk's coarsest map",
     )
     heatmap_from_base: bool = _setting(True, "the heatmap of eq. 6 is a correction added to the base's own heatmaps")
     refinement: bool = _setting(
@@ -261,6 +261,9 @@ class TrainConfig(_Checked):
         1.0, "stages opec and couple train the base at this multiple of the learning rate", at_least=0
     )
     pose_loss_weights: tuple = _setting((0.3, 0.5, 1.0), "lambda_1, lambda_2, lambda_3 of eq. 3", at_least=0)
+    oks_loss_share: float = _setting(
+        0.0, "share a of 1 - OKS in the pose losses (1 - a) L1 + a (1 - OKS); 0: eq. 3 as it is", at_least=0, at_most=1
+    )
     heatmap_loss_weight: float = _setting(
         1.0, "weight of the base's heatmap loss kept beside eq. 3 in stage opec", at_least=0
     )

@@ -32,7 +32,29 @@ def test_pose_loss_gradient_is_the_sign_over_the_number_of_labels():
     np.testing.assert_allclose(tape.gradient(loss, poses), [[[-0.5, 0.5], [-0.5, 0.5], [0, 0]]])
 
 
-@pytest.mark.parametrize("loss, shape", [(losses.PoseLoss(), (2, 3, 2)), (losses.HeatmapLoss(), (2, 8, 6, 3))])
+OKS_LOSS = losses.PoseLoss(oks_share=0.4, sigmas=[0.079, 0.072, 0.062], crop_size=(128, 96))
+
+
+def test_pose_loss_with_oks():
+    """A person's scale is s = 0.45 sqrt(128 x 96) = 49.88 pixels; OKS at d pixels is exp(-d^2 / 2 (2 sigma s)^2)."""
+    joints = joints_of((0, 0, 1), (0, 0, 1), (0, 0, 1))
+    # 3 pixels of 48 to the side, 4 of 64 down, and no error.
+    poses = np.array([[[3 / 48, 0.0], [0.0, 4 / 64], [0.0, 0.0]]], np.float32)
+    oks = [math.exp(-9 / (2 * (2 * 0.079 * 49.8831) ** 2)), math.exp(-16 / (2 * (2 * 0.072 * 49.8831) ** 2)), 1.0]
+    expected = (0.6 * (3 / 48 + 4 / 64) + 0.4 * (3 - sum(oks))) / 3
+    assert OKS_LOSS(joints, poses).numpy() == pytest.approx(expected, rel=1e-5)
+
+
+def test_far_joints_are_pulled_by_l1_alone():
+    joints, poses = joints_of((0, 0, 1), (0, 0, 1), (0, 0, 1)), tf.Variable([[[0.9, -0.9], [0.9, 0.9], [-0.9, 0.9]]])
+    with tf.GradientTape() as tape:
+        loss = OKS_LOSS(joints, poses)
+    np.testing.assert_allclose(tape.gradient(loss, poses), 0.6 * np.sign(poses) / 3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "loss, shape", [(losses.PoseLoss(), (2, 3, 2)), (OKS_LOSS, (2, 3, 2)), (losses.HeatmapLoss(), (2, 8, 6, 3))]
+)
 def test_nan_labels_without_weight_do_no_harm(loss, shape):
     joints = np.random.default_rng(0).uniform(-1, 1, (2, 3, 3)).astype(np.float32)
     joints[..., 2] = [[1, 0, 1], [0, 0, 1]]
@@ -129,7 +151,7 @@ def test_mismatched_shapes_are_refused():
 
 
 @pytest.mark.parametrize(
-    "loss", [losses.PoseLoss(), losses.HeatmapLoss(sigma=1.5, interference_weight=0.5, name="base")]
+    "loss", [losses.PoseLoss(), OKS_LOSS, losses.HeatmapLoss(sigma=1.5, interference_weight=0.5, name="base")]
 )
 def test_config_round_trip(loss):
     copy = tf.keras.losses.deserialize(tf.keras.losses.serialize(loss))
@@ -139,7 +161,7 @@ def test_config_round_trip(loss):
 def test_xla_agrees():
     generator = np.random.default_rng(0)
     joints = generator.uniform(0, 1, (2, 3, 3)).astype(np.float32)
-    for loss, shape in ((losses.PoseLoss(), (2, 3, 2)), (losses.HeatmapLoss(), (2, 8, 6, 3))):
+    for loss, shape in ((losses.PoseLoss(), (2, 3, 2)), (OKS_LOSS, (2, 3, 2)), (losses.HeatmapLoss(), (2, 8, 6, 3))):
         predictions = generator.uniform(0, 1, shape).astype(np.float32)
         compiled = tf.function(loss, jit_compile=True)(joints, predictions)
         assert compiled.numpy() == pytest.approx(loss(joints, predictions).numpy(), rel=1e-5)

@@ -31,6 +31,9 @@ ROWS: dict = {
     "gate": ("gate between peak and refined pose", {"gate": True}),
     "end_to_end": ("base trained along", {"freeze_base": False}),
     "heatmap_afresh": ("heatmap of eq. 6 from F^3 alone", {"heatmap_from_base": False}),
+    "decoder_maps": ("the decoder's maps alone", {"trunk_maps": False}),
+    "l1": ("L1 alone", {"oks_loss_share": 0.0}),
+    "as_published": ("the decoder's maps and L1 alone", {"trunk_maps": False, "oks_loss_share": 0.0}),
     "couple": ("OPEC-Net, then CoupleGraph", {"stages": ("opec", "couple")}),
     "couple_no_choice": (
         "CoupleGraph without the choice among peaks", {"stages": ("opec", "couple"), "couple_candidates": 0},

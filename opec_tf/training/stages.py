@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from opec_tf import losses, models
+from opec_tf import losses, models, skeletons
 from opec_tf.errors import UserError
 from opec_tf.training import optimizer, strategy as strategies, workdir
 
@@ -43,14 +43,14 @@ def losses_and_weights(stage, model_config, train_config):
         return {"base_heatmaps": heatmap_loss}, {"base_heatmaps": 1.0}
     if stage == "couple":
         weights = dict(zip(models.COUPLE_OUTPUTS, train_config.pose_loss_weights))
-        stage_losses = {name: losses.PoseLoss() for name in weights}
+        stage_losses = {name: _pose_loss(model_config, train_config) for name in weights}
         if train_config.freeze_opec:
             return stage_losses, weights
         opec_losses, opec_weights = losses_and_weights("opec", model_config, train_config)
         return {**opec_losses, **stage_losses}, {**opec_weights, **weights}
     poses = models.POSE_OUTPUTS if model_config.refinement else models.POSE_OUTPUTS[:1]
     weights = dict(zip(poses, (1.0,) + train_config.pose_loss_weights))
-    stage_losses = {name: losses.PoseLoss() for name in weights}
+    stage_losses = {name: _pose_loss(model_config, train_config) for name in weights}
     if train_config.heatmap_loss_weight and not train_config.freeze_base:
         stage_losses["base_heatmaps"] = heatmap_loss
         weights["base_heatmaps"] = train_config.heatmap_loss_weight
@@ -58,6 +58,14 @@ def losses_and_weights(stage, model_config, train_config):
         stage_losses[models.VISIBILITY_OUTPUT] = losses.VisibilityLoss()
         weights[models.VISIBILITY_OUTPUT] = train_config.visibility_loss_weight
     return stage_losses, weights
+
+
+def _pose_loss(model_config, train_config):
+    """The loss of one pose, L1 with its share of OKS."""
+    sigmas = skeletons.SKELETONS[model_config.skeleton].sigmas
+    return losses.PoseLoss(
+        oks_share=train_config.oks_loss_share, sigmas=[float(s) for s in sigmas], crop_size=model_config.crop_size
+    )
 
 
 def build(stage, root, model_config, train_config, total_steps, jit_compile):

@@ -121,6 +121,21 @@ def test_sample_at(sample_at, moved):
     assert (np.abs(features(crops) - before).max() > 1e-4) == moved
 
 
+def test_trunk_maps_join_the_decoders_before_adaption():
+    """C4, C3 and C2 of a trunk of width 8 have 32, 16 and 8 channels; F1, F2 and F3 of a DUC have 16, 8 and 4."""
+    convolutions = {"adaption_1": 16 + 32, "fusion_2": 16 + 8 + 16, "fusion_3": 12 + 4 + 8}
+    with_trunk, without = build(trunk_maps=True), build()
+    for name, channels in convolutions.items():
+        layer = with_trunk.get_layer(name)
+        kernel = layer.kernel if name == "adaption_1" else layer.conv.kernel
+        assert kernel.shape[2] == channels
+    assert [with_trunk.get_layer("base").count_params(), sampled_channels(with_trunk)] == (
+        [without.get_layer("base").count_params(), sampled_channels(without)]
+    )
+    # None of them is made less by adaption="none", where the blocks sample what there is.
+    assert sampled_channels(build(trunk_maps=True, adaption="none")) == [[48], [24], [12]]
+
+
 def test_heatmap_of_its_own():
     outputs = build(heatmap_from_base=False)(random_batch()[0])
     assert np.abs(outputs["heatmaps"] - outputs["base_heatmaps"]).max() > 1e-3

@@ -34,6 +34,9 @@ def test_alphapose_at_full_size():
         "F1": (1, 20, 16, 512),
         "F2": (1, 40, 32, 256),
         "F3": (1, 80, 64, 128),
+        "C4": (1, 20, 16, 1024),
+        "C3": (1, 40, 32, 512),
+        "C2": (1, 80, 64, 256),
         "base_heatmaps": (1, 80, 64, 12),
     }
     # A head near zero: training starts from the background of the targets.
@@ -47,5 +50,7 @@ def test_slim_variants(decoder, channels):
     )
     outputs = model(tf.zeros((2, 128, 96, 3)))
     for name, size, width in zip(("F1", "F2", "F3"), ((8, 6), (16, 12), (32, 24)), channels):
+        assert outputs[name].shape == (2, *size, width)
+    for name, size, width in zip(("C4", "C3", "C2"), ((8, 6), (16, 12), (32, 24)), (64, 32, 16)):
         assert outputs[name].shape == (2, *size, width)
     assert outputs["base_heatmaps"].shape == (2, 32, 24, 14)
