@@ -124,8 +124,8 @@ class ModelConfig(_Checked):
     )
     trunk_maps: bool = _setting(
         False,
-        "the feature adaption gets the trunk's maps C4, C3, C2 beside the decoder's F1, F2, F3 (not in the paper): they "
-        "hold what did not pass the trunk's coarsest map",
+        "the feature adaption gets the trunk's maps C4, C3, C2 beside the decoder's F1, F2, F3 (not in the paper), "
+        "which hold what has not passed the trunk's coarsest map",
     )
     heatmap_from_base: bool = _setting(True, "the heatmap of eq. 6 is a correction added to the base's own heatmaps")
     refinement: bool = _setting(
