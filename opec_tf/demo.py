@@ -82,12 +82,12 @@ def configs(size, output_dir, seed):
         ModelConfig(
             trunk="resnet18", trunk_width=size.trunk_width, squeeze_excite=False, decoder="deconv",
             deconv_channels=3 * size.trunk_width, crop_height=128, crop_width=96,
-            adaption_channels=(96, 64, 32), block_channels=128,
+            adaption_channels=(128, 96, 64), trunk_maps=True, block_channels=128,
         ),
         DataConfig(data_root=str(output_dir / "data"), train_data=train, val_data=val, test_data=test),
         TrainConfig(
             batch_size=32, base_epochs=size.base_epochs, opec_epochs=size.opec_epochs,
-            validation_people=size.validation_people, heatmap_sigma=1.5, seed=seed,
+            validation_people=size.validation_people, heatmap_sigma=1.5, oks_loss_share=0.4, seed=seed,
         ),
         InferenceConfig(protocol="crowdpose12"),
     )  # fmt: skip
