@@ -76,6 +76,9 @@ class ModelConfig(_Checked):
     stride_in_1x1: bool = _setting(
         False, "bottlenecks halve in their first 1x1 convolution, as Caffe's and keras.applications' ResNets"
     )
+    unshuffle: bool = _setting(
+        False, "bottlenecks halve by pixel unshuffle before their 3x3 convolution (AlphaPose's fast_421_res50-shuffle)"
+    )
     normalization: str = _setting(
         "imagenet",
         "scaling of the trunk's input: imagenet (torchvision), imagenet_bgr (SimpleBaseline's release), alphapose or "
@@ -90,8 +93,9 @@ class ModelConfig(_Checked):
     squeeze_excite: bool = _setting(True, "squeeze-and-excitation in the trunk's residual blocks (AlphaPose+)")
     decoder: str = _setting(
         "duc",
-        "duc: pixel shuffle and two DUCs (AlphaPose+); deconv: three deconvolutions (SimplePose)",
-        ("duc", "deconv"),
+        "duc: pixel shuffle and two DUCs (AlphaPose+); duc421: three pixel shuffles and after them 4, 2 and 1 "
+        "convolutions (AlphaPose's FastPose_DUC); deconv: three deconvolutions (SimplePose)",
+        ("duc", "duc421", "deconv"),
     )
     deconv_channels: int = _setting(256, "channels of each deconvolution of the deconv decoder", above=0)
     adaption_channels: tuple = _setting(
@@ -164,6 +168,8 @@ class ModelConfig(_Checked):
         for name in ("crop_height", "crop_width"):
             if getattr(self, name) % 32:
                 raise UserError(f"--{name}={getattr(self, name)} must be a multiple of 32")
+        if self.stride_in_1x1 and self.unshuffle:
+            raise UserError("--stride_in_1x1 and --unshuffle both say where bottlenecks halve; leave one out")
         if 2 * self.crop_offset % 1:
             raise UserError(f"--crop_offset={self.crop_offset} must be a multiple of 0.5")
         _check_length("adaption_channels", self.adaption_channels, 3)

@@ -5,7 +5,8 @@ python -m opec_tf.convert_weights --checkpoint=duc_se.pth --output=runs/duc_se
 Reads PyTorch checkpoints (zip and older), .safetensors and Keras .h5, and tells by names and shapes what they are:
 
 * torchvision's resnet18 to resnet152: the trunk; the rest is random;
-* AlphaPose's duc_se.pth and FastPose (fast_res50, fast_res152): base with heatmap head, joints by name;
+* AlphaPose's duc_se.pth, FastPose (fast_res50, fast_res152) and FastPose_DUC (fast_421_res152,
+  fast_421_res50-shuffle), not those with deformable convolutions: base with heatmap head, joints by name;
 * pose_resnet_50 to 152 of SimpleBaseline and MMPose, COCO, CrowdPose or MPII: the same;
 * keras.applications' ResNet50 to 152: the trunk, exactly, with --stride_in_1x1 placing its strides as they have them.
 

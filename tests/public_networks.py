@@ -1,15 +1,18 @@
 """Small networks of the public checkpoints' names and layout: random tensors, and their forward pass spelled out.
 
 The forward pass follows PyTorch's documentation, in NumPy and plain TensorFlow operations: explicit padding, transposed
-convolution as a sum over the kernel, pixel shuffle by a transpose. Nothing of it comes from the package.
+convolution as a sum over the kernel, pixel shuffle and unshuffle by a transpose. Nothing of it comes from the package.
 """
 
 import numpy as np
 import tensorflow as tf
 
 
-def trunk(random, blocks, bottleneck, width=8, gates=False):
-    """Tensors of a ResNet in torchvision's names; ``blocks``: of each of the four stages."""
+def trunk(random, blocks, bottleneck, width=8, gates=False, unshuffle=False):
+    """Tensors of a ResNet in torchvision's names; ``blocks``: of each of the four stages.
+
+    ``unshuffle``: AlphaPose's ShuffleResnet, where conv2.0 of a bottleneck that halves is a pixel unshuffle.
+    """
     tensors = {**_conv(random, "conv1", width, 3, 7), **_norm(random, "bn1", width)}
     channels = width
     for stage, repeats in enumerate(blocks):
@@ -19,7 +22,10 @@ def trunk(random, blocks, bottleneck, width=8, gates=False):
             shapes = [(inner, channels, 1), (inner, inner, 3), (outer, inner, 1)]
             shapes = shapes if bottleneck else [(inner, channels, 3), (outer, inner, 3)]
             for i, shape in enumerate(shapes):
-                tensors.update(_conv(random, f"{name}.conv{i + 1}", *shape))
+                if unshuffle and stage > 0 and index == 0 and i == 1:
+                    tensors.update(_conv(random, f"{name}.conv2.1", inner, 4 * inner, 3))
+                else:
+                    tensors.update(_conv(random, f"{name}.conv{i + 1}", *shape))
                 tensors.update(_norm(random, f"{name}.bn{i + 1}", shape[0]))
             if channels != outer or (stage > 0 and index == 0):
                 tensors.update(_conv(random, f"{name}.downsample.0", outer, channels, 1))
@@ -40,6 +46,22 @@ def fastpose(random, blocks, bottleneck, joints, width=8):
         tensors.update(_norm(random, f"{name}.bn", 2 * channels))
         channels //= 2
     tensors.update(_conv(random, "conv_out", joints, channels, 3))
+    tensors["conv_out.bias"] = _normal(random, [joints], 0.1)
+    return tensors
+
+
+def fastpose_duc(random, blocks, bottleneck, joints, gates=True, unshuffle=False, width=8):
+    """AlphaPose's FastPose_DUC (fast_421): a ResNet, shuffles before 4, 2 and 1 convolutions, and a 3x3 head."""
+    own = trunk(random, blocks, bottleneck, width, gates, unshuffle)
+    tensors = {f"preact.{name}": value for name, value in own.items()}
+    channels = 8 * width * (4 if bottleneck else 1) // 4
+    for name, count in (("duc1", 4), ("duc2", 2), ("duc3", 1)):
+        for i in range(count):
+            out = 2 * channels if i == count - 1 else channels
+            tensors.update(_conv(random, f"{name}.{3 * i + 1}", out, channels, 3))
+            tensors.update(_norm(random, f"{name}.{3 * i + 2}", out))
+        channels //= 2
+    tensors.update(_conv(random, "conv_out", joints, 4 * channels, 3))
     tensors["conv_out.bias"] = _normal(random, [joints], 0.1)
     return tensors
 
@@ -79,6 +101,13 @@ def heatmaps(tensors, images):
     """[B, H, W, 3], normalised and in the colour order of training -> [B, H / 4, W / 4, joints]."""
     short = {name.removeprefix("preact."): value for name, value in tensors.items()}
     x = c5(short, images)
+    if "duc3.1.weight" in short:
+        for name, count in (("duc1", 4), ("duc2", 2), ("duc3", 1)):
+            x = pixel_shuffle(x)
+            for i in range(count):
+                x = _run_conv(x, short[f"{name}.{3 * i + 1}.weight"])
+                x = tf.nn.relu(_run_norm(short, f"{name}.{3 * i + 2}", x))
+        return _run_conv(x, short["conv_out.weight"]) + short["conv_out.bias"]
     if "duc1.conv.weight" in short:
         x = pixel_shuffle(x)
         for name in ("duc1", "duc2"):
@@ -95,6 +124,13 @@ def pixel_shuffle(x):
     batch, height, width, channels = x.shape
     x = tf.reshape(x, [batch, height, width, channels // 4, 2, 2])
     return tf.reshape(tf.transpose(x, [0, 1, 4, 2, 5, 3]), [batch, 2 * height, 2 * width, channels // 4])
+
+
+def pixel_unshuffle(x):
+    """Channel c of cell (2 y + dy, 2 x + dx) becomes channel 4 c + 2 dy + dx of cell (y, x)."""
+    batch, height, width, channels = x.shape
+    x = tf.reshape(x, [batch, height // 2, 2, width // 2, 2, channels])
+    return tf.reshape(tf.transpose(x, [0, 1, 3, 5, 2, 4]), [batch, height // 2, width // 2, 4 * channels])
 
 
 def transposed(x, kernel):
@@ -114,9 +150,12 @@ def _run_block(tensors, name, x, stride):
     count = 3 if f"{name}.conv3.weight" in tensors else 2
     y = x
     for i in range(1, count + 1):
-        # v1.5: the stride lies in a bottleneck's 3x3, in a basic block's first.
-        kernel = tensors[f"{name}.conv{i}.weight"]
-        y = _run_norm(tensors, f"{name}.bn{i}", _run_conv(y, kernel, stride if i == count - 1 else 1))
+        if f"{name}.conv{i}.1.weight" in tensors:
+            y = _run_conv(pixel_unshuffle(y), tensors[f"{name}.conv{i}.1.weight"])
+        else:
+            # v1.5: the stride lies in a bottleneck's 3x3, in a basic block's first.
+            y = _run_conv(y, tensors[f"{name}.conv{i}.weight"], stride if i == count - 1 else 1)
+        y = _run_norm(tensors, f"{name}.bn{i}", y)
         y = tf.nn.relu(y) if i < count else y
     if f"{name}.se.fc.0.weight" in tensors:
         gates = tf.reduce_mean(y, axis=[1, 2])

@@ -28,6 +28,8 @@ REFUSED = [
     (ModelConfig, {"skeleton": "coco"}, "--skeleton=coco is not known; choose from body12, crowdpose14, coco17, "
      "mpii16"),
     (ModelConfig, {"crop_height": 100}, "--crop_height=100 must be a multiple of 32"),
+    (ModelConfig, {"unshuffle": True, "stride_in_1x1": True}, "--stride_in_1x1 and --unshuffle both say where "
+     "bottlenecks halve; leave one out"),
     (ModelConfig, {"crop_width": 0}, "--crop_width=0 must be above 0"),
     (ModelConfig, {"adaption_channels": (256, 128)}, "--adaption_channels=256,128 must be 3 numbers separated by "
      "commas"),

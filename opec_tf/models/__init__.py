@@ -88,6 +88,7 @@ def _backbone(config):
         trunk=config.trunk,
         trunk_width=config.trunk_width,
         stride_in_1x1=config.stride_in_1x1,
+        unshuffle=config.unshuffle,
         normalization=config.normalization,
         squeeze_excite=config.squeeze_excite,
         decoder=config.decoder,

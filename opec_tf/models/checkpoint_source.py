@@ -1,8 +1,9 @@
 """Which network a public checkpoint holds, told from its tensors' names and shapes.
 
 Known are ResNets of torchvision and of ``keras.applications``; AlphaPose's FastPose, both duc_se.pth of its ``pytorch``
-branch and its master's; and SimpleBaseline's pose_resnet as its authors (conv1, deconv_layers, final_layer) and MMPose
-(backbone.conv1, keypoint_head or head) name it.
+branch and its master's; its FastPose_DUC (fast_421), over a ResNet that halves by strides or by pixel unshuffles; and
+SimpleBaseline's pose_resnet as its authors (conv1, deconv_layers, final_layer) and MMPose (backbone.conv1,
+keypoint_head or head) name it.
 """
 
 import dataclasses
@@ -12,6 +13,7 @@ import numpy as np
 
 from opec_tf import skeletons
 from opec_tf.errors import UserError
+from opec_tf.models.pose_backbone import DUC421_CONVOLUTIONS
 from opec_tf.models.resnet import BASIC_BLOCKS, BLOCKS
 
 # Heatmap cell i was trained to mean crop pixel 4 i, where the centre of cell i lies at 4 i + 1.5.
@@ -38,8 +40,8 @@ class Source:
     Attributes:
       path: the file.
       family: the network's name, for people.
-      tensors: name -> array, in PyTorch's layout and torchvision's names; a decoder's are duc1.conv, duc1.bn, ... or
-        deconv_layers.0, ..., and the head's is head.
+      tensors: name -> array, in PyTorch's layout and torchvision's names; a decoder's are duc1.conv, duc1.bn, ...,
+        duc1.1, duc1.2, ... or deconv_layers.0, ..., and the head's is head.
       names: name in ``tensors`` -> what it is called in the file.
       seen: ``ModelConfig`` field -> value, as far as names and shapes show it.
       assumed: ``ModelConfig`` field -> value that the family was published with, which no shape shows.
@@ -56,8 +58,13 @@ class Source:
     joints: tuple
 
 
-def understand(tensors, path):
+def understand(tensors, path, trunk_only=False):
     """The ``Source`` of a checkpoint's tensors (``checkpoints.read``).
+
+    Args:
+      tensors: name -> array.
+      path: the file.
+      trunk_only: decoder and head, whatever they are, count as no part of the network.
 
     Raises:
       UserError: the network is none that is known.
@@ -70,31 +77,17 @@ def understand(tensors, path):
         family, normalization = _family(tensors)
         assumed = {"normalization": normalization, "stride_in_1x1": False}
         named = {_torchvision_name(name): (name, value) for name, value in tensors.items()}
+    if trunk_only:
+        family = f"{family}, trunk only"
+        # Renamed so that nothing takes them for parts.
+        named = {name if _of_trunk(name) else f"left.{name}": value for name, value in named.items()}
     values = {name: value for name, (_, value) in named.items()}
     names = {name: own for name, (own, _) in named.items()}
-    seen = _seen(values, path)
+    seen = _seen(values, names, path)
     joints = _joints(values, names, path) if "decoder" in seen else ()
     if joints:
         assumed["crop_offset"] = _HALF_PIXELS
     return Source(str(path), family, values, names, seen, assumed, joints)
-
-
-def trunk_only(source):
-    """The ``Source`` without decoder and head, which then count as no part of the network."""
-    seen = {name: source.seen[name] for name in ("trunk", "trunk_width", "squeeze_excite") if name in source.seen}
-    # Renamed so that nothing takes them for parts.
-    values = {name if _of_trunk(name) else f"left.{name}": value for name, value in source.tensors.items()}
-    names = {name if _of_trunk(name) else f"left.{name}": own for name, own in source.names.items()}
-    assumed = {name: value for name, value in source.assumed.items() if name != "crop_offset"}
-    return dataclasses.replace(
-        source,
-        family=f"{source.family}, trunk only",
-        tensors=values,
-        names=names,
-        seen=seen,
-        assumed=assumed,
-        joints=(),
-    )
 
 
 def _of_trunk(name):
@@ -104,7 +97,7 @@ def _of_trunk(name):
 def _family(tensors):
     """(name, ``ModelConfig.normalization``) by the names of the first convolution and the decoder."""
     if "preact.conv1.weight" in tensors:
-        return "AlphaPose FastPose", "alphapose"
+        return f"AlphaPose FastPose{'_DUC' if 'duc3.1.weight' in tensors else ''}", "alphapose"
     if "backbone.conv1.weight" in tensors:
         return "MMPose pose_resnet", "imagenet"
     if any(name.startswith("deconv_layers.") for name in tensors):
@@ -114,16 +107,22 @@ def _family(tensors):
 
 def _torchvision_name(name):
     name = re.sub(r"^(preact|backbone)\.", "", name)
+    name = re.sub(r"(?<=\.conv2)\.1(?=\.weight$)", "", name)  # conv2.0 is a pixel unshuffle
     name = re.sub(r"^(keypoint_head|head)\.(?=deconv_layers|final_layer)", "", name)
     return re.sub(r"^(conv_out|final_layer)\.", "head.", name)
 
 
-def _seen(tensors, path):
+def _seen(tensors, names, path):
     stem = tensors.get("conv1.weight")
     if stem is None or stem.ndim != 4:
         raise UserError(
             f"{path}: holds no ResNet: conv1.weight (or conv1_conv/kernel, preact.conv1.weight, backbone.conv1.weight) "
             "is missing; see --help for the checkpoints that are read"
+        )
+    if deformable := [names[name] for name in tensors if re.search(r"conv2?_offset\.", name)]:
+        raise UserError(
+            f"{path}: {deformable[0]} belongs to a deformable convolution (DCN), which is not known here; use a "
+            "checkpoint without"
         )
     basic = "layer1.0.conv3.weight" not in tensors
     blocks = tuple(
@@ -133,23 +132,35 @@ def _seen(tensors, path):
     if not trunks:
         kind = "basic blocks" if basic else "bottlenecks"
         raise UserError(f"{path}: a ResNet of {blocks} {kind} in layer1 to layer4 is none of {', '.join(BLOCKS)}")
-    seen = {"trunk": trunks[0], "trunk_width": stem.shape[0]}
+    seen = {"trunk": trunks[0], "trunk_width": stem.shape[0], "unshuffle": _unshuffles(tensors)}
     if any(".se." in name for name in tensors):
         seen["squeeze_excite"] = True
-    decoder = _decoder(tensors, path)
+    decoder = _decoder(tensors, names, path)
     # A trunk without gates may get new ones, a whole base not.
     return {**({"squeeze_excite": False} if decoder else {}), **seen, **decoder}
 
 
-def _decoder(tensors, path):
+def _unshuffles(tensors):
+    """Whether the first 3x3 convolution of stage 2 reads the four cells of a pixel unshuffle."""
+    kernel = tensors.get("layer2.0.conv2.weight")
+    return kernel is not None and kernel.ndim == 4 and kernel.shape[1] == 4 * kernel.shape[0]
+
+
+def _decoder(tensors, names, path):
     if "deconv_layers.0.weight" in tensors:
         return {"decoder": "deconv", "deconv_channels": tensors["deconv_layers.0.weight"].shape[1]}
     if "duc1.conv.weight" in tensors:
         return {"decoder": "duc"}
-    if others := [name for name in tensors if re.match(r"duc1\.|deconv_layers\.|head\.", name)]:
+    kernels = (re.fullmatch(r"duc([123])\.\d+\.weight", name) for name, value in tensors.items() if value.ndim == 4)
+    stages = [kernel[1] for kernel in kernels if kernel]
+    counts = tuple(stages.count(stage) for stage in "123")
+    if counts == DUC421_CONVOLUTIONS:
+        return {"decoder": "duc421"}
+    if others := [names[name] for name in tensors if re.match(r"duc\d?\.|deconv_layers\.|head\.", name)]:
+        found = f"; its stages have {counts} convolutions, FastPose_DUC's {DUC421_CONVOLUTIONS}" if stages else ""
         raise UserError(
-            f"{path}: {others[0]} belongs to a decoder that is not known here (AlphaPose's FastPose_DUC has several "
-            "convolutions after each shuffle); convert its trunk alone by --trunk_only"
+            f"{path}: {others[0]} belongs to a decoder that is not known here{found}; convert its trunk alone by "
+            "--trunk_only"
         )
     return {}
 

@@ -7,19 +7,24 @@ from opec_tf.layers.image_normalization import NORMALIZATIONS, ImageNormalizatio
 from opec_tf.layers.pixel_shuffle import PixelShuffle
 from opec_tf.models.resnet import resnet
 
+# 3x3 convolutions after each of the three shuffles of the duc421 decoder.
+DUC421_CONVOLUTIONS = (4, 2, 1)
+
 
 def pose_backbone(
-    *, crop_size, num_joints, trunk, trunk_width=64, stride_in_1x1=False, normalization="imagenet", squeeze_excite=True,
-    decoder="duc", deconv_channels=256,
+    *, crop_size, num_joints, trunk, trunk_width=64, stride_in_1x1=False, unshuffle=False, normalization="imagenet",
+    squeeze_excite=True, decoder="duc", deconv_channels=256,
 ):  # fmt: skip
     """Builds AlphaPose+ (SE-ResNet, "duc") or SimplePose (ResNet, "deconv"), the paper's two base modules.
+
+    "duc421" is AlphaPose's FastPose_DUC, the base of its checkpoints named fast_421.
 
     Args:
       crop_size: (height, width) of the crops, pixels, multiples of 32.
       num_joints: K.
-      trunk, trunk_width, stride_in_1x1, squeeze_excite: see ``resnet``.
+      trunk, trunk_width, stride_in_1x1, unshuffle, squeeze_excite: see ``resnet``.
       normalization: a key of ``NORMALIZATIONS``.
-      decoder: "duc" or "deconv".
+      decoder: "duc", "duc421" or "deconv".
       deconv_channels: of each of the deconv decoder's layers.
 
     Returns:
@@ -27,15 +32,20 @@ def pose_backbone(
         F1 [B, H / 16, W / 16, *], F2 [B, H / 8, W / 8, *], F3 [B, H / 4, W / 4, *], the decoder's,
         C4, C3, C2, the trunk's of the same sizes, and
         base_heatmaps float32 [B, H / 4, W / 4, K], trained to a Gaussian of height 1 at each joint.
-      With bottlenecks and "duc" the maps have 512, 256 and 128 channels, with basic blocks a quarter of that.
+      With bottlenecks and "duc" the maps have 512, 256 and 128 channels, with "duc421" 1024, 512 and 256; with basic
+      blocks a quarter of that.
     """
     crops = tf.keras.Input((*crop_size, 3), name="crops")
     images = ImageNormalization(*NORMALIZATIONS[normalization], name="normalization")(crops)
     c2, c3, c4, c5 = resnet(
-        images, trunk=trunk, width=trunk_width, squeeze_excite=squeeze_excite, stride_in_1x1=stride_in_1x1
-    )
+        images, trunk=trunk, width=trunk_width, squeeze_excite=squeeze_excite, stride_in_1x1=stride_in_1x1,
+        unshuffle=unshuffle,
+    )  # fmt: skip
     if decoder == "duc":
         f1, f2, f3 = _duc_decoder(c5)
+        head_size = 3
+    elif decoder == "duc421":
+        f1, f2, f3 = _duc421_decoder(c5)
         head_size = 3
     else:
         f1, f2, f3 = _deconv_decoder(c5, deconv_channels)
@@ -61,6 +71,27 @@ def _duc_decoder(c5):
     return f1, f2, f3
 
 
+def _duc421_decoder(c5):
+    """AlphaPose's FastPose_DUC: shuffles before their convolutions, of which each stage's last doubles the channels."""
+    maps, x = [], c5
+    for stage, count in enumerate(DUC421_CONVOLUTIONS, start=1):
+        x = PixelShuffle(name=f"duc{stage}_shuffle")(x)
+        channels = x.shape[-1]
+        for i in range(1, count + 1):
+            name = f"duc{stage}_conv{i}"
+            x = tf.keras.layers.Conv2D(
+                2 * channels if i == count else channels,
+                3,
+                padding="same",
+                use_bias=False,
+                kernel_initializer="he_normal",
+                name=name,
+            )(x)
+            x = _norm_relu(x, name)
+        maps.append(x)
+    return maps
+
+
 def _deconv_decoder(c5, channels):
     """SimplePose (Xiao et al., ECCV 2018): three 4x4 transposed convolutions of stride 2."""
     maps, x = [], c5
@@ -68,7 +99,11 @@ def _deconv_decoder(c5, channels):
         x = tf.keras.layers.Conv2DTranspose(
             channels, 4, 2, padding="same", use_bias=False, kernel_initializer="he_normal", name=name
         )(x)
-        x = tf.keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")(x)
-        x = tf.keras.layers.ReLU(name=f"{name}_relu")(x)
+        x = _norm_relu(x, name)
         maps.append(x)
     return maps
+
+
+def _norm_relu(x, name):
+    x = tf.keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")(x)
+    return tf.keras.layers.ReLU(name=f"{name}_relu")(x)

@@ -2,8 +2,9 @@
 
 What PyTorch and Keras do differently is settled here: the layout of kernels; the order in which a pixel shuffle reads
 channels, so that what feeds one has its channels permuted (for the first shuffle the whole residual stream of stage 4:
-the ends of its branches, its shortcut and gate, and the entries that read it); colours in BGR order, which turn the
-first kernel; and joints, which are found by name. Padding, epsilon and momentum are PyTorch's already.
+the ends of its branches, its shortcut and gate, and the entries that read it), and the one in which a pixel unshuffle
+writes them, so that what reads one has its inputs permuted; colours in BGR order, which turn the first kernel; and
+joints, which are found by name. Padding, epsilon and momentum are PyTorch's already.
 """
 
 import dataclasses
@@ -16,6 +17,7 @@ from opec_tf import skeletons
 from opec_tf.errors import UserError
 from opec_tf.layers.duc import DUC
 from opec_tf.layers.squeeze_excite import SqueezeExcite
+from opec_tf.models.pose_backbone import DUC421_CONVOLUTIONS
 from opec_tf.models.resnet import BASIC_BLOCKS
 
 # A convolution's [out, in, h, w] to [h, w, in, out], and a transposed one's [in, out, h, w] to [h, w, out, in].
@@ -87,8 +89,10 @@ def load(model, source, model_config, new_joints=False):
     random, left = [], []
     if model_config.normalization in _BGR:
         tensors["conv1.weight"] = tensors["conv1.weight"][:, ::-1]
-    if source.seen.get("decoder") == "duc":
+    if source.seen.get("decoder") in ("duc", "duc421"):
         _order_for_shuffles(tensors, source, model_config.trunk in BASIC_BLOCKS)
+    if model_config.unshuffle:
+        _reorder(tensors, source, r"layer[234]\.0\.conv2\.weight", 1)
     if source.joints:
         random, left = _select_joints(tensors, source, base.get_layer("heatmap_head"), model_config, new_joints)
     used, taken = {}, set()
@@ -125,7 +129,7 @@ def _parts(layer):
 
 
 def _torchvision_name(name):
-    """stage2_block1_conv1_norm -> layer2.0.bn1, deconv2_norm -> deconv_layers.4, and so on."""
+    """stage2_block1_conv1_norm -> layer2.0.bn1, deconv2_norm -> deconv_layers.4, duc1_conv2 -> duc1.4, and so on."""
     kind, suffix = ("bn", 1) if name.endswith("_norm") else ("conv", 0)
     if name.startswith("stem"):
         return f"{kind}1"
@@ -133,6 +137,8 @@ def _torchvision_name(name):
         return "head"
     if deconv := re.match(r"deconv(\d)", name):
         return f"deconv_layers.{3 * (int(deconv[1]) - 1) + suffix}"
+    if duc := re.match(r"(duc\d)_conv(\d)", name):  # duc1.0 is the shuffle, duc1.3 a ReLU
+        return f"{duc[1]}.{3 * int(duc[2]) - 2 + suffix}"
     if block := re.match(r"stage(\d)_block(\d+)_(conv(\d)|shortcut|se)", name):
         within = {"shortcut": f"downsample.{suffix}", "se": "se"}.get(block[3], f"{kind}{block[4]}")
         return f"layer{block[1]}.{int(block[2]) - 1}.{within}"
@@ -167,7 +173,8 @@ def _fitting(tensors, source, part, weight):
 def shuffle_order(channels):
     """Which channel of PyTorch's order each channel before a ``PixelShuffle`` here is; int [channels].
 
-    PyTorch's channel 4 c + i goes to channel c of cell i of the four; TensorFlow's channel i C + c does.
+    PyTorch's channel 4 c + i goes to channel c of cell i of the four; TensorFlow's channel i C + c does. It is the same
+    after a ``PixelUnshuffle``.
     """
     return np.arange(channels).reshape(-1, 4).T.ravel()
 
@@ -175,17 +182,24 @@ def shuffle_order(channels):
 def _order_for_shuffles(tensors, source, basic):
     """Permutes, in place, the channels that the three pixel shuffles read."""
     last = 2 if basic else 3
-    outputs = rf"layer4\.\d+\.(conv{last}|bn{last}|se\.fc\.2)\.|layer4\.0\.downsample\.|duc[12]\."
-    inputs = r"layer4\.(?!0\.)\d+\.conv1\.weight|layer4\.\d+\.se\.fc\.0\.weight"
+    _reorder(tensors, source, rf"layer4\.\d+\.(conv{last}|bn{last}|se\.fc\.2)\.|layer4\.0\.downsample\.", 0)
+    _reorder(tensors, source, r"layer4\.(?!0\.)\d+\.conv1\.weight|layer4\.\d+\.se\.fc\.0\.weight", 1)
+    _reorder(tensors, source, r"duc[12]\.(conv|bn)\.", 0)
+    # Of duc421's stages only the last convolution feeds the next one's shuffle.
+    for stage, count in enumerate(DUC421_CONVOLUTIONS[:2], start=1):
+        _reorder(tensors, source, rf"duc{stage}\.({3 * count - 2}|{3 * count - 1})\.", 0)
+
+
+def _reorder(tensors, source, pattern, axis):
+    """Permutes, in place, an axis of the tensors whose names begin with a pattern by ``shuffle_order``."""
     for name, value in tensors.items():
-        for pattern, axis in ((outputs, 0), (inputs, 1)):
-            if re.match(pattern, name) and value.ndim > axis:
-                if value.shape[axis] % 4:
-                    raise UserError(
-                        f"{source.path}: {source.names[name]} has shape {list(value.shape)}: a pixel shuffle takes a "
-                        "multiple of 4 channels"
-                    )
-                tensors[name] = np.take(value, shuffle_order(value.shape[axis]), axis)
+        if re.match(pattern, name) and value.ndim > axis:
+            if value.shape[axis] % 4:
+                raise UserError(
+                    f"{source.path}: {source.names[name]} has shape {list(value.shape)}: a pixel shuffle takes a "
+                    "multiple of 4 channels"
+                )
+            tensors[name] = np.take(value, shuffle_order(value.shape[axis]), axis)
 
 
 def _select_joints(tensors, source, head, model_config, new_joints):

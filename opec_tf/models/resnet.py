@@ -5,8 +5,11 @@ use as well, and so is the padding: symmetric, where Keras's "same" pads strided
 trained in PyTorch therefore agree after conversion.
 """
 
+import functools
+
 import tensorflow as tf
 
+from opec_tf.layers.pixel_unshuffle import PixelUnshuffle
 from opec_tf.layers.squeeze_excite import SqueezeExcite
 
 BLOCKS = {
@@ -19,7 +22,7 @@ BLOCKS = {
 BASIC_BLOCKS = ("resnet18", "resnet34")
 
 
-def resnet(images, *, trunk, width=64, squeeze_excite=False, stride_in_1x1=False):
+def resnet(images, *, trunk, width=64, squeeze_excite=False, stride_in_1x1=False, unshuffle=False):
     """Applies a ResNet without its classifier.
 
     Args:
@@ -29,12 +32,14 @@ def resnet(images, *, trunk, width=64, squeeze_excite=False, stride_in_1x1=False
       squeeze_excite: a gate with reduction 1 at the end of the residual branch of those blocks whose shortcut is a
         convolution, as in AlphaPose's SE-ResNet: the first of each stage (of resnet18 and 34, not of stage 1).
       stride_in_1x1: a bottleneck's stride lies in its first 1x1 convolution ("v1": Caffe, keras.applications).
+      unshuffle: a bottleneck halves by a pixel unshuffle before its 3x3 convolution, which then reads 4 times the
+        channels, as in AlphaPose's "shuffle" ResNet; its shortcut has a stride all the same. Not with stride_in_1x1.
 
     Returns:
       [C2, C3, C4, C5], the last maps of the four stages: [B, H / 4, W / 4, width], then half the size and twice the
       channels each; 4 times the channels for bottlenecks.
     """
-    block = _basic_block if trunk in BASIC_BLOCKS else _bottleneck
+    block = _basic_block if trunk in BASIC_BLOCKS else functools.partial(_bottleneck, unshuffle=unshuffle)
     x = tf.keras.layers.ReLU(name="stem_relu")(_conv_norm(images, width, 7, stride=2, name="stem"))
     # Zeros are as good as the minus infinity PyTorch pads with: nothing is below zero after the ReLU.
     x = tf.keras.layers.ZeroPadding2D(1, name="pool_pad")(x)
@@ -43,7 +48,7 @@ def resnet(images, *, trunk, width=64, squeeze_excite=False, stride_in_1x1=False
     for stage, repeats in enumerate(BLOCKS[trunk]):
         for index in range(repeats):
             stride, name = 2 if stage > 0 and index == 0 else 1, f"stage{stage + 1}_block{index + 1}"
-            if stride > 1 and stride_in_1x1 and block is _bottleneck:
+            if stride > 1 and stride_in_1x1 and trunk not in BASIC_BLOCKS:
                 x, stride = _subsample(x, name), 1
             x = block(x, width << stage, stride, squeeze_excite, name=name)
         maps.append(x)
@@ -56,9 +61,13 @@ def _basic_block(x, channels, stride, squeeze_excite, name):
     return _add_shortcut(x, y, channels, stride, squeeze_excite, name)
 
 
-def _bottleneck(x, channels, stride, squeeze_excite, name):
+def _bottleneck(x, channels, stride, squeeze_excite, name, unshuffle):
     y = tf.keras.layers.ReLU(name=f"{name}_relu1")(_conv_norm(x, channels, 1, name=f"{name}_conv1"))
-    y = tf.keras.layers.ReLU(name=f"{name}_relu2")(_conv_norm(y, channels, 3, stride, name=f"{name}_conv2"))
+    unshuffle = unshuffle and stride > 1
+    if unshuffle:
+        y = PixelUnshuffle(name=f"{name}_unshuffle")(y)
+    y = _conv_norm(y, channels, 3, 1 if unshuffle else stride, name=f"{name}_conv2")
+    y = tf.keras.layers.ReLU(name=f"{name}_relu2")(y)
     y = _conv_norm(y, 4 * channels, 1, name=f"{name}_conv3", gamma="zeros")
     return _add_shortcut(x, y, 4 * channels, stride, squeeze_excite, name)
 

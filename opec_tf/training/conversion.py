@@ -9,8 +9,8 @@ from opec_tf.training import workdir
 
 # What the weights of a base belong to.
 _BASE_SETTINGS = (
-    "skeleton", "crop_height", "crop_width", "trunk", "trunk_width", "stride_in_1x1", "normalization", "crop_offset",
-    "squeeze_excite", "decoder", "deconv_channels",
+    "skeleton", "crop_height", "crop_width", "trunk", "trunk_width", "stride_in_1x1", "unshuffle", "normalization",
+    "crop_offset", "squeeze_excite", "decoder", "deconv_channels",
 )  # fmt: skip
 FLAGS_FILE = "model.flags"
 
@@ -34,9 +34,7 @@ def convert(checkpoint, output, model_config, given, *, trunk_only=False, new_jo
     Raises:
       UserError: the checkpoint cannot be used, or ``output`` exists or cannot be written.
     """
-    source = checkpoint_source.understand(checkpoints.read(checkpoint), checkpoint)
-    if trunk_only:
-        source = checkpoint_source.trunk_only(source)
+    source = checkpoint_source.understand(checkpoints.read(checkpoint), checkpoint, trunk_only)
     model_config = pretrained.settle(source, model_config, given)
     model = models.build_base(model_config)
     report = pretrained.load(model, source, model_config, new_joints)

@@ -23,6 +23,7 @@ from opec_tf.layers.pair_sampling import PairSampling
 from opec_tf.layers.peak_candidates import PeakCandidates
 from opec_tf.layers.peak_gate import PeakGate
 from opec_tf.layers.pixel_shuffle import PixelShuffle
+from opec_tf.layers.pixel_unshuffle import PixelUnshuffle
 from opec_tf.layers.pose_noise import PoseNoise
 from opec_tf.layers.residual_graph_block import ResidualGraphBlock
 from opec_tf.layers.return_to_crop import ReturnToCrop
@@ -61,6 +62,7 @@ CASES = {
     "PeakCandidates": (lambda: PeakCandidates(3, "none"), [MAP]),
     "PeakGate": (lambda: PeakGate("none"), [(BATCH, JOINTS, 2), NODES, (BATCH, 6, 5, JOINTS)]),
     "PixelShuffle": (PixelShuffle, [MAP]),
+    "PixelUnshuffle": (PixelUnshuffle, [(BATCH, 6, 4, 8)]),
     "ResidualGraphBlock of two bodies": (
         lambda: ResidualGraphBlock(6, COUPLE, "semantic", bodies=2),
         [(BATCH, 2 * JOINTS, 8)],

@@ -10,6 +10,7 @@ from opec_tf.layers.image_normalization import (
     ImageNormalization,
 )
 from opec_tf.layers.pixel_shuffle import PixelShuffle
+from opec_tf.layers.pixel_unshuffle import PixelUnshuffle
 from opec_tf.layers.squeeze_excite import SqueezeExcite
 
 
@@ -30,6 +31,7 @@ def test_pixel_shuffle_order():
     features = np.arange(8, dtype=np.float32).reshape(1, 1, 1, 8)
     expected = [[[0, 1], [2, 3]], [[4, 5], [6, 7]]]
     np.testing.assert_array_equal(PixelShuffle()(features)[0], expected)
+    np.testing.assert_array_equal(PixelUnshuffle()(PixelShuffle()(features)), features)
 
 
 def test_duc_convolves_normalises_clips_and_shuffles():

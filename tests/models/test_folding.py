@@ -14,7 +14,9 @@ def norms(model):
     return sum(isinstance(layer, tf.keras.layers.BatchNormalization) for layer in model._flatten_layers())
 
 
-@pytest.mark.parametrize("settings", [{}, {"decoder": "duc", "squeeze_excite": True}], ids=["deconv", "duc"])
+@pytest.mark.parametrize(
+    "settings", [{}, {"decoder": "duc", "squeeze_excite": True}, {"decoder": "duc421"}], ids=["deconv", "duc", "duc421"]
+)
 def test_folding_changes_no_answer_and_leaves_no_norm(settings):
     model = models.build_opec_net(dataclasses.replace(tiny_run.MODEL, **settings))
     serving_run.randomize(model)

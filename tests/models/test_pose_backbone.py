@@ -43,7 +43,24 @@ def test_alphapose_at_full_size():
     assert np.abs(outputs["base_heatmaps"]).max() < 0.2
 
 
-@pytest.mark.parametrize("decoder, channels", [("duc", (32, 16, 8)), ("deconv", (24, 24, 24))])
+def test_fast_421_res152_at_full_size():
+    """AlphaPose's 256x192_res152_lr1e-3_1x-duc: SE-ResNet-152, then 512 to 1024, 256 to 512, 128 to 256 channels."""
+    model = pose_backbone(crop_size=(256, 192), num_joints=17, trunk="resnet152", decoder="duc421")
+    trunk = 60_192_808 - 2_049_000
+    gates = sum(2 * (c * c + c) for c in (256, 512, 1024, 2048))
+    stages = sum(
+        (count - 1) * (9 * c * c + 2 * c) + 9 * c * 2 * c + 4 * c for count, c in ((4, 512), (2, 256), (1, 128))
+    )
+    assert stages == 11_801_600 + 1_771_008 + 295_424
+    assert trainable_count(model) == trunk + gates + stages + 9 * 256 * 17 + 17
+    outputs = model(tf.fill((1, 256, 192, 3), 128.0))
+    shapes = [tuple(outputs[name].shape[1:]) for name in ("F1", "F2", "F3", "base_heatmaps")]
+    assert shapes == [(16, 12, 1024), (32, 24, 512), (64, 48, 256), (64, 48, 17)]
+
+
+@pytest.mark.parametrize(
+    "decoder, channels", [("duc", (32, 16, 8)), ("duc421", (64, 32, 16)), ("deconv", (24, 24, 24))]
+)
 def test_slim_variants(decoder, channels):
     model = pose_backbone(
         crop_size=(128, 96), num_joints=14, trunk="resnet18", trunk_width=16, decoder=decoder, deconv_channels=24

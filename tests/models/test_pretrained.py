@@ -24,6 +24,12 @@ def fastpose(bottleneck=True, joints=33):
 
 
 @functools.cache
+def fastpose_duc(bottleneck=False, joints=17, **settings):
+    blocks = RESNET50 if bottleneck else RESNET18
+    return public_networks.fastpose_duc(np.random.default_rng(4), blocks, bottleneck, joints, **settings)
+
+
+@functools.cache
 def pose_resnet(joints=17):
     return public_networks.pose_resnet(np.random.default_rng(2), RESNET18, False, joints)
 
@@ -33,6 +39,9 @@ def test_the_order_of_channels_before_a_shuffle():
     features = np.random.default_rng(0).normal(size=[1, 3, 2, 12]).astype(np.float32)
     ours = tf.nn.depth_to_space(features[..., pretrained.shuffle_order(12)], 2)
     np.testing.assert_array_equal(ours, public_networks.pixel_shuffle(features))
+    features = np.random.default_rng(0).normal(size=[1, 4, 6, 3]).astype(np.float32)
+    theirs = public_networks.pixel_unshuffle(features).numpy()[..., pretrained.shuffle_order(12)]
+    np.testing.assert_array_equal(tf.nn.space_to_depth(features, 2), theirs)
 
 
 def test_torchvision_trunk_with_new_gates_and_decoder():
@@ -66,6 +75,29 @@ def test_fastpose(bottleneck):
     close(model(CROPS, training=False)["base_heatmaps"], expected[..., :17])
     rows = [name for name, _, reason in report.left if reason == "joints that the skeleton has not"]
     assert rows == ["16 rows of conv_out.weight", "16 rows of conv_out.bias"] and report.random == []
+
+
+@pytest.mark.parametrize("gates, unshuffle", [(True, False), (False, False), (True, True)])
+def test_fastpose_duc(gates, unshuffle):
+    """fast_421_res152's layout, gated as its published setting and without gates, and fast_421_res50-shuffle's."""
+    tensors = fastpose_duc(True, gates=gates, unshuffle=unshuffle)
+    source = checkpoint_source.understand({f"module.{name}": value for name, value in tensors.items()}, "a.pth")
+    assert source.family == "AlphaPose FastPose_DUC"
+    model, report, config = convert({f"module.{name}": value for name, value in tensors.items()})
+    assert (config.decoder, config.trunk, config.trunk_width) == ("duc421", "resnet50", 8)
+    assert (config.squeeze_excite, config.unshuffle) == (gates, unshuffle)
+    assert (config.skeleton, config.normalization, config.crop_offset) == ("coco17", "alphapose", 1.5)
+    close(model(CROPS, training=False)["base_heatmaps"], public_networks.heatmaps(tensors, inputs(ALPHAPOSE)))
+    assert report.random == [] and {reason for _, _, reason in report.left} == {"a counter of training steps"}
+    # 53 + 7 convolutions with a BatchNorm each, the head's kernel and bias, four gates of two layers.
+    assert sum(count for count, _ in report.used.values()) == 5 * 60 + 2 + 16 * gates == len(tensors) - 60
+    assert report.used["duc1"][0] == 20
+
+
+def test_fastpose_duc_over_basic_blocks():
+    model, _, config = convert(fastpose_duc())
+    assert (config.decoder, config.trunk, config.unshuffle) == ("duc421", "resnet18", False)
+    close(model(CROPS, training=False)["base_heatmaps"], public_networks.heatmaps(fastpose_duc(), inputs(ALPHAPOSE)))
 
 
 def test_joints_come_by_name_from_either_half_of_duc_se():
@@ -111,7 +143,7 @@ def test_the_users_word_on_what_no_shape_shows():
 
 
 def test_trunk_only():
-    source = checkpoint_source.trunk_only(checkpoint_source.understand(fastpose(False), "a.pth"))
+    source = checkpoint_source.understand(fastpose(False), "a.pth", trunk_only=True)
     config = pretrained.settle(source, ModelConfig(**SIZE, decoder="deconv", deconv_channels=4), ["decoder"])
     assert (config.decoder, config.crop_offset, config.normalization) == ("deconv", 0.0, "alphapose")
     model = models.build_base(config)
@@ -122,6 +154,23 @@ def test_trunk_only():
     base = model.get_layer("base")
     trunk = tf.keras.Model(base.input, base.get_layer("stage4_block2_relu").output)
     short = {name.removeprefix("preact."): value for name, value in fastpose(False).items()}
+    close(trunk(CROPS, training=False), public_networks.c5(short, inputs(ALPHAPOSE)))
+
+
+def test_trunk_only_of_a_decoder_or_head_that_is_not_known():
+    """As the refusal of such a file recommends."""
+    extra = {"duc1.13.weight": np.zeros([16, 16, 3, 3]), "conv_out.weight": np.zeros([19, 32, 3, 3])}
+    tensors = {**fastpose_duc(True, gates=True, unshuffle=True), **extra}
+    source = checkpoint_source.understand(tensors, "a.pth", trunk_only=True)
+    assert source.family == "AlphaPose FastPose_DUC, trunk only" and source.joints == ()
+    config = pretrained.settle(source, ModelConfig(**SIZE, decoder="deconv", deconv_channels=4), ["decoder"])
+    assert (config.trunk, config.unshuffle, config.crop_offset) == ("resnet50", True, 0.0)
+    model = models.build_base(config)
+    report = pretrained.load(model, source, config)
+    assert ("duc1.13.weight", (16, 16, 3, 3), "--trunk_only") in report.left
+    base = model.get_layer("base")
+    trunk = tf.keras.Model(base.input, base.get_layer("stage4_block3_relu").output)
+    short = {name.removeprefix("preact."): value for name, value in tensors.items()}
     close(trunk(CROPS, training=False), public_networks.c5(short, inputs(ALPHAPOSE)))
 
 
@@ -141,18 +190,30 @@ def _without(name):
         (lambda: {**pose_resnet(), "final_layer.weight": np.zeros([17, 8, 3, 3])},
          r"final_layer.weight has shape \[17, 8, 3, 3\], and the network takes \[17, 8, 1, 1\]"),
         (lambda: {**pose_resnet(), "bn1.weight": np.full(8, np.nan)}, "bn1.weight holds numbers that are not finite"),
-        (lambda: {**pose_resnet(), "layer2.0.conv2_offset.weight": np.zeros(3)},
-         "layer2.0.conv2_offset.weight has no place in a SimpleBaseline pose_resnet: the network is a variant"),
+        (lambda: {**pose_resnet(), "layer2.0.conv4.weight": np.zeros(3)},
+         "layer2.0.conv4.weight has no place in a SimpleBaseline pose_resnet: the network is a variant"),
+        (lambda: {**fastpose(False), "preact.layer2.0.conv2_offset.weight": np.zeros(3)},
+         r"preact.layer2.0.conv2_offset.weight belongs to a deformable convolution \(DCN\), which is not known here"),
+        (lambda: {**fastpose_duc(), "module.preact.layer2.0.conv2.1.conv_offset.weight": np.zeros(3)},
+         "preact.layer2.0.conv2.1.conv_offset.weight belongs to a deformable convolution"),
         (lambda: {**pose_resnet(), "deconv_layers.9.weight": np.zeros(3)}, "deconv_layers.9.weight has no place"),
         (lambda: {**pose_resnet(), "layer1.2.conv1.weight": np.zeros(3)}, r"ResNet of \(3, 2, 2, 2\) basic blocks"),
         (lambda: {**pose_resnet(), "final_layer.weight": np.zeros([19, 8, 1, 1])}, "final_layer.weight has 19 outputs"),
         (lambda: {**fastpose(False), "duc1.conv.weight": np.zeros([64, 16, 3, 3])},
          r"duc1.conv.weight has shape \[64, 16, 3, 3\], and the network takes \[32, 16, 3, 3\]"),
-        (lambda: {"preact.conv1.weight": np.zeros([8, 3, 7, 7]), "duc1.1.weight": np.zeros(3),
-                  **{f"preact.layer{s}.{b}.conv1.weight": np.zeros(1) for s in range(1, 5) for b in (0, 1)}},
-         "duc1.1.weight belongs to a decoder that is not known here"),
+        (lambda: {**fastpose_duc(), "duc2.7.weight": np.zeros([16, 16, 3, 3])},
+         r"duc1.1.weight belongs to a decoder that is not known here; its stages have \(4, 3, 1\) convolutions"),
+        (lambda: {**fastpose_duc(), "duc1.4.weight": np.zeros([16, 8, 3, 3])},
+         r"duc1.4.weight has shape \[16, 8, 3, 3\], and the network takes \[16, 16, 3, 3\]"),
+        (lambda: {**fastpose_duc(), "duc1.10.weight": np.zeros([30, 16, 3, 3])},
+         r"duc1.10.weight has shape \[30, 16, 3, 3\]: a pixel shuffle takes a multiple of 4 channels"),
+        (lambda: {name: value for name, value in fastpose_duc().items() if name != "duc3.2.running_var"},
+         "tensor duc3.2.running_var of a AlphaPose FastPose_DUC is missing"),
+        (lambda: {**fastpose_duc(), "duc3.5.weight": np.zeros(8)}, "duc3.5.weight has no place in a AlphaPose"),
+        (lambda: {name.replace("duc1", "duc.0"): value for name, value in fastpose_duc().items()},
+         "duc.0.1.weight belongs to a decoder that is not known here"),
     ],
-    ids=range(13),
+    ids=range(20),
 )  # fmt: skip
 def test_what_does_not_fit_is_named(tensors, message):
     with pytest.raises(UserError, match=message) as error:

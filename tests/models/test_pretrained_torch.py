@@ -22,7 +22,7 @@ class Gate(nn.Module):
 
 
 class Block(nn.Module):
-    def __init__(self, inputs, width, stride, bottleneck, gated):
+    def __init__(self, inputs, width, stride, bottleneck, gated, unshuffled):
         super().__init__()
         outputs = 4 * width if bottleneck else width
         sizes, strides = ((1, 3, 1), (1, stride, 1)) if bottleneck else ((3, 3), (stride, 1))
@@ -30,6 +30,8 @@ class Block(nn.Module):
         self.depth = len(sizes)
         for i in range(self.depth):
             conv = nn.Conv2d(*channels[i : i + 2], sizes[i], strides[i], sizes[i] // 2, bias=False)
+            if unshuffled and strides[i] > 1:
+                conv = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4 * width, width, 3, 1, 1, bias=False))
             setattr(self, f"conv{i + 1}", conv)
             setattr(self, f"bn{i + 1}", nn.BatchNorm2d(channels[i + 1]))
         self.downsample = None
@@ -47,7 +49,7 @@ class Block(nn.Module):
 
 
 class Trunk(nn.Module):
-    def __init__(self, blocks, bottleneck, gated=False, width=8):
+    def __init__(self, blocks, bottleneck, gated=False, unshuffled=False, width=8):
         super().__init__()
         self.conv1, self.bn1 = nn.Conv2d(3, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width)
         self.channels = width
@@ -55,7 +57,7 @@ class Trunk(nn.Module):
             layers = []
             for index in range(repeats):
                 stride = 2 if stage and not index else 1
-                layers.append(Block(self.channels, width << stage, stride, bottleneck, gated))
+                layers.append(Block(self.channels, width << stage, stride, bottleneck, gated, unshuffled))
                 self.channels = (width << stage) * (4 if bottleneck else 1)
             setattr(self, f"layer{stage + 1}", nn.Sequential(*layers))
 
@@ -83,6 +85,23 @@ class FastPose(nn.Module):
 
     def forward(self, x):
         return self.conv_out(self.duc2(self.duc1(nn.functional.pixel_shuffle(self.preact(x), 2))))
+
+
+class FastPoseDuc(nn.Module):
+    def __init__(self, blocks, joints, **trunk):
+        super().__init__()
+        self.preact = Trunk(blocks, True, **trunk)
+        channels = self.preact.channels // 4
+        for i, count in enumerate((4, 2, 1), start=1):
+            layers = [nn.PixelShuffle(2)]
+            for out in [channels] * (count - 1) + [2 * channels]:
+                layers += [nn.Conv2d(channels, out, 3, 1, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
+            setattr(self, f"duc{i}", nn.Sequential(*layers))
+            channels //= 2
+        self.conv_out = nn.Conv2d(4 * channels, joints, 3, 1, 1)
+
+    def forward(self, x):
+        return self.conv_out(self.duc3(self.duc2(self.duc1(self.preact(x)))))
 
 
 class PoseResnet(Trunk):
@@ -125,10 +144,15 @@ def run(module, images):
         (lambda: Trunk((3, 4, 6, 3), True), IMAGENET, False, None),
         (lambda: FastPose((3, 4, 6, 3), True, 33), ALPHAPOSE, False, 17),
         (lambda: FastPose((2, 2, 2, 2), False, 17), ALPHAPOSE, False, 17),
+        (lambda: FastPoseDuc((3, 4, 6, 3), 17, gated=True), ALPHAPOSE, False, 17),
+        (lambda: FastPoseDuc((3, 4, 6, 3), 17, gated=True, unshuffled=True), ALPHAPOSE, False, 17),
         (lambda: PoseResnet((2, 2, 2, 2), False, 17), IMAGENET, True, 17),
         (lambda: PoseResnet((3, 4, 6, 3), True, 14), IMAGENET, True, 14),
     ],
-    ids=["resnet18", "resnet50", "fastpose50", "fastpose18", "pose_resnet18", "pose_resnet50"],
+    ids=[
+        "resnet18", "resnet50", "fastpose50", "fastpose18", "fast_421", "fast_421-shuffle", "pose_resnet18",
+        "pose_resnet50",
+    ],
 )
 def test_the_forward_pass_is_pytorchs(tmp_path, make, scaling, bgr, outputs):
     module = randomized(make())

@@ -9,9 +9,9 @@ from opec_tf.models.resnet import resnet
 
 @functools.cache
 def build(trunk, **keywords):
-    """One model for each set of arguments: the tests only look at it, or at weights they set themselves."""
+    """One model to C5 for each set of arguments: the tests only look at it, or at weights they set themselves."""
     images = tf.keras.Input((64, 64, 3))
-    return tf.keras.Model(images, resnet(images, trunk=trunk, **keywords))
+    return tf.keras.Model(images, resnet(images, trunk=trunk, **keywords)[-1])
 
 
 def trainable_count(model):
@@ -70,6 +70,16 @@ def test_a_stage_halves_in_its_3x3_convolution():
     model = build("resnet50", width=8)
     assert model.get_layer("stage2_block1_conv1").strides == (1, 1)
     assert model.get_layer("stage2_block1_conv2").strides == (2, 2)
+
+
+def test_an_unshuffled_stage_reads_all_four_cells():
+    model = build("resnet50", width=8, unshuffle=True)
+    assert model.get_layer("stage2_block1_unshuffle").output_shape == (None, 8, 8, 64)
+    assert model.get_layer("stage2_block1_conv2").strides == (1, 1)
+    assert model.output_shape == (None, 2, 2, 256)
+    # Three kernels of 3 x 3, each with three times its channels more to read.
+    extra = sum(9 * 3 * channels**2 for channels in (16, 32, 64))
+    assert trainable_count(model) == trainable_count(build("resnet50", width=8)) + extra
 
 
 def test_a_stage_halves_before_its_first_1x1_convolution_as_caffes_do():
