@@ -184,6 +184,8 @@ def test_out_of_memory_is_one_line(tmp_path, sticks, monkeypatch):
         ({"min_labelled_joints": 15}, "--train_data: nobody in it can be trained on; check its labels and --min_"),
         ({"train_data": (stick_couples.SOURCE,) * 2, "train_boxes": "p.json"}, "--train_boxes=p.json knows the images"),
         ({"train_boxes": "p.json"}, "p.json: cannot be read"),
+        ({"val_data": (stick_couples.SOURCE,) * 2, "val_boxes": "p.json"}, "--val_data names several; name one, or"),
+        ({"val_data": (), "val_boxes": "p.json"}, "--val_boxes=p.json knows the images .* and --val_data names none"),
     ],
 )
 def test_unusable_data(tmp_path, sticks, monkeypatch, changes, message):
