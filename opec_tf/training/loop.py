@@ -103,7 +103,7 @@ def _proposals(train_data, data_config):
     path = _boxes(data_config, "train")
     return proposals.select(
         train_data,
-        predictions.read(path),
+        predictions.read(path, to_refine=True),
         min_visible_joints=data_config.min_visible_joints,
         min_oks=data_config.min_proposal_oks,
         name=path,

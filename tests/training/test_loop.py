@@ -222,6 +222,22 @@ def test_training_proposals_take_the_place_of_annotated_boxes(sticks, tmp_path):
     np.testing.assert_allclose(proposed.keypoints, annotated.keypoints[1:])
 
 
+def test_a_training_proposal_may_lack_joints(sticks, tmp_path):
+    annotated, _ = loop.load_data(toy_training.MODEL, sticks, "crowdpose")
+    poses = np.where(annotated.keypoints == 2, 1.5, annotated.keypoints)
+    poses[:, 3] = np.nan
+    items = [
+        {"image_id": int(image_id), "keypoints": pose.ravel().tolist(), "score": 1.0}
+        for image_id, pose in zip(annotated.image_ids[annotated.image_index], poses)
+    ]
+    (tmp_path / "proposals.json").write_text(json.dumps(items))
+    config = dataclasses.replace(sticks, train_boxes=str(tmp_path / "proposals.json"))
+    proposed, _ = loop.load_data(toy_training.MODEL, config, "crowdpose")
+    assert proposed.num_people == annotated.num_people
+    assert not proposed.given_poses[:, 3].any() and proposed.given_poses[..., 2].max() == 1.0
+    np.testing.assert_allclose(proposed.boxes[:, :2], np.delete(poses, 3, axis=1)[..., :2].min(axis=1))
+
+
 def test_a_protocol_that_does_not_fit_is_told_before_training(tmp_path, sticks):
     model_config = ModelConfig(crop_height=64, crop_width=64, trunk="resnet18", trunk_width=8)
     train_config = TrainConfig(batch_size=2, stages=("base",))
