@@ -6,6 +6,7 @@ With --rest the target is the server's REST port. Needs no model code and does n
 opec_tf.pose_client.PoseClient.
 """
 
+import dataclasses
 import os
 
 import numpy as np
@@ -47,13 +48,13 @@ def main():
     options = flags.FLAGS
     image_bytes = pose_client.read_picture(options.image)
     image_name = os.path.basename(options.image)
-    boxes, keypoints = None, None
+    boxes, given = None, None
     if options.boxes and options.initial_poses:
         raise UserError("--boxes and --initial_poses both say where the people are; give one of them")
     if options.boxes:
         boxes = read_boxes(options.boxes, image_name)
     if options.initial_poses:
-        boxes, keypoints = read_poses(options.initial_poses, image_name, options.skeleton)
+        given = read_poses(options.initial_poses, image_name, options.skeleton)
     with PoseClient(
         options.target,
         model=options.model_name,
@@ -64,7 +65,11 @@ def main():
         tls=options.tls,
         tls_ca=options.tls_ca,
     ) as client:
-        poses = client.estimate(image_bytes, boxes, keypoints)
+        if given is None:
+            poses = client.estimate(image_bytes, boxes)
+        else:  # people keep their scores, as in opec_tf.predict
+            poses = client.estimate(image_bytes, given.boxes, given.keypoints)
+            poses = dataclasses.replace(poses, scores=given.scores)
     skeleton = _skeleton(options.skeleton, poses.keypoints.shape[1])
     print(table(poses, skeleton))
     if options.json:
@@ -102,7 +107,7 @@ def read_poses(path, image_name, skeleton_name):
       skeleton_name: the model's joint set, to which joints are mapped by name; None: the file's own.
 
     Returns:
-      (boxes [N, 4], keypoints [N, K, 3])
+      ``PosePredictions``.
 
     Raises:
       UserError: the file is malformed or has nobody of the image.
@@ -121,8 +126,9 @@ def read_poses(path, image_name, skeleton_name):
             f"{path}: no pose has the 'file_name' {image_name}, or without names its number as 'image_id'; check that "
             "both belong together"
         )
-    _refuse_without_area(path, poses.boxes[mine])
-    return poses.boxes[mine], poses.keypoints[mine]
+    poses = poses.select(mine)
+    _refuse_without_area(path, poses.boxes)
+    return poses
 
 
 def _refuse_without_area(path, boxes):

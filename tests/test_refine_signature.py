@@ -142,7 +142,7 @@ def test_command(refiner, poses, expected, tmp_path):
     coco = np.concatenate([np.full((2, 5, 3), 9.0), poses], axis=1).astype(float)
     coco[1, 5 + 3 :] = np.nan
     people = [
-        {"image_id": image_id, "bbox": box, "keypoints": joints.ravel().tolist(), "score": 1.0}
+        {"image_id": image_id, "bbox": box, "keypoints": joints.ravel().tolist(), "score": 0.25 * image_id}
         for image_id, box, joints in zip((12, 12, 7), [*BOXES.tolist(), [0, 0, 9, 9]], [*coco, coco[0]])
     ]
     (tmp_path / "poses.json").write_text(json.dumps(people))
@@ -156,7 +156,9 @@ def test_command(refiner, poses, expected, tmp_path):
         [*shared, f"--initial_poses={tmp_path}/flat.json"], [*shared, f"--initial_poses={tmp_path}/named.json"],
     )  # fmt: skip
     assert ran is None
-    found = np.array([person["keypoints"] for person in json.loads((tmp_path / "refined.json").read_text())])
+    refined = json.loads((tmp_path / "refined.json").read_text())
+    assert [(person["bbox"], person["score"]) for person in refined] == [(box, 3.0) for box in BOXES.tolist()]
+    found = np.array([person["keypoints"] for person in refined])
     np.testing.assert_allclose(found.reshape(2, 12, 3)[..., :2], expected["pose_3"][..., :2], atol=0.05)
     for message, error in zip(
         ("keypoints must have the shape [B, N, 12, 3]; it has] [1 16 17 3]", "--boxes and --initial_poses both say",
