@@ -6,6 +6,7 @@ With --rest the target is the server's REST port. Needs no model code and does n
 opec_tf.pose_client.PoseClient.
 """
 
+import dataclasses
 import os
 
 import numpy as np
@@ -13,6 +14,7 @@ from absl import flags as absl_flags
 
 from opec_tf import cli, drawing, files, flags, pose_client, records, skeletons
 from opec_tf.errors import UserError
+from opec_tf.evaluation import predictions
 from opec_tf.pose_client import PoseClient
 
 absl_flags.DEFINE_string("target", "localhost:8500", "HOST:PORT of the server")
@@ -24,6 +26,11 @@ absl_flags.DEFINE_string(
     "boxes", None,
     "JSON file of person boxes: a list of [x, y, w, h], or of {bbox: [x, y, w, h], file_name}, of which those of the "
     "image are taken; by default the whole image is one person",
+)  # fmt: skip
+absl_flags.DEFINE_string(
+    "initial_poses", None,
+    "COCO results JSON of any system's poses, to be refined by a model trained with --initial_pose=given: those whose "
+    "file_name is the image's or, without names, whose image_id is the number that it is named by; in place of --boxes",
 )  # fmt: skip
 absl_flags.DEFINE_float("deadline", 30.0, "seconds for the answer", lower_bound=0.0)
 absl_flags.DEFINE_integer("retries", 4, "how often an unavailable server is asked again", lower_bound=0)
@@ -40,7 +47,14 @@ absl_flags.DEFINE_float(
 def main():
     options = flags.FLAGS
     image_bytes = pose_client.read_picture(options.image)
-    boxes = read_boxes(options.boxes, os.path.basename(options.image)) if options.boxes else None
+    image_name = os.path.basename(options.image)
+    boxes, given = None, None
+    if options.boxes and options.initial_poses:
+        raise UserError("--boxes and --initial_poses both say where the people are; give one of them")
+    if options.boxes:
+        boxes = read_boxes(options.boxes, image_name)
+    if options.initial_poses:
+        given = read_poses(options.initial_poses, image_name, options.skeleton)
     with PoseClient(
         options.target,
         model=options.model_name,
@@ -51,11 +65,15 @@ def main():
         tls=options.tls,
         tls_ca=options.tls_ca,
     ) as client:
-        poses = client.estimate(image_bytes, boxes)
+        if given is None:
+            poses = client.estimate(image_bytes, boxes)
+        else:  # people keep their scores, as in opec_tf.predict
+            poses = client.estimate(image_bytes, given.boxes, given.keypoints)
+            poses = dataclasses.replace(poses, scores=given.scores)
     skeleton = _skeleton(options.skeleton, poses.keypoints.shape[1])
     print(table(poses, skeleton))
     if options.json:
-        files.write_json(options.json, coco_results(poses, os.path.basename(options.image)))
+        files.write_json(options.json, coco_results(poses, image_name))
     if options.output:
         drawn = pose_client.draw(image_bytes, poses, skeleton, options.hidden_score)
         drawing.write_image(options.output, drawn)
@@ -76,10 +94,47 @@ def read_boxes(path, image_name):
         boxes = boxes[[os.path.basename(name) == image_name for name in people.texts("file_name")]]
         if not len(boxes):
             raise UserError(f"{path}: no box has the 'file_name' {image_name}; check that both belong together")
+    _refuse_without_area(path, boxes)
+    return boxes
+
+
+def read_poses(path, image_name, skeleton_name):
+    """The people of an image in a file of another system's poses; see --initial_poses.
+
+    Args:
+      path: the file.
+      image_name: the image's file name.
+      skeleton_name: the model's joint set, to which joints are mapped by name; None: the file's own.
+
+    Returns:
+      ``PosePredictions``.
+
+    Raises:
+      UserError: the file is malformed or has nobody of the image.
+    """
+    poses = predictions.read(path, to_refine=True)
+    if skeleton_name:
+        poses, _ = predictions.map_to_skeleton(poses, skeletons.SKELETONS[skeleton_name], path)
+    items = [item for item in files.read_json(path) if item.get("category_id", 1) == 1]
+    people, number = records.Records(path, "prediction", items), os.path.splitext(image_name)[0]
+    if people.has("file_name").any():
+        mine = np.array([os.path.basename(name) == image_name for name in people.texts("file_name")])
+    else:
+        mine = poses.image_ids == (int(number) if number.isdecimal() else -1)
+    if not mine.any():
+        raise UserError(
+            f"{path}: no pose has the 'file_name' {image_name}, or without names its number as 'image_id'; check that "
+            "both belong together"
+        )
+    poses = poses.select(mine)
+    _refuse_without_area(path, poses.boxes)
+    return poses
+
+
+def _refuse_without_area(path, boxes):
     without_area = np.any(boxes[:, 2:] <= 0, axis=1)
     if without_area.any():
         raise UserError(f"{path}: 'bbox' {boxes[without_area][0].tolist()} has no area; give w and h above 0")
-    return boxes
 
 
 def table(poses, skeleton):

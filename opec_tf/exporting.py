@@ -50,13 +50,13 @@ def export(root, export_dir, *, stage=None, version=None, inference_config, batc
     """
     export_dir = files.make_folder(export_dir)
     version = next_version(export_dir) if version is None else version
-    model, model_config, stage = workdir.load_model(root, stage)
+    model, model_config, stage = workdir.load_model(root, stage, initial_pose=None)
     box_margin = prediction.trained_box_margin(root, stage)
     module = PoseSignatures(
         folding.fold_batch_norm(model), model_config=model_config, box_margin=box_margin,
         inference_config=inference_config,
     )  # fmt: skip
-    requests = warmup_requests(export_dir.name, model_config.crop_size, batch_sizes)
+    requests = warmup_requests(export_dir.name, model_config, module.signatures, batch_sizes)
     _refuse_diverged(module, requests)
     with files.atomic_folder(export_dir / str(version)) as folder:
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
@@ -79,21 +79,24 @@ def next_version(export_dir):
     return 1 + max((int(path.name) for path in pathlib.Path(export_dir).iterdir() if path.name.isdecimal()), default=0)
 
 
-def warmup_requests(name, crop_size, batch_sizes):
-    """A ``PredictRequest`` for every signature and batch size, of model ``name``."""
+def warmup_requests(name, model_config, signatures, batch_sizes):
+    """A ``PredictRequest`` for every one of some signatures and every batch size, of model ``name``."""
     rows, columns = np.mgrid[: _WARMUP_SIZE[0], : _WARMUP_SIZE[1]]
     picture = np.stack([rows, columns % 256, (rows + columns) % 256], axis=-1).astype(np.uint8)
     image_bytes = tf.io.encode_jpeg(picture).numpy()
     box = np.array([40.0, 20.0, 120.0, 200.0], np.float32)
     couple = box + np.array([[0, 0, 0, 0], [60, 10, 0, 0]], np.float32)[:_WARMUP_PEOPLE]
+    poses = np.full([_WARMUP_PEOPLE, skeletons.SKELETONS[model_config.skeleton].num_joints, 3], 100.0, np.float32)
     requests = []
     for batch in batch_sizes:
-        for signature, inputs in (
-            ("serving_default", {"image_bytes": [image_bytes] * batch, "boxes": np.tile(box, [batch, 1])}),
-            ("image", {"image_bytes": [image_bytes] * batch, "boxes": np.tile(couple, [batch, 1, 1])}),
-            ("crops", {"crops": np.full([batch, *crop_size, 3], 127.0, np.float32)}),
-        ):
-            requests.append(serving_api.predict_request(name, signature, inputs))
+        people = {"image_bytes": [image_bytes] * batch, "boxes": np.tile(couple, [batch, 1, 1])}
+        inputs = {
+            "serving_default": {"image_bytes": [image_bytes] * batch, "boxes": np.tile(box, [batch, 1])},
+            "image": people,
+            "crops": {"crops": np.full([batch, *model_config.crop_size, 3], 127.0, np.float32)},
+            "refine": {**people, "keypoints": np.tile(poses, [batch, 1, 1, 1])},
+        }
+        requests += [serving_api.predict_request(name, signature, inputs[signature]) for signature in signatures]
     return requests
 
 

@@ -52,6 +52,11 @@ def takes_partners(model):
     return isinstance(model.input, dict) and "partner" in model.input
 
 
+def takes_poses(model):
+    """Whether a model wants to know the poses to start from."""
+    return isinstance(model.input, dict) and "given_pose" in model.input
+
+
 def estimate_crops(
     model, crops, crop_to_image, *, skeleton, inference_config, crop_offset=0.0, partner=None, given=None
 ):
@@ -126,10 +131,10 @@ def _inputs(model, crops, crop_to_image, partner, given):
     if not isinstance(model.input, dict):
         return crops
     inputs = {"crops": crops}
-    if "partner" in model.input:
+    if takes_partners(model):
         partner = tf.fill(tf.shape(crops)[:1], -1) if partner is None else partner
         inputs.update(crop_to_image=crop_to_image, partner=partner)
-    if "given_pose" in model.input:
+    if takes_poses(model):
         points = geometry.image_to_normalized(crop_to_image, given[..., :2], tuple(crops.shape[1:3]))
         inputs.update(given_pose=points, given_score=given[..., 2])
     return inputs

@@ -12,9 +12,9 @@ def read(path, image_ids, image_names, skeleton):
     """Reads the poses of some images.
 
     Joints are mapped by name; those that the file's joint set lacks get a score of 0, as those whose score is not above
-    0, and the network then starts from its own initial pose. Scores are cut off at 1. A person's image is found as
-    ``detection.read`` does; the box is the file's, or the one around the joints; people without a box of some area are
-    left out.
+    0 or whose x or y is null or NaN, and the network then starts from its own initial pose. Scores are cut off at 1. A
+    person's image is found as ``detection.read`` does; the box is the file's, or the one around the joints; people
+    without a box of some area are left out.
 
     Args:
       path: the file.
@@ -28,12 +28,10 @@ def read(path, image_ids, image_names, skeleton):
     Raises:
       UserError: the file is malformed, its joint set unknown, or nobody in it is in any of the images.
     """
-    poses, _ = predictions.map_to_skeleton(predictions.read(path, scored_joints_only=True), skeleton, path)
+    poses, _ = predictions.map_to_skeleton(predictions.read(path, to_refine=True), skeleton, path)
     items = [item for item in files.read_json(path) if item.get("category_id", 1) == 1]
     rows = detection.image_rows(records.Records(path, "prediction", items), image_ids, image_names)
-    keypoints = poses.keypoints.copy()
-    keypoints[..., 2] = np.clip(keypoints[..., 2], 0.0, 1.0)
-    people = detection.PersonBoxes(rows, poses.boxes, poses.scores, poses=keypoints)
+    people = detection.PersonBoxes(rows, poses.boxes, poses.scores, poses=poses.keypoints)
     return detection.sorted_with_area(path, people.select(rows >= 0))
 
 

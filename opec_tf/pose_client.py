@@ -7,6 +7,7 @@
       for poses in client.estimate_many((path, None) for path in paths):
           ...
       poses = await client.estimate_async("photo.jpg")
+      refined = client.estimate("photo.jpg", boxes, keypoints)  # another system's, of a model trained to refine them
 """
 
 import asyncio
@@ -34,7 +35,7 @@ import numpy as np
 from opec_tf import drawing, serving_api
 from opec_tf.errors import UserError
 
-_SIGNATURE = "image"
+_SIGNATURE, _REFINING_SIGNATURE = "image", "refine"
 _OUTPUTS = ("keypoints", "initial_keypoints", "pose_score")
 # Of models that say something of it.
 _VISIBILITY = "visibility"
@@ -65,7 +66,7 @@ class Poses:
 
     Attributes:
       keypoints: float32 [N, K, 3], (x, y, score), pixels of the upright picture.
-      initial_keypoints: the same, of OPEC-Net's initial pose.
+      initial_keypoints: the same, of the pose that was refined: OPEC-Net's own or the one given.
       scores: float32 [N], the mean of each person's joint scores.
       boxes: float32 [N, 4], the boxes asked for.
       visibility: float32 [N, K, 3], probabilities of skeletons.VISIBILITY_CLASSES; None of a model that gives none.
@@ -118,26 +119,29 @@ class PoseClient:
         if self._channel:
             self._channel.close()
 
-    def estimate(self, image, boxes=None):
+    def estimate(self, image, boxes=None, keypoints=None):
         """The poses of the people in one picture.
 
         Args:
           image: path or content of a JPEG, PNG, BMP or GIF file.
           boxes: [N, 4], (x, y, w, h) in pixels of the upright picture; None: one person, the whole picture.
+          keypoints: [N, K, 3], (x, y, score) in the same pixels, another system's poses, to be refined by a model that
+            was trained with --initial_pose=given; of a joint of a score of 0 it makes its own. None: of all joints.
 
         Returns:
           ``Poses``.
 
         Raises:
           PoseServiceError: the server refused or was not reached.
-          UserError: the picture cannot be read, or a box is none.
+          UserError: the picture cannot be read, a box is none, or the poses are not those of the boxes.
         """
         image_bytes, boxes = _checked(image, boxes)
+        people = self._padded(boxes, keypoints)
         ask = self._ask_rest if self._rest else self._ask_grpc
         give_up = time.monotonic() + self._deadline
         for attempt in range(self._retries + 1):
             try:
-                return _unpad(ask(image_bytes, self._pad(boxes), give_up - time.monotonic()), boxes)
+                return _unpad(ask(image_bytes, people, give_up - time.monotonic()), boxes)
             except PoseServiceError as error:
                 pause = _pause(error, attempt, self._retries, give_up)
                 time.sleep(pause)
@@ -147,7 +151,8 @@ class PoseClient:
         """The poses of many pictures, asked for at the same time and answered in order.
 
         Args:
-          requests: iterable of (image, boxes) as ``estimate`` takes them; read no further ahead than is in flight.
+          requests: iterable of (image, boxes) or (image, boxes, keypoints) as ``estimate`` takes them; read no further
+            ahead than is in flight.
           in_flight: pictures under way at a time.
 
         Yields:
@@ -155,23 +160,24 @@ class PoseClient:
         """
         with concurrent.futures.ThreadPoolExecutor(in_flight) as pool:
             pending = collections.deque()
-            for image, boxes in requests:
-                pending.append(pool.submit(self.estimate, image, boxes))
+            for request in requests:
+                pending.append(pool.submit(self.estimate, *request))
                 if len(pending) >= in_flight:
                     yield _result(pending.popleft())
             while pending:
                 yield _result(pending.popleft())
 
-    async def estimate_async(self, image, boxes=None):
+    async def estimate_async(self, image, boxes=None, keypoints=None):
         """``estimate`` for asyncio; over REST in a thread."""
         if self._rest:
-            return await asyncio.to_thread(self.estimate, image, boxes)
+            return await asyncio.to_thread(self.estimate, image, boxes, keypoints)
         image_bytes, boxes = _checked(image, boxes)
         loop = asyncio.get_running_loop()
         if self._async_loop is not loop:  # a channel belongs to the event loop it was made in
             self._async_channel, self._async_loop = self._new_channel(grpc.aio), loop
         stub = serving_api.prediction_service_pb2_grpc.PredictionServiceStub(self._async_channel)
-        request, give_up = self._request(image_bytes, self._pad(boxes)), time.monotonic() + self._deadline
+        request = self._request(image_bytes, self._padded(boxes, keypoints))
+        give_up = time.monotonic() + self._deadline
         for attempt in range(self._retries + 1):
             try:
                 response = await stub.Predict(request, timeout=max(give_up - time.monotonic(), 0.001))
@@ -195,27 +201,29 @@ class PoseClient:
             return module.secure_channel(self._target, grpc.ssl_channel_credentials(self._authority), options)
         return module.insecure_channel(self._target, options)
 
-    def _pad(self, boxes):
-        """boxes [N, 4] -> [1, N', 4], all-zero boxes behind."""
+    def _padded(self, boxes, keypoints):
+        """boxes [N, 4] and, where given, keypoints [N, K, 3] -> name -> [1, N', ...], zeros behind."""
+        people = {"boxes": boxes} if keypoints is None else {"boxes": boxes, "keypoints": _poses(keypoints, len(boxes))}
         missing = -len(boxes) % self._people if len(boxes) else self._people
-        return np.pad(boxes, [[0, missing], [0, 0]])[None]
+        return {name: np.pad(rows, [[0, missing], *[[0, 0]] * (rows.ndim - 1)])[None] for name, rows in people.items()}
 
-    def _request(self, image_bytes, boxes):
-        inputs = {"image_bytes": [image_bytes], "boxes": boxes}
-        return serving_api.predict_request(self._model, _SIGNATURE, inputs, self._version)
+    def _request(self, image_bytes, people):
+        inputs = {"image_bytes": [image_bytes], **people}
+        return serving_api.predict_request(self._model, _signature(people), inputs, self._version)
 
-    def _ask_grpc(self, image_bytes, boxes, seconds):
+    def _ask_grpc(self, image_bytes, people, seconds):
         stub = serving_api.prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
         try:
-            return _arrays(stub.Predict(self._request(image_bytes, boxes), timeout=max(seconds, 0.001)))
+            return _arrays(stub.Predict(self._request(image_bytes, people), timeout=max(seconds, 0.001)))
         except grpc.RpcError as error:
             raise self._refusal(error) from error
 
-    def _ask_rest(self, image_bytes, boxes, seconds):
+    def _ask_rest(self, image_bytes, people, seconds):
         version = "" if self._version is None else f"/versions/{self._version}"
         url = f"{'https' if self._tls else 'http'}://{self._target}/v1/models/{self._model}{version}:predict"
-        inputs = {"image_bytes": [{"b64": base64.b64encode(image_bytes).decode()}], "boxes": boxes.tolist()}
-        body = json.dumps({"signature_name": _SIGNATURE, "inputs": inputs}).encode()
+        inputs = {name: rows.tolist() for name, rows in people.items()}
+        inputs["image_bytes"] = [{"b64": base64.b64encode(image_bytes).decode()}]
+        body = json.dumps({"signature_name": _signature(people), "inputs": inputs}).encode()
         request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
         try:
             with urllib.request.urlopen(request, timeout=max(seconds, 0.001), context=self._ssl) as answer:
@@ -243,6 +251,8 @@ class PoseClient:
         message = _NODE.sub("", _ROOT_ERRORS.sub("", str(message)))
         if code == "UNAVAILABLE":
             message += "; check that a server runs there, or try again later"
+        if code == "FAILED_PRECONDITION" and f'"{_REFINING_SIGNATURE}"' in message:
+            message += "; poses are refined by models exported from a workdir trained with --initial_pose=given"
         if code == "DEADLINE_EXCEEDED":
             message = f"no answer within {self._deadline:g} seconds; raise the deadline"
         return PoseServiceError(code, f"{self._target}: {code}: {message}")
@@ -299,6 +309,24 @@ def _checked(image, boxes):
     if not np.isfinite(boxes).all() or (boxes[:, 2:] <= 0).any():
         raise UserError("boxes: one is not finite or has no area; give (x, y, w, h) with w and h above 0")
     return image_bytes, boxes
+
+
+def _poses(keypoints, num_people):
+    """float32 keypoints [N, K, 3] of so many people."""
+    try:
+        keypoints = np.asarray(keypoints, np.float32)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"keypoints: {error}; give (x, y, score) a joint") from error
+    if keypoints.ndim != 3 or keypoints.shape[::2] != (num_people, 3) or not np.isfinite(keypoints).all():
+        raise UserError(
+            f"keypoints: their shape is {list(keypoints.shape)} for {num_people} boxes, or one is not finite; give "
+            "(x, y, score) a joint and a person, a score of 0 for a joint that was not found"
+        )
+    return keypoints
+
+
+def _signature(people):
+    return _REFINING_SIGNATURE if "keypoints" in people else _SIGNATURE
 
 
 def _pause(error, attempt, retries, give_up):

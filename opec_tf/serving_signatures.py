@@ -6,13 +6,16 @@ Signatures, all numbers float32; B is the dimension along which a server may bat
 * ``image``: image_bytes string [B], boxes [B, N, 4]. N people a picture, which is decoded once; CoupleGraph pairs them.
   An all-zero box is padding: nobody is paired with it, and its row of the answer is zeros.
 * ``crops``: crops [B, H, W, 3], RGB, 0..255, of the model's own crop size.
+* ``refine``, of a model trained to refine given poses: as ``image``, and keypoints [B, N, K, 3], (x, y, score) in the
+  picture's pixels, another system's. A joint of a score of 0 starts from OPEC-Net's own initial pose, as all joints do
+  in the other signatures.
 
 Each answers ``keypoints`` [..., K, 3], (x, y, score), in pixels of the picture or crop, from the most refined pose that
-the model has; ``initial_keypoints`` [..., K, 3], OPEC-Net's initial pose (of a base alone both are its heatmap peak);
-``pose_score`` [...], the mean of the joint scores; and, of a model that predicts it, ``visibility`` [..., K, 3], the
-probabilities that a joint is visible, occluded or outside the picture. Pictures are decoded as ``images.decode`` does
-it: JPEG, PNG, BMP or the first frame of a GIF, turned upright by a JPEG's Exif orientation; boxes and keypoints are of
-the upright picture.
+the model has; ``initial_keypoints`` [..., K, 3], the pose that it started from (of a base alone both are its heatmap
+peak); ``pose_score`` [...], the mean of the joint scores; and, of a model that predicts it, ``visibility`` [..., K, 3],
+the probabilities that a joint is visible, occluded or outside the picture. Scores are always the model's own. Pictures
+are decoded as ``images.decode`` does it: JPEG, PNG, BMP or the first frame of a GIF, turned upright by a JPEG's Exif
+orientation; boxes and keypoints are of the upright picture.
 
 A model server does not hold a request to the shapes of a signature, so the graph itself refuses what it cannot answer.
 """
@@ -43,12 +46,13 @@ class PoseSignatures(tf.Module):
 
     def __init__(self, model, *, model_config, box_margin, inference_config):
         super().__init__(name="pose_signatures")
+        skeleton = skeletons.SKELETONS[model_config.skeleton]
         # The Keras model itself would be saved with a function for each of its layers; its variables are enough.
         self.model_variables = model.variables
         self._estimate_crops = functools.partial(
             forward.estimate_crops,
             model,
-            skeleton=skeletons.SKELETONS[model_config.skeleton],
+            skeleton=skeleton,
             inference_config=inference_config,
             crop_offset=model_config.crop_offset,
         )
@@ -63,6 +67,9 @@ class PoseSignatures(tf.Module):
             "image": (self._images, [_IMAGE_BYTES, image_boxes]),
             "crops": (self._crops, [crops]),
         }
+        if forward.takes_poses(model):
+            poses = tf.TensorSpec([None, None, skeleton.num_joints, 3], tf.float32, "keypoints")
+            self._functions["refine"] = (self._images, [_IMAGE_BYTES, image_boxes, poses])
 
     @functools.cached_property
     def signatures(self):
@@ -85,9 +92,10 @@ class PoseSignatures(tf.Module):
         crops = tf.map_fn(crop, (image_bytes, boxes, affines), fn_output_signature=self._crop_spec())
         return self._answers(crops, affines)
 
-    def _images(self, image_bytes, boxes):
-        """image_bytes [B], boxes [B, N, 4] -> answers [B, N, ...]."""
+    def _images(self, image_bytes, boxes, keypoints=None):
+        """image_bytes [B], boxes [B, N, 4] and, to be refined, keypoints [B, N, K, 3] -> answers [B, N, ...]."""
         image_bytes, boxes = _checked(image_bytes, boxes, "[B, N, 4]")
+        given = () if keypoints is None else (_checked_poses(keypoints, boxes),)
         present = tf.reduce_any(boxes != 0.0, axis=-1)
         few = _refuse_unless(
             tf.shape(boxes)[1] <= _MOST_PEOPLE, f"boxes holds more than {_MOST_PEOPLE} rows a picture; ask in parts"
@@ -108,7 +116,7 @@ class PoseSignatures(tf.Module):
         row_of_person = tf.reshape(row_of_person, tf.shape(present))
         partner = largest_overlap(boxes, present)
         partner = tf.where(partner < 0, -1, tf.gather(row_of_person, tf.maximum(partner, 0), batch_dims=1))
-        answers = self._answers(*(tf.gather_nd(values, people) for values in (crops, affines, partner)))
+        answers = self._answers(*(tf.gather_nd(values, people) for values in (crops, affines, partner, *given)))
         return {
             name: tf.scatter_nd(people, answer, tf.concat([tf.shape(present), tf.shape(answer)[1:]], axis=0))
             for name, answer in answers.items()
@@ -144,8 +152,8 @@ class PoseSignatures(tf.Module):
     def _crop_spec(self, *leading):
         return tf.TensorSpec([*leading, *self._crop_size, 3], tf.float32)
 
-    def _answers(self, crops, affines, partner=None):
-        """crops [P, H, W, 3], affines [P, 2, 3], partners [P] -> the outputs of a signature."""
+    def _answers(self, crops, affines, partner=None, given=None):
+        """crops [P, H, W, 3], affines [P, 2, 3], partners [P], poses [P, K, 3] -> the outputs of a signature."""
         count = tf.shape(crops)[0]
         # Convolutions refuse a batch of nobody; somebody black stands in.
         absent = tf.cast(count == 0, tf.int32)
@@ -153,9 +161,11 @@ class PoseSignatures(tf.Module):
         affines = tf.pad(affines, [[0, absent], [0, 0], [0, 0]])
         if partner is not None:
             partner = tf.pad(partner, [[0, absent]], constant_values=-1)
-        poses, scores, visibility, _ = self._estimate_crops(crops, affines, partner=partner)
+        if given is not None:
+            given = tf.pad(given, [[0, absent], [0, 0], [0, 0]])
+        poses, scores, visibility, _ = self._estimate_crops(crops, affines, partner=partner, given=given)
         final = list(poses)[-1]
-        initial = "initial" if "initial" in poses else final
+        initial = next((name for name in ("given", "initial") if name in poses), final)
         answers = {
             "keypoints": tf.concat([poses[final], scores[..., None]], axis=-1)[:count],
             "initial_keypoints": tf.concat([poses[initial], scores[..., None]], axis=-1)[:count],
@@ -206,6 +216,22 @@ def _checked(image_bytes, boxes, expected):
         return tf.ensure_shape(any_bytes, image_bytes.shape), tf.ensure_shape(any_boxes, boxes.shape)
 
 
+def _checked_poses(keypoints, boxes):
+    """keypoints [B, N, K, 3] with scores cut off at 0 and 1, once they are those of the boxes [B, N, 4]."""
+    any_keypoints = _of_any_shape(keypoints)
+    expected = f"[B, N, {keypoints.shape[2]}, 3]"
+    with tf.control_dependencies([_refuse_shape("keypoints", any_keypoints, expected, keypoints.shape)]):
+        counts = tf.shape(boxes)[:2], tf.shape(any_keypoints)[:2]
+    message = "boxes and keypoints must have the same first two dimensions; they have"
+    refusals = [
+        _refuse_unless(tf.reduce_all(counts[0] == counts[1]), message, *counts),
+        *_refusals_of_numbers("keypoints", any_keypoints, "; give a joint that was not found a score of 0"),
+    ]
+    with tf.control_dependencies(refusals):
+        keypoints = tf.ensure_shape(any_keypoints, keypoints.shape)
+    return tf.concat([keypoints[..., :2], tf.clip_by_value(keypoints[..., 2:], 0.0, 1.0)], axis=-1)
+
+
 def _refuse_shape(name, tensor, expected, static_shape):
     """Refuses a tensor whose shape is not a static one's."""
     shape = tf.shape(tensor)
@@ -222,14 +248,22 @@ def _refusals_of_boxes(boxes, present):
     finite = tf.math.is_finite(boxes)
     extent = tf.where(present[..., None], boxes[..., 2:], 1.0)
     return [
-        _refuse_unless(tf.reduce_all(finite), "boxes holds NaN or infinity"),
+        *_refusals_of_numbers("boxes", boxes),
         _refuse_unless(
             tf.reduce_all((extent > 0.0) | ~finite[..., 2:]),
             "boxes holds a box without area; give (x, y, w, h) with w and h above 0",
         ),
+    ]
+
+
+def _refusals_of_numbers(name, values, remedy=""):
+    """Refuses what is not finite, or no place in a picture."""
+    finite = tf.math.is_finite(values)
+    return [
+        _refuse_unless(tf.reduce_all(finite), f"{name} holds NaN or infinity{remedy}"),
         _refuse_unless(
-            tf.reduce_all((tf.abs(boxes) <= _LARGEST_COORDINATE) | ~finite),
-            f"boxes holds a number beyond {_LARGEST_COORDINATE:.0f} pixels",
+            tf.reduce_all((tf.abs(values) <= _LARGEST_COORDINATE) | ~finite),
+            f"{name} holds a number beyond {_LARGEST_COORDINATE:.0f} pixels",
         ),
     ]
 

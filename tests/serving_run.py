@@ -12,15 +12,15 @@ NAME = "opec_net"
 BATCH_SIZES = (1, 2, 4, 8)
 
 
-def make(folder, stages=("base", "opec"), **inference):
+def make(folder, stages=("base", "opec"), model_config=tiny_run.MODEL, batch_sizes=BATCH_SIZES, **inference):
     """Makes FOLDER/run and exports its last stage to FOLDER/models/opec_net; returns (workdir, model's folder)."""
     root, model_dir = folder / "run", folder / "models" / NAME
-    tiny_run.make(root, stages)
+    tiny_run.make(root, stages, model_config)
     for stage in stages:
-        model = workdir.BUILDERS[stage](tiny_run.MODEL)
+        model = workdir.BUILDERS[stage](model_config)
         randomize(model)
         workdir.save_weights(model, workdir.stage_folder(root, stage).best_weights)
-    exporting.export(root, model_dir, inference_config=InferenceConfig(**inference), batch_sizes=BATCH_SIZES)
+    exporting.export(root, model_dir, inference_config=InferenceConfig(**inference), batch_sizes=batch_sizes)
     return root, model_dir
 
 

@@ -51,6 +51,19 @@ def test_the_box_of_a_pose_is_around_the_joints_that_have_a_score(write):
     np.testing.assert_array_equal(people.boxes, [[20, 30, 40, 20]])
 
 
+def test_a_joint_that_is_no_number_is_not_given(write, caplog):
+    """Of three people the first lacks joints 0 to 14, the second all and has a box, the third all and has none."""
+    nowhere = [float("nan")] * 3
+    content = [record(keypoints=nowhere * 8 + [None, 5, 0.3] * 7 + [20, 30, 0.5, 60, 50, 0.5]),
+               record(keypoints=nowhere * 17, bbox=[1, 2, 30, 40]), record(keypoints=nowhere * 17)]  # fmt: skip
+    people = given_poses.read(write(content), IDS, NAMES, skeletons.BODY12)
+    np.testing.assert_array_equal(people.boxes, [[20, 30, 40, 20], [1, 2, 30, 40]])
+    np.testing.assert_array_equal(people.poses[0], [[0, 0, 0]] * 10 + [[20, 30, 0.5], [60, 50, 0.5]])
+    assert not people.poses[1].any()
+    assert "49 joints (first: of prediction number 1) have an x or y that is null or NaN" in caplog.text
+    assert "left out 1 boxes without area" in caplog.text
+
+
 def test_people_are_found_by_file_name_and_others_left_out(write, caplog):
     content = [record(99, 12, file_name="two.jpg"), record(10, 12, file_name="three.jpg", category_id=1),
                record(10, 12, file_name="two.jpg", category_id=3)]  # fmt: skip

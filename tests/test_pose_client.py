@@ -256,10 +256,10 @@ def test_the_client_starts_without_tensorflow_and_tensorflow_can_follow():
 
 def test_the_client_can_be_copied_out(tmp_path):
     """The client and the leaves that it imports, without the rest of the package."""
-    (tmp_path / "opec_tf").mkdir()
+    (tmp_path / "opec_tf" / "evaluation").mkdir(parents=True)
     for name in ("__init__", "client", "pose_client", "serving_api", "cli", "flags", "errors", "files", "records",
-                 "skeletons", "drawing"):  # fmt: skip
-        shutil.copy(ROOT / "opec_tf" / f"{name}.py", tmp_path / "opec_tf")
+                 "skeletons", "drawing", "evaluation/__init__", "evaluation/predictions"):  # fmt: skip
+        shutil.copy(ROOT / "opec_tf" / f"{name}.py", tmp_path / "opec_tf" / f"{name}.py")
     command = [sys.executable, "-m", "opec_tf.client", "--helpfull"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "--deadline" in done.stdout, done.stderr

@@ -27,6 +27,7 @@ def test_conversion_reads_back(real_samples, tmp_path, annotation_format, name):
     converted = annotations.read("coco", tmp_path / "out" / f"{name}_coco.json", folder)
     original = annotations.read(annotation_format, source, folder)
     np.testing.assert_array_equal(converted.keypoints, original.keypoints)
+    np.testing.assert_array_equal(converted.visibility, original.visibility)
     np.testing.assert_array_equal(converted.image_paths, original.image_paths)
     if annotation_format == "crowdpose":
         assert "8527 people in 2000 images; largest box IoU of an image: mean 0.288, above 0.3 in 42.9%" in done.stdout

@@ -32,15 +32,15 @@ print(json.dumps(messages))
 """
 
 
-def make(root, stages=("base", "opec")):
+def make(root, stages=("base", "opec"), model_config=MODEL):
     """Makes a workdir in which stages are finished."""
-    workdir.start(root, MODEL)
+    workdir.start(root, model_config)
     for stage in stages:
-        model, folder = workdir.BUILDERS[stage](MODEL), workdir.stage_folder(root, stage)
+        model, folder = workdir.BUILDERS[stage](model_config), workdir.stage_folder(root, stage)
         folder.path.mkdir()
         workdir.save_weights(model, folder.best_weights)
         workdir.save_weights(model, folder.final_weights)
-        workdir.write_stage_config(folder, MODEL, DataConfig(), TrainConfig(), InferenceConfig())
+        workdir.write_stage_config(folder, model_config, DataConfig(), TrainConfig(), InferenceConfig())
 
 
 def call(tool, *arguments):

@@ -73,7 +73,7 @@ class PosePredictions:
         )
 
 
-def read(path, num_joints=None, scored_joints_only=False):
+def read(path, num_joints=None, to_refine=False):
     """Reads a COCO results JSON.
 
     A record without ``bbox`` (the official format has none) gets the box around its joints. Records of another
@@ -82,13 +82,17 @@ def read(path, num_joints=None, scored_joints_only=False):
     Args:
       path: the file.
       num_joints: joints each pose must have; None: as many as the first one has.
-      scored_joints_only: a missing box is that around the joints of a score above 0, where there are any; otherwise
+      to_refine: the poses are what a network starts from. They may lack joints: those whose score is not above 0, and
+        those whose x or y is null or NaN, which become 0, 0 with a score of 0 and are counted in a warning. Scores are
+        cut off at 0 and 1. A missing box is that around the joints of a score above 0, where there are any; otherwise
         around all, as pycocotools has it.
 
     Raises:
       UserError: the file is malformed; the message names the record, counted from 1, and the field.
     """
     people = records.Records(path, "prediction", files.read_json(path))
+    if to_refine:
+        people = _with_gaps(people)
     if num_joints is None:
         first = people.values("keypoints")[0]
         if not isinstance(first, list) or not first or len(first) % 3:
@@ -96,11 +100,13 @@ def read(path, num_joints=None, scored_joints_only=False):
         num_joints = len(first) // 3
     keypoints = people.numbers("keypoints", (3 * num_joints,), f"x, y, score of {num_joints} joints")
     keypoints = keypoints.reshape(-1, num_joints, 3)
-    boxes = _joint_boxes(keypoints, scored_joints_only)
-    with_box = people.has("bbox")
-    if with_box.any():
-        given = records.Records(path, "prediction", [item for item, there in zip(people.items, with_box) if there])
-        boxes[with_box] = given.numbers("bbox", (4,), "x, y, width, height")
+    boxes = _joint_boxes(keypoints, scored_only=to_refine)
+    if to_refine:
+        keypoints[..., 2] = keypoints[..., 2].clip(0.0, 1.0)
+    with_box = [
+        item if there else {"bbox": box} for item, there, box in zip(people.items, people.has("bbox"), boxes.tolist())
+    ]
+    boxes = records.Records(path, "prediction", with_box).numbers("bbox", (4,), "x, y, width, height")
     poses = PosePredictions(people.integers("image_id"), keypoints, people.numbers("score"), boxes)
     person = people.integers("category_id", default=1) == 1
     if not person.all():
@@ -111,6 +117,29 @@ def read(path, num_joints=None, scored_joints_only=False):
             len(person),
         )
     return poses.select(person)
+
+
+def _with_gaps(people):
+    """``Records`` whose joints of an x or y that is null or NaN are 0, 0 with a score of 0; a warning counts them."""
+    items, counts = [], []
+    for item in people.items:
+        values = item.get("keypoints")
+        joints = range(0, len(values) - 2, 3) if isinstance(values, list) else ()
+        gaps = [i for i in joints if any(value is None or value != value for value in values[i : i + 2])]
+        counts.append(len(gaps))
+        if gaps:
+            item = {**item, "keypoints": list(values)}
+            for i in gaps:
+                item["keypoints"][i : i + 3] = [0.0, 0.0, 0.0]
+        items.append(item)
+    if any(counts):
+        logging.getLogger(__name__).warning(
+            "%s: %d joints (first: of prediction number %d) have an x or y that is null or NaN: taken as not given",
+            people.path,
+            sum(counts),
+            1 + np.flatnonzero(counts)[0],
+        )
+    return records.Records(people.path, people.kind, items)
 
 
 def empty(num_joints):

@@ -100,19 +100,27 @@ def load_data(model_config, data_config, protocol):
 
 def _proposals(train_data, data_config):
     """The training data with the detected boxes of ``train_boxes`` in place of its own."""
-    if len(data_config.train_data) > 1:
-        raise UserError(
-            f"--train_boxes={data_config.train_boxes} knows the images of one data set by their ids, and --train_data "
-            "names several; train on one, or with --train_boxes=gt"
-        )
-    path = os.path.join(data_config.data_root, data_config.train_boxes)
+    path = _boxes(data_config, "train")
     return proposals.select(
         train_data,
-        predictions.read(path),
+        predictions.read(path, to_refine=True),
         min_visible_joints=data_config.min_visible_joints,
         min_oks=data_config.min_proposal_oks,
         name=path,
     )
+
+
+def _boxes(data_config, split):
+    """What ``train_boxes`` or ``val_boxes`` says: "gt", or the path of the file."""
+    boxes, sources = getattr(data_config, f"{split}_boxes"), getattr(data_config, f"{split}_data")
+    if boxes == "gt":
+        return boxes
+    if len(sources) != 1:
+        raise UserError(
+            f"--{split}_boxes={boxes} knows the images of one data set by their ids, and --{split}_data names "
+            f"{'several' if sources else 'none'}; name one, or leave it at --{split}_boxes=gt"
+        )
+    return os.path.join(data_config.data_root, boxes)
 
 
 def _train_stage(run, stage):
@@ -185,6 +193,7 @@ def _callbacks(run, stage, model, plain, folder, epochs):
         result.append(callbacks.CopyWeights(plain))
     if run.is_chief:
         result.append(callbacks.LearningRate())
+        boxes = _boxes(run.data_config, "val")
         if run.val_data is not None:
             validator = validation.Validator(
                 plain,
@@ -192,6 +201,7 @@ def _callbacks(run, stage, model, plain, folder, epochs):
                 model_config=run.model_config,
                 data_config=run.data_config,
                 inference_config=run.inference_config,
+                boxes=boxes,
                 max_people=run.train_config.validation_people,
             )
             score = validation.score_name(stages.best_pose(stage, run.model_config), "AP")

@@ -1,9 +1,11 @@
 """Scores of a model on the validation split, as training logs them."""
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
-from opec_tf import drawing, images, reports, skeletons
+from opec_tf import detection, drawing, given_poses, images, reports, skeletons
 from opec_tf.data import pose_errors
 from opec_tf.evaluation import coco_eval, predictions
 from opec_tf.inference import PoseEstimator
@@ -27,43 +29,55 @@ class Validator:
       model_config: ``ModelConfig``.
       data_config: ``DataConfig``.
       inference_config: ``InferenceConfig``.
-      max_people: score this many people, taken evenly from the split; 0: all. For a CoupleGraph they come with their
-        partners: all people of as many images as have about so many.
+      boxes: "gt": the annotated people, for a network that refines given poses with the errors of training; or a COCO
+        results JSON, whose people are estimated and scored as ``reports.evaluate`` does.
+      max_people: score this many people, taken evenly from the split; 0: all. For a CoupleGraph, or by a file, they
+        come with who is beside them: all people of as many images as have about so many.
 
     Raises:
-      UserError: the protocol does not fit the model or the data.
+      UserError: the protocol does not fit the model or the data, or the file of the boxes is unusable.
     """
 
-    def __init__(self, model, annotations, *, model_config, data_config, inference_config, max_people=0):
+    def __init__(self, model, annotations, *, model_config, data_config, inference_config, boxes="gt", max_people=0):
         self.annotations = annotations
         self._skeleton = skeletons.SKELETONS[model_config.skeleton]
         self._data_config, self._protocol = data_config, inference_config.protocol
         # What does not fit is an error now, not after the first epoch.
         nobody = predictions.empty(self._skeleton.num_joints)
         coco_eval.evaluate(annotations, nobody, self._protocol, f"--val_data with --skeleton={model_config.skeleton}")
-        self._people = np.flatnonzero(reports.scoreable_people(annotations))
         self._estimator = PoseEstimator(
             model, model_config=model_config, box_margin=data_config.box_margin, inference_config=inference_config
         )
-        if 0 < max_people < len(self._people):
-            people = self._people[self._evenly(max_people)]
-            # People that are not estimated must not count as missed.
-            self.annotations, self._people = annotations.select(people), np.arange(len(people))
-        self._poses = self._given_poses(data_config) if model_config.initial_pose == "given" else None
+        given = model_config.initial_pose == "given"
+        if 0 < max_people < reports.scoreable_people(annotations).sum():
+            self.annotations = self._part(max_people, whole_images=boxes != "gt")
+        if boxes == "gt":
+            self._people = self._annotated_people(given)
+            return
+        read = given_poses.read if given else detection.read
+        people = read(boxes, annotations.image_ids, annotations.image_paths.tolist(), self._skeleton)
+        if self.annotations is not annotations:
+            people = people.select(np.isin(people.image_index, self.annotations.image_index))
+        self._people = people
 
-    def _evenly(self, max_people):
-        """Which of the people to be scored are, bool; people are taken one by one or, for pairs, with their image."""
-        groups = np.arange(len(self._people))
-        if self._estimator.in_pairs:
-            _, groups = np.unique(self.annotations.image_index[self._people], return_inverse=True)
-        num_groups = groups.max() + 1
-        count = max(1, round(max_people * num_groups / len(groups)))
-        return np.isin(groups, np.linspace(0, num_groups - 1, count).round())
+    def _part(self, max_people, whole_images):
+        """The annotations of about so many people; those who are not estimated must not count as missed."""
+        image_index = self.annotations.image_index
+        people = np.flatnonzero(reports.scoreable_people(self.annotations))
+        groups = image_index[people] if whole_images or self._estimator.in_pairs else people
+        people = people[_evenly(groups, max_people)]
+        # A file may know people of an image who are annotated and not scoreable: crowds, or without labels.
+        return self.annotations.select(np.isin(image_index, image_index[people]) if whole_images else people)
 
-    def _given_poses(self, data_config):
-        """The annotated poses of the people scored, with the errors of training, the same after every epoch."""
-        people = self.annotations.with_skeleton(self._skeleton)
-        return pose_errors.of_annotations(people, data_config)[self._people]
+    def _annotated_people(self, given):
+        """``PersonBoxes`` of the scoreable people; given poses have the errors of training, the same every epoch."""
+        split = self.annotations
+        rows = np.flatnonzero(reports.scoreable_people(split))
+        people = detection.PersonBoxes(split.image_index[rows], split.boxes[rows])
+        if not given:
+            return people
+        poses = pose_errors.of_annotations(split.with_skeleton(self._skeleton), self._data_config)
+        return dataclasses.replace(people, poses=poses[rows])
 
     def scores(self):
         """Estimates every pose.
@@ -73,8 +87,8 @@ class Validator:
         """
         split = self.annotations
         estimates = self._estimator.estimate_files(
-            split.image_paths, split.image_ids, split.image_index[self._people], split.boxes[self._people],
-            strict=self._data_config.strict, poses=self._poses, progress=False,
+            split.image_paths, split.image_ids, self._people.image_index, self._people.boxes,
+            strict=self._data_config.strict, box_scores=self._people.scores, poses=self._people.poses, progress=False,
         )  # fmt: skip
         scores = {}
         for pose, result in reports.score(estimates, split, self._protocol).items():
@@ -90,3 +104,11 @@ class Validator:
             image = images.decode(tf.io.read_file(str(path))).numpy()
             drawn.append(drawing.draw_people(image, people.keypoints[people.image_ids == image_id], self._skeleton))
         return drawing.contact_sheet(drawn, columns=_DRAWN_IMAGES) if drawn else None
+
+
+def _evenly(groups, max_people):
+    """Which of P people, taken group by group (int [P], who belongs together) evenly, are about so many; bool [P]."""
+    _, groups = np.unique(groups, return_inverse=True)
+    num_groups = groups.max() + 1
+    count = max(1, round(max_people * num_groups / len(groups)))
+    return np.isin(groups, np.linspace(0, num_groups - 1, count).round())

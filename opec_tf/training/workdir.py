@@ -214,7 +214,8 @@ def load_model(workdir, stage=None, initial_pose="integral"):
     Args:
       workdir: folder of a training run.
       stage: "base", "opec" or "couple"; by default the last stage that is finished.
-      initial_pose: the pose that it refines, see ``ModelConfig``. Weights serve both kinds, whichever was trained.
+      initial_pose: the pose that it refines, see ``ModelConfig``; None: what it was trained with. Weights serve both
+        kinds, whichever was trained.
 
     Returns:
       (Keras model with the stage's best weights, ``ModelConfig``, stage)
@@ -234,7 +235,7 @@ def load_model(workdir, stage=None, initial_pose="integral"):
         raise UserError(f"{path}: does not exist; stage {stage} has not been trained in this --workdir")
     model = BUILDERS[stage](model_config)
     load_weights(model, path)
-    if stage == "base" or initial_pose == model_config.initial_pose:
+    if stage == "base" or initial_pose in (None, model_config.initial_pose):
         return model, model_config, stage
     if initial_pose == "integral":
         logging.getLogger(__name__).warning(

@@ -1,5 +1,6 @@
 """Readers: real files of every format, conventions worked out by hand, and exact round trips."""
 
+import dataclasses
 import json
 import logging
 import time
@@ -40,8 +41,7 @@ def _crowdpose(num_people=2):
 def _assert_equal(first, second):
     assert first.skeleton == second.skeleton
     for name, value in vars(first).items():
-        # COCO's form keeps v and nothing else that is known of visibility.
-        if isinstance(value, np.ndarray) and name != "visibility":
+        if isinstance(value, np.ndarray):
             np.testing.assert_array_equal(value, getattr(second, name), err_msg=name)
 
 
@@ -301,6 +301,23 @@ def test_visibility_is_what_the_labels_tell(tmp_path):
     assert generated.select([0]).visibility.tolist() == generated.visibility[:1].tolist()
     both = annotations.concatenate([generated, people])
     assert both.visibility[:, 2].tolist() == [2, 2, -1, -1]
+
+
+def test_what_labels_do_not_tell_of_visibility_survives_a_round_trip(tmp_path):
+    """As MPII, of which nothing is known, and of one person all; who is as labelled gets no field."""
+    labelled = annotations.read("crowdpose", _write(tmp_path, _crowdpose(num_people=3)), "")
+    visibility = labelled.visibility.copy()
+    visibility[0], visibility[2] = -1, [0, 1, 2, -1] * 3 + [0, 2]
+    people = dataclasses.replace(labelled, visibility=visibility)
+    data = people.to_coco()
+    told = [person.get("joint_visibility") for person in data["annotations"]]
+    assert told[:2] == [[None] * 14, None] and told[2][:4] == ["visible", "occluded", "outside", None]
+    _assert_equal(annotations.read("coco", _write(tmp_path, data), ""), people)
+    for wrong in ([None] * 13, "visible", [*[None] * 13, "hidden"], [[]] * 14):
+        data["annotations"][2]["joint_visibility"] = wrong
+        message = "annotation 102: 'joint_visibility' is not a list of 14 of visible, occluded, outside or null"
+        with pytest.raises(UserError, match=message):
+            annotations.read("coco", _write(tmp_path, data), "")
 
 
 def test_mpii_tells_nothing_of_visibility(real_samples):

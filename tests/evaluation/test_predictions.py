@@ -35,7 +35,37 @@ def test_a_missing_box_is_that_around_the_joints(tmp_path):
     joints = [10, 20, 1, 30, 25, 0] + [15, 60, 1] * 10
     path = _write(tmp_path, [_record(keypoints=joints), _record(bbox=[1, 2, 3, 4])])
     assert predictions.read(path).boxes.tolist() == [[10, 20, 20, 40], [1, 2, 3, 4]]
-    assert predictions.read(path, scored_joints_only=True).boxes.tolist() == [[10, 20, 5, 40], [1, 2, 3, 4]]
+    assert predictions.read(path, to_refine=True).boxes.tolist() == [[10, 20, 5, 40], [1, 2, 3, 4]]
+
+
+def test_a_pose_to_refine_may_lack_joints(tmp_path, caplog):
+    nan, joint = float("nan"), [10, 20, 1.5]
+    gaps = [None, None, None, nan, 5, 0.7, 5, nan, nan, 0, 0, 0, 30, 25, -2] + joint * 7
+    path = _write(tmp_path, [_record(keypoints=joint * 12), _record(keypoints=gaps), _record(keypoints=[nan] * 36)])
+    poses = predictions.read(path, to_refine=True)
+    assert poses.keypoints[1].tolist() == [[0, 0, 0]] * 4 + [[30, 25, 0]] + [[10, 20, 1]] * 7
+    assert not poses.keypoints[2].any() and poses.boxes[2].tolist() == [0, 0, 0, 0]
+    assert f"{path}: 15 joints (first: of prediction number 2) have an x or y that is null or NaN" in caplog.text
+    with pytest.raises(UserError, match="prediction number 2: 'keypoints' holds null"):
+        predictions.read(path)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"keypoints": [1, 2, float("nan")] * 12}, "'keypoints' holds NaN or infinity"),
+        ({"keypoints": [1, float("inf"), 1] * 12}, "'keypoints' holds NaN or infinity"),
+        ({"keypoints": [float("nan")] * 35}, "'keypoints' has 35 values, expected 36 numbers"),
+        ({"keypoints": [None] * 33 + ["a", 1, 1]}, "'keypoints' holds 'a', expected 36 numbers"),
+        ({"score": float("nan")}, "'score' holds NaN or infinity"),
+        ({"bbox": [1, 2, float("nan"), 3]}, "'bbox' holds NaN or infinity"),
+    ],
+)
+def test_nothing_else_may_be_no_number(tmp_path, fields, expected):
+    path = _write(tmp_path, [_record(), _record(**fields)])
+    with pytest.raises(UserError) as caught:
+        predictions.read(path, to_refine=True)
+    assert str(caught.value).startswith(f"{path}: prediction number 2: {expected}")
 
 
 def test_other_categories_are_left_out_and_counted(tmp_path, caplog):

@@ -184,6 +184,8 @@ def test_out_of_memory_is_one_line(tmp_path, sticks, monkeypatch):
         ({"min_labelled_joints": 15}, "--train_data: nobody in it can be trained on; check its labels and --min_"),
         ({"train_data": (stick_couples.SOURCE,) * 2, "train_boxes": "p.json"}, "--train_boxes=p.json knows the images"),
         ({"train_boxes": "p.json"}, "p.json: cannot be read"),
+        ({"val_data": (stick_couples.SOURCE,) * 2, "val_boxes": "p.json"}, "--val_data names several; name one, or"),
+        ({"val_data": (), "val_boxes": "p.json"}, "--val_boxes=p.json knows the images .* and --val_data names none"),
     ],
 )
 def test_unusable_data(tmp_path, sticks, monkeypatch, changes, message):
@@ -218,6 +220,22 @@ def test_training_proposals_take_the_place_of_annotated_boxes(sticks, tmp_path):
     proposed, _ = loop.load_data(toy_training.MODEL, config, "crowdpose")
     np.testing.assert_allclose(proposed.boxes, boxes[1:])
     np.testing.assert_allclose(proposed.keypoints, annotated.keypoints[1:])
+
+
+def test_a_training_proposal_may_lack_joints(sticks, tmp_path):
+    annotated, _ = loop.load_data(toy_training.MODEL, sticks, "crowdpose")
+    poses = np.where(annotated.keypoints == 2, 1.5, annotated.keypoints)
+    poses[:, 3] = np.nan
+    items = [
+        {"image_id": int(image_id), "keypoints": pose.ravel().tolist(), "score": 1.0}
+        for image_id, pose in zip(annotated.image_ids[annotated.image_index], poses)
+    ]
+    (tmp_path / "proposals.json").write_text(json.dumps(items))
+    config = dataclasses.replace(sticks, train_boxes=str(tmp_path / "proposals.json"))
+    proposed, _ = loop.load_data(toy_training.MODEL, config, "crowdpose")
+    assert proposed.num_people == annotated.num_people
+    assert not proposed.given_poses[:, 3].any() and proposed.given_poses[..., 2].max() == 1.0
+    np.testing.assert_allclose(proposed.boxes[:, :2], np.delete(poses, 3, axis=1)[..., :2].min(axis=1))
 
 
 def test_a_protocol_that_does_not_fit_is_told_before_training(tmp_path, sticks):

@@ -1,9 +1,11 @@
 """Reader of COCO-format keypoint files: COCO itself, CrowdPose, and whatever is exported in their form.
 
 The joint set follows from the names of the person category where the file lists them, else from the number of joints.
-Optional: ``area`` (else the box's), ``iscrowd`` (else 0), image ``height`` and ``width`` (else 0, unknown), and
-CrowdPose's ``crowdIndex`` (else NaN). ``num_keypoints`` is recounted from the joints. In a file of generated couples,
-known by its ``info``, the visibility of head and neck is true too, and an unlabelled joint is outside the picture.
+Optional: ``area`` (else the box's), ``iscrowd`` (else 0), image ``height`` and ``width`` (else 0, unknown),
+CrowdPose's ``crowdIndex`` (else NaN), and ``joint_visibility`` (else by the labels), which ``PoseAnnotations.to_coco``
+writes of people whose labels do not tell it, such as MPII's. ``num_keypoints`` is recounted from the joints. In a file
+of generated couples, known by its ``info``, the visibility of head and neck is true too, and an unlabelled joint is
+outside the picture.
 """
 
 import dataclasses
@@ -13,7 +15,7 @@ import os
 import numpy as np
 
 from opec_tf import files, records, skeletons
-from opec_tf.data.annotations.pose_annotations import PoseAnnotations, visibility_of_labels
+from opec_tf.data.annotations.pose_annotations import VISIBILITY_FIELD, PoseAnnotations, visibility_of_labels
 from opec_tf.errors import UserError
 
 # What ``data.synthetic`` writes as the generator in a file's ``info``.
@@ -67,6 +69,8 @@ def from_json(data, path, image_folder, skeleton=None):
     _warn_about_counts(annotations, people)
     if isinstance(data.get("info"), dict) and data["info"].get("generator") == GENERATOR:
         return dataclasses.replace(annotations, visibility=visibility_of_labels(annotations.keypoints))
+    if people.has(VISIBILITY_FIELD).any():
+        return dataclasses.replace(annotations, visibility=_told_visibility(people, annotations.visibility))
     return annotations
 
 
@@ -80,6 +84,18 @@ def read_keypoints(people, field, skeleton):
     if faulty.any():
         people.fail(int(np.argmax(faulty)), f"{field!r} has a visibility v other than 0, 1 or 2")
     return keypoints
+
+
+def _told_visibility(people, labelled):
+    """What the field for it says of a person's joints, else what the labels do; int [N, K]."""
+    known, visibility = (*skeletons.VISIBILITY_CLASSES, None), labelled.copy()
+    for row in np.flatnonzero(people.has(VISIBILITY_FIELD)):
+        names = people.items[row][VISIBILITY_FIELD]
+        if not isinstance(names, list) or len(names) != visibility.shape[1] or any(name not in known for name in names):
+            expected = f"{visibility.shape[1]} of {', '.join(skeletons.VISIBILITY_CLASSES)} or null"
+            people.fail(row, f"{VISIBILITY_FIELD!r} is not a list of {expected}")
+        visibility[row] = [skeletons.UNKNOWN if name is None else known.index(name) for name in names]
+    return visibility
 
 
 def _sections(data, path):

@@ -12,7 +12,13 @@ from opec_tf.skeletons import Skeleton
 # CrowdPose's num_keypoints leaves these out, and every label of them carries v = 1 there.
 _UNCOUNTED_JOINTS = ("head", "neck")
 
+# What is known of a person's joints beyond v, in our own COCO-format files: for each a name of
+# skeletons.VISIBILITY_CLASSES, or null. Other readers pass over it.
+VISIBILITY_FIELD = "joint_visibility"
+
 _OUTSIDE = skeletons.VISIBILITY_CLASSES.index("outside")
+
+_NAME_OF_CLASS = {skeletons.UNKNOWN: None, **dict(enumerate(skeletons.VISIBILITY_CLASSES))}
 
 _DTYPES = {
     "image_ids": np.int64,
@@ -153,6 +159,8 @@ class PoseAnnotations:
     def to_coco(self, image_root=None):
         """The annotations as a COCO-format JSON object, with CrowdPose's crowdIndex where it is known.
 
+        People whose visibility is not what their labels say have a field for it, which ``coco.read`` reads.
+
         Args:
           image_root: folder that ``file_name`` is relative to; None: full paths (any reader that joins a folder and an
             absolute path gets the absolute path).
@@ -197,7 +205,7 @@ class PoseAnnotations:
             self.num_keypoints.tolist(),
             self.is_crowd.tolist(),
         )
-        return [
+        people = [
             {
                 "id": annotation_id,
                 "image_id": image_id,
@@ -210,6 +218,9 @@ class PoseAnnotations:
             }
             for annotation_id, image_id, box, area, joints, count, crowd in columns
         ]
+        for row in np.flatnonzero(np.any(self.visibility != self._labelled_visibility(), axis=1)):
+            people[row][VISIBILITY_FIELD] = [_NAME_OF_CLASS[known] for known in self.visibility[row].tolist()]
+        return people
 
 
 def visibility_of_labels(keypoints):
