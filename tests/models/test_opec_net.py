@@ -170,11 +170,14 @@ def test_blocks_learn_displacements_from_image_features():
     model = build()
     base = model.get_layer("base")
     # What comes after the base, as a model of its own.
-    correction = tf.keras.Model(base.get_output_at(0), {name: model.output[name] for name in models.POSE_OUTPUTS})
+    used = ("F1", "F2", "F3", "base_heatmaps")
+    base_outputs = {name: base.get_output_at(0)[name] for name in used}
+    correction = tf.keras.Model(base_outputs, {name: model.output[name] for name in models.POSE_OUTPUTS})
     for name in ("heatmap_conv", "soft_argmax"):
         correction.get_layer(name).trainable = False
     colors = tf.constant([[255.0, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]])
-    maps = base(colors[:, None, None] * tf.ones((4, 64, 64, 3)))
+    outputs = base(colors[:, None, None] * tf.ones((4, 64, 64, 3)))
+    maps = {name: outputs[name] for name in used}
     points = tf.constant([[0.5, 0.5], [-0.5, 0.5], [0.5, -0.5], [-0.5, -0.5]])[:, None] * tf.ones((4, 12, 2))
     joints = tf.concat([points, tf.ones((4, 12, 1))], axis=-1)
     correction.compile(tf.keras.optimizers.Adam(1e-2), loss={name: losses.PoseLoss() for name in models.POSE_OUTPUTS})
