@@ -60,6 +60,7 @@ def opec_net(
       sample_at: "latest": block i samples at the pose of block i - 1; "initial": all sample at the initial pose.
       displacement: blocks add to the pose before them; otherwise each gives a pose of its own.
       image_guided, progressive, multi_scale, adaption: the rows of the paper's Table 6, see ``ModelConfig``.
+      trunk_maps: the adaption gets the trunk's C4, C3, C2 beside F1, F2, F3.
       heatmap_from_base: the convolution of eq. 6 is added to the base's heatmaps instead of replacing them.
       initial_pose: "integral": the integral regression's; "given": an input, completed by it, see ``GivenPose``.
       initial_pose_noise: standard deviation of noise on the initial pose, see ``PoseNoise``; 0: none.
