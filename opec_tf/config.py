@@ -195,12 +195,13 @@ class DataConfig(_Checked):
     test_data: tuple = _setting((), "data sets that are only reported: FORMAT:ANNOTATIONS:IMAGES,...")
     train_boxes: str = _setting(
         "gt",
-        "gt: ground-truth boxes, jittered; or a COCO results JSON of poses whose boxes are the training proposals",
+        "gt: ground-truth boxes, jittered; or a COCO results JSON of poses whose boxes are the training proposals, as "
+        "they are; a relative path starts from --data_root",
     )
     val_boxes: str = _setting(
         "gt",
-        "gt: ground-truth boxes; or a COCO results JSON over --val_data whose people, their boxes and with "
-        "--initial_pose=given their poses, choose the best checkpoint",
+        "gt: ground-truth boxes; or a COCO results JSON over --val_data, under --data_root, whose people, their boxes "
+        "and with --initial_pose=given their poses, choose the best checkpoint",
     )
     box_margin: float = _setting(
         1.25, "side of a crop over side of its person's box after padding to the crop's aspect ratio", above=0
