@@ -159,6 +159,14 @@ class ModelConfig(_Checked):
         at_most=5,
         before=0,
     )
+    body_context: bool = _setting(
+        False,
+        "OPEC-Net's graph starts from where all joints of the body tell each joint to be (not in the paper)",
+    )
+    couple_context: bool = _setting(
+        False,
+        "the CoupleGraph starts from where all joints of both people tell each joint to be (not in the paper)",
+    )
     predict_visibility: bool = _setting(
         True, "with refinement: says of each joint whether it is visible, occluded or outside", before=False
     )
@@ -260,6 +268,15 @@ class TrainConfig(_Checked):
     base_epochs: int = _setting(30, "epochs of stage base", above=0)
     opec_epochs: int = _setting(30, "epochs of stage opec", above=0)
     couple_epochs: int = _setting(30, "epochs of stage couple", above=0)
+    context_epochs: int = _setting(
+        20,
+        "with --body_context or --couple_context: epochs for which the context learns alone, from poses that are kept, "
+        "before its stage begins",
+        above=0,
+    )
+    context_passes: int = _setting(
+        2, "times that everybody's pose is kept for it, each time of another augmented crop", above=0
+    )
     steps_per_epoch: int = _setting(0, "steps in an epoch; 0: once through the data", at_least=0)
     learning_rate: float = _setting(
         1e-3, "Adam's rate at the start; it follows a cosine to 0 over the stage", above=0
@@ -270,7 +287,9 @@ class TrainConfig(_Checked):
     freeze_base: bool = _setting(False, "the stages after base leave its weights and BatchNorm statistics as they are")
     freeze_opec: bool = _setting(True, "stage couple leaves OPEC-Net, base included, as it is")
     base_rate_factor: float = _setting(
-        1.0, "stages opec and couple train the base at this multiple of the learning rate", at_least=0
+        1.0,
+        "stages opec and couple train the base, and a context after its head start, at this multiple of the rate",
+        at_least=0,
     )
     pose_loss_weights: tuple = _setting((0.3, 0.5, 1.0), "lambda_1, lambda_2, lambda_3 of eq. 3", at_least=0)
     oks_loss_share: float = _setting(

@@ -11,7 +11,7 @@ class ReturnToCrop(tf.keras.layers.Layer):
     bit, as it does for a person without a partner.
 
     Input: [pose [B, K, 2] in the own crop; start [B, 2K, 2], both poses in the pair's frame before the refinement;
-      moved [B, 2K, 2], after it; to_crops [B, 2, 2, 3], see ``PairFrame``; partner int [B], see ``WithPartner``].
+      moved [B, K or 2K, 2], after it; to_crops [B, 2, 2, 3], see ``PairFrame``; partner int [B], see ``WithPartner``].
     Output: float32 [B, K, 2], (x, y), normalised, in the own crop.
     """
 
@@ -20,6 +20,7 @@ class ReturnToCrop(tf.keras.layers.Layer):
 
     def call(self, inputs):
         pose, start, moved, to_crops, partner = inputs
-        displacement = (moved - start)[:, : pose.shape[1], None, :]
+        joints = pose.shape[1]
+        displacement = (moved[:, :joints] - start[:, :joints])[:, :, None, :]
         displacement = tf.reduce_sum(to_crops[:, 0, None, :, :2] * displacement, axis=-1)
         return pose + tf.where(partner[:, None, None] >= 0, displacement, 0.0)

@@ -4,13 +4,15 @@ import tensorflow as tf
 
 from opec_tf import skeletons
 from opec_tf.errors import UserError
+from opec_tf.models.context import CONTEXT_LAYERS, split_at_context
 from opec_tf.models.couple_net import COUPLE_OUTPUTS, couple_net
 from opec_tf.models.opec_net import GIVEN_OUTPUT, POSE_OUTPUTS, VISIBILITY_OUTPUT, integral_net, opec_net
 from opec_tf.models.pose_backbone import pose_backbone
 
 __all__ = [
-    "COUPLE_OUTPUTS", "GIVEN_OUTPUT", "POSE_OUTPUTS", "VISIBILITY_OUTPUT",
+    "CONTEXT_LAYERS", "COUPLE_OUTPUTS", "GIVEN_OUTPUT", "POSE_OUTPUTS", "VISIBILITY_OUTPUT",
     "build_base", "build_couple_net", "build_opec_net",
+    "split_at_context",
 ]  # fmt: skip
 
 
@@ -47,6 +49,8 @@ def build_opec_net(config):
         candidates=config.candidates,
         gate=config.gate,
         predict_visibility=config.predict_visibility,
+        body_context=config.body_context,
+        flip_order=skeletons.SKELETONS[config.skeleton].flip_order,
         **_graph_settings(config),
     )
 
@@ -63,6 +67,8 @@ def build_couple_net(config):
         build_opec_net(config),
         adjacency=skeletons.SKELETONS[config.skeleton].couple_adjacency,
         couple_candidates=config.couple_candidates,
+        couple_context=config.couple_context,
+        flip_order=skeletons.SKELETONS[config.skeleton].flip_order,
         **_graph_settings(config),
     )
 

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from opec_tf.layers.body_context import BodyContext
 from opec_tf.layers.change_frame import ChangeFrame
 from opec_tf.layers.joint_identity import JointIdentity
 from opec_tf.layers.pair_choice import PairChoice
@@ -10,8 +11,11 @@ from opec_tf.layers.pair_sampling import PairSampling
 from opec_tf.layers.peak_candidates import PeakCandidates
 from opec_tf.layers.return_to_crop import ReturnToCrop
 from opec_tf.layers.with_partner import WithPartner
+from opec_tf.models.opec_net import VISIBILITY_OUTPUT, score_columns
 from opec_tf.models.refinement import NUM_BLOCKS, progressive_refinement
 
+# The layer that gives the pose which the graph starts from, where a context does.
+CONTEXT_LAYER = "couple_context"
 COUPLE_OUTPUTS = tuple(f"couple_pose_{block}" for block in range(1, NUM_BLOCKS + 1))
 
 
@@ -28,6 +32,8 @@ def couple_net(
     displacement=True,
     joint_identity=True,
     couple_candidates=4,
+    couple_context=False,
+    flip_order=None,
 ):
     """Builds the CoupleGraph behind OPEC-Net.
 
@@ -45,6 +51,8 @@ def couple_net(
       joint_identity: nodes know which joint they are, see ``JointIdentity``.
       couple_candidates: M, the highest peaks of each base heatmap that the last pose may choose instead of the refined
         joint, see ``PairChoice``; 0: it is the refined joint.
+      couple_context: the graph starts from where all joints of both people tell each to be, see ``BodyContext``.
+      flip_order: [K], for it, the row of each joint's counterpart on the other side of the body.
 
     Returns:
       A model from a dict of crops [B, H, W, 3] (RGB, 0..255), crop_to_image [B, 2, 3] (the crops' affines to image
@@ -71,6 +79,16 @@ def couple_net(
     both_poses = WithPartner(dtype="float32", name="both_poses")([pose, partner])
     start = ChangeFrame(name="pose_in_pair")([both_poses, to_pair])
 
+    # What all joints of both people tell of each, before the graph passes on from neighbour to neighbour what the image
+    # shows at them.
+    scores = score_columns(outputs["initial_score"], outputs["base_heatmaps"])
+    if couple_context:
+        both_known = WithPartner(dtype="float32", name="both_known")([_known(outputs, scores), partner])
+        told = BodyContext(flip_order, name="couple_body_context")([start, both_known])
+        pose = ReturnToCrop(name=CONTEXT_LAYER)([pose, start, told, to_crops, partner])
+        both_poses = WithPartner(dtype="float32", name="both_told_poses")([pose, partner])
+        start = ChangeFrame(name="told_pose_in_pair")([both_poses, to_pair])
+
     # Nodes: place in the pair's frame, and what OPEC-Net knows of the joint: its scores c, its last features. These
     # start as vectors of length 1, as the joint's identity is: at their full length the first steps of Adam would
     # throw the poses out of the crop.
@@ -79,9 +97,7 @@ def couple_net(
         dtype="float32",
         name="couple_opec_features",
     )(features)
-    own_features = tf.keras.layers.Concatenate(dtype="float32", name="own_features")(
-        [_score_columns(outputs, joints), features]
-    )
+    own_features = tf.keras.layers.Concatenate(dtype="float32", name="own_features")([scores, features])
     both_features = WithPartner(dtype="float32", name="both_features")([own_features, partner])
     columns = [start, both_features]
     if couple_candidates:
@@ -141,14 +157,12 @@ def _with_inner_tensors(opec_net):
     return tf.keras.Model(opec_net.input, (opec_net.output, maps, features), name="opec_net")
 
 
-def _score_columns(outputs, joints):
-    """The two scores c that OPEC-Net's nodes begin with, [B, K, 2]."""
-    peak = tf.keras.layers.GlobalMaxPooling2D(dtype="float32", name="base_peak")(outputs["base_heatmaps"])
-    columns = [
-        tf.keras.layers.Reshape((joints, 1), dtype="float32", name=f"{name}_column")(score)
-        for name, score in (("initial_score", outputs["initial_score"]), ("base_peak", peak))
-    ]
-    return tf.keras.layers.Concatenate(dtype="float32", name="score_columns")(columns)
+def _known(outputs, scores):
+    """What OPEC-Net says of each joint beside its place: scores c and probabilities of visibility, [B, K, 2 or 5]."""
+    if VISIBILITY_OUTPUT not in outputs:
+        return scores
+    visibility = tf.keras.layers.Softmax(dtype="float32", name="visibility_probabilities")(outputs[VISIBILITY_OUTPUT])
+    return tf.keras.layers.Concatenate(dtype="float32", name="known")([scores, visibility])
 
 
 def _both_candidates(points, heights, partner, to_pair):

@@ -4,6 +4,7 @@ import math
 
 import tensorflow as tf
 
+from opec_tf.layers.body_context import BodyContext
 from opec_tf.layers.fusion_block import FusionBlock
 from opec_tf.layers.given_pose import GivenPose
 from opec_tf.layers.joint_identity import JointIdentity
@@ -45,6 +46,8 @@ def opec_net(
     candidates=0,
     gate=False,
     predict_visibility=True,
+    body_context=False,
+    flip_order=None,
 ):
     """Builds OPEC-Net over a base module.
 
@@ -68,6 +71,8 @@ def opec_net(
       candidates: the highest peaks of the base's heatmaps as node features, so many a joint; see ``PeakCandidates``.
       gate: the last pose is mixed with the base's peak, see ``PeakGate``.
       predict_visibility: an output more, see ``VisibilityHead``.
+      body_context: the graph starts from where all joints of the body tell each to be, see ``BodyContext``.
+      flip_order: [K], for it, the row of each joint's counterpart on the other side of the body.
 
     Returns:
       A model from crops [B, H, W, 3] (RGB, 0..255) to a dict of float32 tensors: base_heatmaps and heatmaps
@@ -129,9 +134,14 @@ def opec_net(
             for index, feature_map in enumerate(sampled_maps, start=1)
         ]
 
-    features = _node_features(start, score, base_heatmaps, joint_identity, candidates)
+    scores = score_columns(score, base_heatmaps)
+    told = start
+    if body_context:
+        aspect = crops.shape[2] / crops.shape[1]
+        told = BodyContext(flip_order, aspect=aspect, name="body_context")([start, scores])
+    features = _node_features(told, scores, base_heatmaps, joint_identity, candidates)
     poses, features = progressive_refinement(
-        start,
+        told,
         features,
         excavate,
         adjacency=adjacency,
@@ -212,23 +222,31 @@ def _feature_adaption(maps, channels, adaption):
     return adapted
 
 
-def _node_features(initial_pose, initial_score, base_heatmaps, joint_identity, candidates):
-    """The nodes' (x, y, c), [B, K, 4]: the score twice, as the two things c can mean; then what tells the joints apart.
+def score_columns(initial_score, base_heatmaps):
+    """The two things c can mean, [B, K, 2].
 
     The peak likelihood (eq. 1) says how concentrated the joint's heatmap is, the height of the base's own peak whether
-    it saw the joint at all; the second keeps its meaning while training moves heatmaps and temperature. With
-    ``candidates`` the places of the base's highest peaks, relative to the initial pose, and their heights follow.
+    it saw the joint at all; the second keeps its meaning while training moves heatmaps and temperature.
     """
-    joints = initial_pose.shape[1]
+    joints = base_heatmaps.shape[-1]
     peak = tf.keras.layers.GlobalMaxPooling2D(dtype="float32", name="base_peak")(base_heatmaps)
     columns = [
-        initial_pose,
         tf.keras.layers.Reshape((joints, 1), dtype="float32", name="initial_score_column")(initial_score),
         tf.keras.layers.Reshape((joints, 1), dtype="float32", name="base_peak_column")(peak),
     ]
+    return tf.keras.layers.Concatenate(dtype="float32", name="score_columns")(columns)
+
+
+def _node_features(pose, scores, base_heatmaps, joint_identity, candidates):
+    """The nodes' (x, y, c), [B, K, 4], the score as both things it can mean; then what tells the joints apart.
+
+    With ``candidates`` the places of the base's highest peaks, relative to the pose, and their heights come between.
+    """
+    joints = pose.shape[1]
+    columns = [pose, scores]
     if candidates:
         points, heights = PeakCandidates(candidates, name="candidates")(base_heatmaps)
-        start = tf.keras.layers.Reshape((joints, 1, 2), dtype="float32", name="candidates_origin")(initial_pose)
+        start = tf.keras.layers.Reshape((joints, 1, 2), dtype="float32", name="candidates_origin")(pose)
         offsets = tf.keras.layers.Subtract(dtype="float32", name="candidates_offset")([points, start])
         columns.append(tf.keras.layers.Reshape((joints, -1), dtype="float32", name="candidates_row")(offsets))
         columns.append(heights)

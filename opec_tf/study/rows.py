@@ -34,14 +34,18 @@ ROWS: dict = {
     "decoder_maps": ("the decoder's maps alone", {"trunk_maps": False}),
     "l1": ("L1 alone", {"oks_loss_share": 0.0}),
     "as_published": ("the decoder's maps and L1 alone", {"trunk_maps": False, "oks_loss_share": 0.0}),
+    "no_body_context": ("no context of the body", {"body_context": False}),
     "couple": ("OPEC-Net, then CoupleGraph", {"stages": ("opec", "couple")}),
     "couple_no_choice": (
         "CoupleGraph without the choice among peaks", {"stages": ("opec", "couple"), "couple_candidates": 0},
     ),
+    "couple_no_context": (
+        "CoupleGraph without the context of both people", {"stages": ("opec", "couple"), "couple_context": False},
+    ),
 }
 
 # Fields of ModelConfig that stage couple alone looks at.
-COUPLE_FIELDS = ("couple_candidates",)
+COUPLE_FIELDS = ("couple_candidates", "couple_context")
 
 
 def check(names):

@@ -20,7 +20,7 @@ from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.data import annotations, image_files, pipeline, proposals
 from opec_tf.errors import UserError
 from opec_tf.evaluation import coco_eval, predictions
-from opec_tf.training import callbacks, stages, strategy as strategies, validation, workdir
+from opec_tf.training import callbacks, context, stages, strategy as strategies, validation, workdir
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,18 +138,15 @@ def _train_stage(run, stage):
         _prepare_folder(run, folder, model)
     # Scored and saved without the strategy.
     plain = model if run.strategy.num_replicas_in_sync == 1 else workdir.BUILDERS[stage](run.model_config)
+    make_batches = functools.partial(
+        make_batches, run.train_data, crop_size=run.model_config.crop_size, data_config=run.data_config,
+        crop_offset=run.model_config.crop_offset,
+        with_others=bool(run.train_config.interference_weight) and "base_heatmaps" in model.loss,
+        with_poses=stage != "base" and run.model_config.initial_pose == "given",
+    )  # fmt: skip
+    start_epoch = len(callbacks.read_log(folder.log))
     batches = stages.dataset(
-        run.strategy,
-        functools.partial(
-            make_batches, run.train_data, crop_size=run.model_config.crop_size, data_config=run.data_config,
-            crop_offset=run.model_config.crop_offset,
-            with_others=bool(run.train_config.interference_weight) and "base_heatmaps" in model.loss,
-            with_poses=stage != "base" and run.model_config.initial_pose == "given",
-        ),  # fmt: skip
-        list(model.loss),
-        run.train_config.batch_size,
-        run.train_config.seed,
-        start_epoch=len(callbacks.read_log(folder.log)),
+        run.strategy, make_batches, list(model.loss), run.train_config.batch_size, run.train_config.seed, start_epoch
     )
     print(
         f"stage {stage}: {model.count_params():,} parameters, {people} people, "
@@ -159,6 +156,12 @@ def _train_stage(run, stage):
     # Without --strict an image that cannot be decoded is left out and raises nothing.
     strict = run.data_config.strict
     with image_files.naming_unreadable(run.train_data.image_paths) if strict else contextlib.nullcontext():
+        if not start_epoch and stages.has_context(stage, run.model_config):
+            context.pretrain(
+                model, make_batches, people=steps * run.train_config.batch_size,
+                members=2 if stage == "couple" else 1, strategy=run.strategy,
+                pose_loss=stages.pose_loss(run.model_config, run.train_config), train_config=run.train_config,
+            )  # fmt: skip
         model.fit(
             batches,
             epochs=epochs,

@@ -19,6 +19,13 @@ def best_pose(stage, model_config):
     return {"base": "peak", "opec": "pose_3" if model_config.refinement else "initial", "couple": "couple_3"}[stage]
 
 
+def has_context(stage, model_config):
+    """Whether a stage trains a ``BodyContext``."""
+    if stage == "opec":
+        return model_config.body_context and model_config.refinement
+    return stage == "couple" and model_config.couple_context
+
+
 def epochs(stage, train_config):
     """Number of epochs of a stage."""
     return getattr(train_config, f"{stage}_epochs")
@@ -43,14 +50,14 @@ def losses_and_weights(stage, model_config, train_config):
         return {"base_heatmaps": heatmap_loss}, {"base_heatmaps": 1.0}
     if stage == "couple":
         weights = dict(zip(models.COUPLE_OUTPUTS, train_config.pose_loss_weights))
-        stage_losses = {name: _pose_loss(model_config, train_config) for name in weights}
+        stage_losses = {name: pose_loss(model_config, train_config) for name in weights}
         if train_config.freeze_opec:
             return stage_losses, weights
         opec_losses, opec_weights = losses_and_weights("opec", model_config, train_config)
         return {**opec_losses, **stage_losses}, {**opec_weights, **weights}
     poses = models.POSE_OUTPUTS if model_config.refinement else models.POSE_OUTPUTS[:1]
     weights = dict(zip(poses, (1.0,) + train_config.pose_loss_weights))
-    stage_losses = {name: _pose_loss(model_config, train_config) for name in weights}
+    stage_losses = {name: pose_loss(model_config, train_config) for name in weights}
     if train_config.heatmap_loss_weight and not train_config.freeze_base:
         stage_losses["base_heatmaps"] = heatmap_loss
         weights["base_heatmaps"] = train_config.heatmap_loss_weight
@@ -60,7 +67,7 @@ def losses_and_weights(stage, model_config, train_config):
     return stage_losses, weights
 
 
-def _pose_loss(model_config, train_config):
+def pose_loss(model_config, train_config):
     """The loss of one pose, L1 with its share of OKS."""
     sigmas = skeletons.SKELETONS[model_config.skeleton].sigmas
     return losses.PoseLoss(
@@ -95,9 +102,10 @@ def build(stage, root, model_config, train_config, total_steps, jit_compile):
         opec.trainable = not train_config.freeze_opec
     if stage != "base" and train_config.freeze_base:
         base.trainable = False
-    slow = () if stage == "base" else base.trainable_variables
+    # The base, and the context, which has had a head start of its own.
+    slow = [] if stage == "base" else base.trainable_variables + _layer_variables(model, models.CONTEXT_LAYERS[stage])
     # The visibility's gradients must not shorten, by way of the global norm, the steps of all others.
-    apart = [] if stage == "base" else _visibility_variables(opec)
+    apart = [] if stage == "base" else _layer_variables(opec, models.VISIBILITY_OUTPUT)
     adam = optimizer.make(train_config, total_steps, slow, train_config.base_rate_factor, apart)
     stage_losses, weights = losses_and_weights(stage, model_config, train_config)
     model.compile(optimizer=adam, loss=stage_losses, loss_weights=weights, jit_compile=jit_compile)
@@ -105,9 +113,9 @@ def build(stage, root, model_config, train_config, total_steps, jit_compile):
     return model
 
 
-def _visibility_variables(opec_net):
-    """The variables of OPEC-Net's visibility head; none where it has none."""
-    layers = [layer for layer in opec_net.layers if layer.name == models.VISIBILITY_OUTPUT]
+def _layer_variables(net, name):
+    """The variables of a layer of a network; none where it has no such layer."""
+    layers = [layer for layer in net.layers if layer.name == name]
     return [variable for layer in layers for variable in layer.trainable_variables]
 
 

@@ -1,0 +1,102 @@
+"""The head start of the contexts, on the real, tiny networks."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import stick_couples
+import tensorflow as tf
+import tiny_run
+
+from opec_tf import models
+from opec_tf.config import DataConfig, InferenceConfig, TrainConfig
+from opec_tf.data import pipeline
+from opec_tf.training import context, loop, stages, workdir
+
+MODEL = dataclasses.replace(tiny_run.MODEL, body_context=True, couple_context=True)
+# Whose poses are people, and can be put right, without training the base.
+GIVEN = dataclasses.replace(MODEL, initial_pose="given")
+TRAIN = TrainConfig(
+    stages=("opec", "couple"), batch_size=8, opec_epochs=1, couple_epochs=1, steps_per_epoch=2, context_epochs=15,
+    learning_rate=3e-3, validation_people=6,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data_config(tmp_path_factory):
+    folder = stick_couples.write(tmp_path_factory.mktemp("data") / "couples", num_images=8)
+    return DataConfig(data_root=str(folder), train_data=(stick_couples.SOURCE,), val_data=(stick_couples.SOURCE,))
+
+
+def _first_inputs(data_config):
+    train_data, _ = loop.load_data(MODEL, data_config, InferenceConfig().protocol)
+    batches = pipeline.couple_dataset(
+        train_data, crop_size=MODEL.crop_size, data_config=data_config, batch_size=8, seed=1
+    )
+    return next(iter(batches))
+
+
+@pytest.mark.parametrize("stage", ["opec", "couple"])
+def test_the_two_halves_make_the_whole(stage, data_config):
+    net = workdir.BUILDERS[stage](MODEL)
+    layer = net.get_layer(models.CONTEXT_LAYERS[stage])
+    layer.last.set_weights([np.random.default_rng(1).normal(0, 0.1, weight.shape) for weight in layer.last.weights])
+    inputs, _ = _first_inputs(data_config)
+    inputs = inputs if stage == "couple" else inputs["crops"]
+    before, alone = models.split_at_context(net)
+    seen = before(inputs)
+    if stage == "couple":
+        seen.update(crop_to_image=inputs["crop_to_image"], partner=inputs["partner"])
+    told = alone(seen)["told"]
+    # The displacements of the graph start at zero, so in the whole network too.
+    pose = net(inputs)["pose_1" if stage == "opec" else "couple_pose_1"]
+    assert np.abs(told - seen["pose"]).max() > 1e-4
+    np.testing.assert_allclose(told, pose, atol=1e-6)
+
+
+def test_stages_begin_with_the_contexts(tmp_path, data_config, capsys):
+    tiny_run.make(tmp_path, stages=("base",), model_config=GIVEN)
+    loop.train(tmp_path, GIVEN, data_config, TRAIN, InferenceConfig(inference_batch_size=5))
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("context")]
+    losses = [float(line.rsplit(" ", 1)[1]) for line in lines]
+    assert len(losses) == 2 * TRAIN.context_epochs
+    for part in (losses[: TRAIN.context_epochs], losses[TRAIN.context_epochs :]):
+        assert min(part[-3:]) < 0.95 * part[0]
+    couple, _, _ = workdir.load_model(tmp_path)
+    opec, _, _ = workdir.load_model(tmp_path, "opec")
+    for net, stage in ((opec, "opec"), (couple, "couple")):
+        assert np.abs(net.get_layer(models.CONTEXT_LAYERS[stage]).last.kernel).max() > 0
+
+
+def test_only_the_context_learns_in_its_head_start(data_config):
+    net = workdir.BUILDERS["opec"](MODEL)
+    before = {layer.name: layer.get_weights() for layer in net.layers}
+    train_data, _ = loop.load_data(MODEL, data_config, InferenceConfig().protocol)
+
+    def make_batches(batch_size, seed):
+        return pipeline.training_dataset(
+            train_data, crop_size=MODEL.crop_size, data_config=data_config, batch_size=batch_size, seed=seed
+        )
+
+    context.pretrain(
+        net, make_batches, people=16, members=1, strategy=tf.distribute.get_strategy(),
+        pose_loss=stages.pose_loss(MODEL, TRAIN), train_config=TRAIN,
+    )  # fmt: skip
+    changed = {
+        layer.name
+        for layer in net.layers
+        if any(not np.array_equal(*pair) for pair in zip(before[layer.name], layer.get_weights()))
+    }
+    assert changed == {"body_context"}
+
+
+def test_partners_stay_together(data_config):
+    net = workdir.BUILDERS["couple"](MODEL)
+    inputs, joints = _first_inputs(data_config)
+    before, _ = models.split_at_context(net)
+    kept = context.keep(before, [(inputs, joints)] * 2, 16, members=2)
+    assert {name: value.shape[:2] for name, value in kept.items()} == dict.fromkeys(kept, (8, 2))
+    batch, labels = next(iter(context.dataset(kept, batch_size=6, seed=2)))
+    np.testing.assert_array_equal(batch["partner"], [1, 0, 3, 2, 5, 4])
+    pairs = {row.tobytes() for row in kept["joints"]}
+    assert all(pair.numpy().tobytes() in pairs for pair in tf.reshape(labels, [3, 2, *labels.shape[1:]]))
