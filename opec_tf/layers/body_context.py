@@ -13,7 +13,8 @@ class BodyContext(tf.keras.layers.Layer):
     weights of its own for every other, those of the other body among them. c is the mean of the first body's joints
     and s the root of their mean squared distance from it, so nothing depends on where in the frame or how large the
     people are: a crop's border is drawn around the whole person and would give away where hidden limbs reach. In
-    training the bodies are turned and mirrored at random, and what comes out is turned and mirrored back.
+    training the bodies are turned and mirrored at random, and what comes out is turned and mirrored back; otherwise it
+    is the mean of what comes out of the bodies and of their mirror image, so a mirrored person is the same person.
 
     D is a Dense layer with ReLU, residual blocks of two Dense layers with ReLU and dropout between (He et al., 2016;
     the baseline of Martinez et al., ICCV 2017, lifts poses by such a network), and a Dense layer that starts at zero,
@@ -57,34 +58,47 @@ class BodyContext(tf.keras.layers.Layer):
             )
             for block in range(1, self.num_blocks + 1)
         ]
+        self.between = tf.keras.layers.Dropout(self.dropout, dtype="float32", name="between")
         self.last = dense(2 * joints, "last", kernel_initializer="zeros")
         super().build(input_shape)
 
     def call(self, inputs, training=None):
         poses, features = inputs
-        joints = len(self.flip_order)
         unit = tf.constant([self.aspect, 1.0])
-        own = poses[:, :joints]
+        own = poses[:, : len(self.flip_order)]
         center = tf.reduce_mean(own, axis=1, keepdims=True)
         squares = tf.reduce_sum(tf.square((own - center) * unit), axis=2, keepdims=True)
         scale = tf.sqrt(tf.reduce_mean(squares, axis=1, keepdims=True) + 1e-6)
         points = (poses - center) * unit / scale
-        if training:
-            turn, mirrored = self._random_turn(tf.shape(points)[0])
-            points = tf.matmul(points, turn)
-        nodes = tf.concat([points, features], axis=2)
-        if training:
-            nodes = self._exchange_sides(nodes, mirrored)
 
+        count = tf.shape(points)[0]
+        if training:
+            reach = self.rotation_degrees * math.pi / 180.0
+            mirrored = tf.random.uniform([count]) < 0.5
+            told = self._tell(points, features, tf.random.uniform([count], -reach, reach), mirrored)
+        else:
+            straight = tf.zeros([count])
+            told = self._tell(points, features, straight, straight > 0.0)
+            told = (told + self._tell(points, features, straight, straight == 0.0)) / 2.0
+        return own + told * scale / unit
+
+    def _tell(self, points, features, angle, mirrored):
+        """The displacements [B, K, 2] of bodies, told when they are mirrored (bool [B]) and turned by angles ([B])."""
+        side = tf.where(mirrored, -1.0, 1.0)
+        rows = [[side * tf.cos(angle), side * tf.sin(angle)], [-tf.sin(angle), tf.cos(angle)]]
+        turn = tf.transpose(rows, [2, 0, 1])
+        nodes = self._exchange_sides(tf.concat([tf.matmul(points, turn), features], axis=2), mirrored)
         hidden = self.first(tf.reshape(nodes, [-1, nodes.shape[1] * nodes.shape[2]]))
         for inner, outer in self.blocks:
-            between = inner(hidden)
-            hidden += outer(tf.nn.dropout(between, self.dropout) if training else between)
-        displacement = tf.reshape(self.last(hidden), [-1, joints, 2])
+            hidden += outer(self.between(inner(hidden)))
+        told = tf.reshape(self.last(hidden), [-1, len(self.flip_order), 2])
+        return tf.matmul(self._exchange_sides(told, mirrored), turn, transpose_b=True)
 
-        if training:
-            displacement = tf.matmul(self._exchange_sides(displacement, mirrored), turn, transpose_b=True)
-        return own + displacement * scale / unit
+    def _exchange_sides(self, nodes, mirrored):
+        """Nodes [B, M K, C], each in the row of its counterpart where its body is mirrored, bool [B]."""
+        joints = len(self.flip_order)
+        order = [body * joints + joint for body in range(nodes.shape[1] // joints) for joint in self.flip_order]
+        return tf.where(mirrored[:, None, None], tf.gather(nodes, order, axis=1), nodes)
 
     def get_config(self):
         return {
@@ -96,18 +110,3 @@ class BodyContext(tf.keras.layers.Layer):
             "rotation_degrees": self.rotation_degrees,
             "dropout": self.dropout,
         }
-
-    def _random_turn(self, count):
-        """Rotations, every other one with a reflection of x before it, [count, 2, 2]; which have it, bool [count]."""
-        reach = self.rotation_degrees * math.pi / 180.0
-        angle = tf.random.uniform([count], -reach, reach)
-        mirrored = tf.random.uniform([count]) < 0.5
-        side = tf.where(mirrored, -1.0, 1.0)
-        rows = [[side * tf.cos(angle), side * tf.sin(angle)], [-tf.sin(angle), tf.cos(angle)]]
-        return tf.transpose(rows, [2, 0, 1]), mirrored
-
-    def _exchange_sides(self, nodes, mirrored):
-        """Nodes [B, M K, C], each in the row of its counterpart where its body is mirrored, bool [B]."""
-        joints = len(self.flip_order)
-        order = [body * joints + joint for body in range(nodes.shape[1] // joints) for joint in self.flip_order]
-        return tf.where(mirrored[:, None, None], tf.gather(nodes, order, axis=1), nodes)
