@@ -82,7 +82,7 @@ def configs(size, output_dir, seed):
         ModelConfig(
             trunk="resnet18", trunk_width=size.trunk_width, squeeze_excite=False, decoder="deconv",
             deconv_channels=3 * size.trunk_width, crop_height=128, crop_width=96,
-            adaption_channels=(128, 96, 64), trunk_maps=True, block_channels=128, body_context=True,
+            adaption_channels=(128, 96, 64), trunk_maps=True, block_channels=128,
         ),
         DataConfig(data_root=str(output_dir / "data"), train_data=train, val_data=val, test_data=test),
         TrainConfig(
