@@ -271,7 +271,7 @@ class TrainConfig(_Checked):
     context_epochs: int = _setting(
         20,
         "with --body_context or --couple_context: epochs for which the context learns alone, from poses that are kept, "
-        "before its stage begins",
+        "before the last epoch of its stage",
         above=0,
     )
     context_passes: int = _setting(
@@ -287,9 +287,7 @@ class TrainConfig(_Checked):
     freeze_base: bool = _setting(False, "the stages after base leave its weights and BatchNorm statistics as they are")
     freeze_opec: bool = _setting(True, "stage couple leaves OPEC-Net, base included, as it is")
     base_rate_factor: float = _setting(
-        1.0,
-        "stages opec and couple train the base, and a context after its head start, at this multiple of the rate",
-        at_least=0,
+        1.0, "stages opec and couple train the base at this multiple of the learning rate", at_least=0
     )
     pose_loss_weights: tuple = _setting((0.3, 0.5, 1.0), "lambda_1, lambda_2, lambda_3 of eq. 3", at_least=0)
     oks_loss_share: float = _setting(

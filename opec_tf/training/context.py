@@ -1,8 +1,10 @@
-"""The head start of a network's context: it learns alone, from poses that the rest of the network gives once.
+"""How a network's context learns: alone, before the last epoch of its stage, from poses that the network then gives.
 
 What one joint tells of another is learnt from millions of poses, not from the hundred thousand that a few epochs over
 pictures bring, and needs no pictures: the poses of a few passes through the training data take some megabytes and are
-gone through many times, turned and mirrored anew each time.
+gone through many times, turned and mirrored anew each time. In the epochs before, the context changes nothing, and in
+the last, when the learning rate nears 0 and the poses change little any more, it stays as it is and the rest of the
+network adapts to it. Trained along, it forgot half of what it had learnt.
 """
 
 import dataclasses
@@ -16,13 +18,30 @@ from opec_tf import models
 from opec_tf.progress import Progress
 from opec_tf.training import optimizer, stages, strategy as strategies
 
-# People in a batch, and the weight decay: of poses there are few for a perceptron of a million weights.
-_BATCH_SIZE = 256
+# People in a batch, and the weight decay: of poses there are few for a perceptron of millions of weights.
+_BATCH_SIZE = 512
 _WEIGHT_DECAY = 0.02
 
 
-def pretrain(net, make_batches, *, people, members, strategy, pose_loss, train_config):
-    """Trains the context of a stage's network and nothing else.
+class ContextLearning(tf.keras.callbacks.Callback):
+    """Has the context learn before the last epoch; one that is repeated after a restart repeats that too.
+
+    Args:
+      epochs: of the stage.
+      learn: function without arguments that does it, see ``learn``.
+    """
+
+    def __init__(self, epochs, learn):
+        super().__init__()
+        self.epochs, self.learn = epochs, learn
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.epochs - 1:
+            self.learn()
+
+
+def learn(net, make_batches, *, people, members, strategy, loss, train_config):
+    """Trains the frozen context of a stage's network and nothing else.
 
     Args:
       net: the network, made in the strategy's scope.
@@ -31,7 +50,7 @@ def pretrain(net, make_batches, *, people, members, strategy, pose_loss, train_c
       people: number of people in a pass through the data.
       members: people who stay together: 2 for a CoupleGraph, rows 2 p and 2 p + 1 of the batches; else 1.
       strategy: tf.distribute strategy.
-      pose_loss: Keras loss of the told pose.
+      loss: Keras loss of the told pose.
       train_config: ``TrainConfig``.
     """
     chief = strategies.is_chief(strategy)
@@ -46,13 +65,15 @@ def pretrain(net, make_batches, *, people, members, strategy, pose_loss, train_c
     settings = dataclasses.replace(
         train_config, weight_decay=_WEIGHT_DECAY, warmup_steps=min(train_config.warmup_steps, steps - 1)
     )
+    context.trainable = True
     with strategy.scope():
         adam = optimizer.make(settings, epochs * steps)
-        context.compile(optimizer=adam, loss={"told": pose_loss})
+        context.compile(optimizer=adam, loss={"told": loss})
     batches = stages.dataset(
         strategy, functools.partial(dataset, kept), ["told"], batch_size, train_config.seed, start_epoch=0
     )
     context.fit(batches, epochs=epochs, steps_per_epoch=steps, verbose=0, callbacks=[_Lines()] if chief else [])
+    context.trainable = False
 
 
 def keep(before, batches, count, members, enabled=True):

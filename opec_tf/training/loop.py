@@ -148,6 +148,14 @@ def _train_stage(run, stage):
     batches = stages.dataset(
         run.strategy, make_batches, list(model.loss), run.train_config.batch_size, run.train_config.seed, start_epoch
     )
+    learning = []
+    if stages.has_context(stage, run.model_config):
+        learn = functools.partial(
+            context.learn, model, make_batches, people=steps * run.train_config.batch_size,
+            members=2 if stage == "couple" else 1, strategy=run.strategy,
+            loss=stages.pose_loss(run.model_config, oks_share=1.0), train_config=run.train_config,
+        )  # fmt: skip
+        learning = [context.ContextLearning(epochs, learn)]
     print(
         f"stage {stage}: {model.count_params():,} parameters, {people} people, "
         f"epochs {epochs}, each of {steps} steps",
@@ -156,17 +164,11 @@ def _train_stage(run, stage):
     # Without --strict an image that cannot be decoded is left out and raises nothing.
     strict = run.data_config.strict
     with image_files.naming_unreadable(run.train_data.image_paths) if strict else contextlib.nullcontext():
-        if not start_epoch and stages.has_context(stage, run.model_config):
-            context.pretrain(
-                model, make_batches, people=steps * run.train_config.batch_size,
-                members=2 if stage == "couple" else 1, strategy=run.strategy,
-                pose_loss=stages.pose_loss(run.model_config, run.train_config), train_config=run.train_config,
-            )  # fmt: skip
         model.fit(
             batches,
             epochs=epochs,
             steps_per_epoch=steps,
-            callbacks=_callbacks(run, stage, model, plain, folder, epochs),
+            callbacks=[*learning, *_callbacks(run, stage, model, plain, folder, epochs)],
             verbose=int(run.is_chief and sys.stdout.isatty()),
         )
     if run.is_chief:

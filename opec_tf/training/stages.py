@@ -50,14 +50,14 @@ def losses_and_weights(stage, model_config, train_config):
         return {"base_heatmaps": heatmap_loss}, {"base_heatmaps": 1.0}
     if stage == "couple":
         weights = dict(zip(models.COUPLE_OUTPUTS, train_config.pose_loss_weights))
-        stage_losses = {name: pose_loss(model_config, train_config) for name in weights}
+        stage_losses = {name: pose_loss(model_config, train_config.oks_loss_share) for name in weights}
         if train_config.freeze_opec:
             return stage_losses, weights
         opec_losses, opec_weights = losses_and_weights("opec", model_config, train_config)
         return {**opec_losses, **stage_losses}, {**opec_weights, **weights}
     poses = models.POSE_OUTPUTS if model_config.refinement else models.POSE_OUTPUTS[:1]
     weights = dict(zip(poses, (1.0,) + train_config.pose_loss_weights))
-    stage_losses = {name: pose_loss(model_config, train_config) for name in weights}
+    stage_losses = {name: pose_loss(model_config, train_config.oks_loss_share) for name in weights}
     if train_config.heatmap_loss_weight and not train_config.freeze_base:
         stage_losses["base_heatmaps"] = heatmap_loss
         weights["base_heatmaps"] = train_config.heatmap_loss_weight
@@ -67,11 +67,11 @@ def losses_and_weights(stage, model_config, train_config):
     return stage_losses, weights
 
 
-def pose_loss(model_config, train_config):
-    """The loss of one pose, L1 with its share of OKS."""
+def pose_loss(model_config, oks_share):
+    """The loss of one pose, L1 with a share of OKS."""
     sigmas = skeletons.SKELETONS[model_config.skeleton].sigmas
     return losses.PoseLoss(
-        oks_share=train_config.oks_loss_share, sigmas=[float(s) for s in sigmas], crop_size=model_config.crop_size
+        oks_share=oks_share, sigmas=[float(s) for s in sigmas], crop_size=model_config.crop_size
     )
 
 
@@ -102,8 +102,10 @@ def build(stage, root, model_config, train_config, total_steps, jit_compile):
         opec.trainable = not train_config.freeze_opec
     if stage != "base" and train_config.freeze_base:
         base.trainable = False
-    # The base, and the context, which has had a head start of its own.
-    slow = [] if stage == "base" else base.trainable_variables + _layer_variables(model, models.CONTEXT_LAYERS[stage])
+    # The context learns alone.
+    if has_context(stage, model_config):
+        model.get_layer(models.CONTEXT_LAYERS[stage]).trainable = False
+    slow = [] if stage == "base" else base.trainable_variables
     # The visibility's gradients must not shorten, by way of the global norm, the steps of all others.
     apart = [] if stage == "base" else _layer_variables(opec, models.VISIBILITY_OUTPUT)
     adam = optimizer.make(train_config, total_steps, slow, train_config.base_rate_factor, apart)
