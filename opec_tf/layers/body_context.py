@@ -52,11 +52,13 @@ class BodyContext(tf.keras.layers.Layer):
             return tf.keras.layers.Dense(units, dtype="float32", name=name, **kwargs)
 
         self.first = dense(self.hidden_units, "first", activation="relu", kernel_initializer="he_normal")
-        self.blocks = [
-            (
-                dense(self.hidden_units, f"block_{block}_1", activation="relu", kernel_initializer="he_normal"),
-                dense(self.hidden_units, f"block_{block}_2", kernel_initializer="zeros"),
-            )
+        # Two lists, not one of pairs: in lists within lists Keras finds no layers to save.
+        self.inner = [
+            dense(self.hidden_units, f"inner_{block}", activation="relu", kernel_initializer="he_normal")
+            for block in range(1, self.num_blocks + 1)
+        ]
+        self.outer = [
+            dense(self.hidden_units, f"outer_{block}", kernel_initializer="zeros")
             for block in range(1, self.num_blocks + 1)
         ]
         self.between = tf.keras.layers.Dropout(self.dropout, dtype="float32", name="between")
@@ -90,7 +92,7 @@ class BodyContext(tf.keras.layers.Layer):
         turn = tf.transpose(rows, [2, 0, 1])
         nodes = self._exchange_sides(tf.concat([tf.matmul(points, turn), features], axis=2), mirrored)
         hidden = self.first(tf.reshape(nodes, [-1, nodes.shape[1] * nodes.shape[2]]))
-        for inner, outer in self.blocks:
+        for inner, outer in zip(self.inner, self.outer):
             hidden += outer(self.between(inner(hidden)))
         told = tf.reshape(self.last(hidden), [-1, len(self.flip_order), 2])
         return tf.matmul(self._exchange_sides(told, mirrored), turn, transpose_b=True)

@@ -2,9 +2,9 @@
 
 What one joint tells of another is learnt from millions of poses, not from the hundred thousand that a few epochs over
 pictures bring, and needs no pictures: the poses of a few passes through the training data take some megabytes and are
-gone through many times, turned and mirrored anew each time. In the epochs before, the context changes nothing, and in
-the last, when the learning rate nears 0 and the poses change little any more, it stays as it is and the rest of the
-network adapts to it. Trained along, it forgot half of what it had learnt.
+gone through many times, turned and mirrored anew each time. In the epochs before, the context changes nothing; in the
+last, when the learning rate nears 0 and the poses change little any more, it stays as it is and the rest of the network
+adapts to it.
 """
 
 import dataclasses
