@@ -135,10 +135,10 @@ def write_stage_config(folder, *configs):
 
 
 def save_weights(model, path, attributes=None):
-    """Writes a model's weights atomically.
+    """Writes a model's weights atomically, without the optimizer's state and the metrics of a compiled model.
 
     Args:
-      model: Keras model.
+      model: functional Keras model.
       path: a name that ends in ``.weights.h5``.
       attributes: name -> number or text, kept in the file, so that weights and what is said of them never part.
 
@@ -146,7 +146,8 @@ def save_weights(model, path, attributes=None):
       UserError: the file cannot be written.
     """
     with files.atomic_path(path) as temporary:
-        model.save_weights(temporary)
+        # A model that is not compiled, of the same layers.
+        tf.keras.Model(model.input, model.output).save_weights(temporary)
         with h5py.File(temporary, "r+") as file:
             file.attrs.update(attributes or {})
 

@@ -33,6 +33,7 @@ from opec_tf.layers.soft_argmax import SoftArgmax
 from opec_tf.layers.squeeze_excite import SqueezeExcite
 from opec_tf.layers.visibility_head import VisibilityHead
 from opec_tf.layers.with_partner import WithPartner
+from opec_tf.training import workdir
 
 BATCH, JOINTS = 4, 3
 PATH = [[1, 1, 0], [1, 1, 1], [0, 1, 1]]
@@ -146,14 +147,30 @@ def test_config_round_trip(case):
         np.testing.assert_array_equal(first, second)
 
 
-def test_saved_model_round_trip(case, tmp_path):
-    make, arrays = case
-    layer = make()
+def model_of(layer, arrays):
+    """A model of this layer alone."""
     symbols = [
         tf.keras.Input(batch_shape=(None if len(array) == BATCH else len(array), *array.shape[1:]), dtype=array.dtype)
         for array in arrays
     ]
-    model = tf.keras.Model(symbols if len(symbols) > 1 else symbols[0], apply(layer, symbols))
+    return tf.keras.Model(symbols if len(symbols) > 1 else symbols[0], apply(layer, symbols))
+
+
+def test_weights_file_round_trip(case, tmp_path):
+    make, arrays = case
+    model, copy = model_of(make(), arrays), model_of(make(), arrays)
+    generator = np.random.default_rng(4)
+    expected = [generator.uniform(-1, 1, weight.shape).astype(np.float32) for weight in model.get_weights()]
+    model.set_weights(expected)
+    workdir.save_weights(model, tmp_path / "layer.weights.h5")
+    workdir.load_weights(copy, tmp_path / "layer.weights.h5")
+    for first, second in zip(expected, copy.get_weights()):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_saved_model_round_trip(case, tmp_path):
+    make, arrays = case
+    model = model_of(make(), arrays)
     expected = tf.nest.flatten(model(arrays))
     tf.saved_model.save(model, str(tmp_path / "model"))
     restored = tf.saved_model.load(str(tmp_path / "model"))
