@@ -13,9 +13,9 @@ class BodyContext(tf.keras.layers.Layer):
     weights of its own for every other, those of the other body among them. c is the mean of the first body's joints
     and s the root of their mean squared distance from it, so nothing depends on where in the frame or how large the
     people are: a crop's border is drawn around the whole person and would give away where hidden limbs reach. In
-    training the bodies are turned and mirrored at random, and what comes out is turned and mirrored back; otherwise, and
-    in training too where the layer is frozen, it is the mean of what comes out of the bodies and of their mirror image,
-    so a mirrored person is the same person.
+    training the bodies are turned and mirrored at random, and what comes out is turned and mirrored back; otherwise,
+    and where the layer is frozen, it is the mean of what comes out of the bodies and of their mirror image, so a
+    mirrored person is the same person.
 
     D is a Dense layer with ReLU, residual blocks of two Dense layers with ReLU and dropout between (He et al., 2016;
     the baseline of Martinez et al., ICCV 2017, lifts poses by such a network), and a Dense layer that starts at zero,

@@ -70,9 +70,7 @@ def losses_and_weights(stage, model_config, train_config):
 def pose_loss(model_config, oks_share):
     """The loss of one pose, L1 with a share of OKS."""
     sigmas = skeletons.SKELETONS[model_config.skeleton].sigmas
-    return losses.PoseLoss(
-        oks_share=oks_share, sigmas=[float(s) for s in sigmas], crop_size=model_config.crop_size
-    )
+    return losses.PoseLoss(oks_share=oks_share, sigmas=[float(s) for s in sigmas], crop_size=model_config.crop_size)
 
 
 def build(stage, root, model_config, train_config, total_steps, jit_compile):
@@ -102,9 +100,10 @@ def build(stage, root, model_config, train_config, total_steps, jit_compile):
         opec.trainable = not train_config.freeze_opec
     if stage != "base" and train_config.freeze_base:
         base.trainable = False
-    # The context learns alone.
-    if has_context(stage, model_config):
-        model.get_layer(models.CONTEXT_LAYERS[stage]).trainable = False
+    # Contexts learn alone.
+    for layer in (*model.layers, *opec.layers):
+        if layer.name in models.CONTEXT_LAYERS.values():
+            layer.trainable = False
     slow = [] if stage == "base" else base.trainable_variables
     # The visibility's gradients must not shorten, by way of the global norm, the steps of all others.
     apart = [] if stage == "base" else _layer_variables(opec, models.VISIBILITY_OUTPUT)

@@ -88,3 +88,12 @@ def test_a_mirrored_person_is_the_same_person():
     mirrored = layer([poses[:, both] * [-1, 1], features[:, both]])
     np.testing.assert_allclose(mirrored, told[:, ORDER] * [-1, 1], rtol=1e-4, atol=1e-4)
     assert np.abs(told[:, ORDER] - told).max() > 0.1
+
+
+def test_frozen_it_does_in_training_what_it_does_otherwise():
+    poses, features = inputs(2)
+    layer = with_weights(BodyContext(ORDER, hidden_units=8), (poses, features))
+    told = layer([poses, features], training=False)
+    assert np.abs(layer([poses, features], training=True) - told).max() > 1e-3
+    layer.trainable = False
+    np.testing.assert_array_equal(layer([poses, features], training=True), told)

@@ -68,7 +68,8 @@ def test_a_stage_leaves_its_context_alone_but_before_the_last_epoch(tmp_path, da
     monkeypatch.setattr(context, "learn", learn)
     tiny_run.make(tmp_path, model_config=GIVEN)
     loop.train(tmp_path, GIVEN, data_config, TRAIN, InferenceConfig(inference_batch_size=5))
-    shown = [line for line in capsys.readouterr().out.splitlines() if "context, epoch" in line or "couple, epoch" in line]
+    lines = capsys.readouterr().out.splitlines()
+    shown = [line for line in lines if line.startswith(("context, epoch", "stage couple, epoch"))]
     assert [line.startswith("context") for line in shown] == [False] + TRAIN.context_epochs * [True] + [False]
     losses = [float(line.rsplit(" ", 1)[1]) for line in shown[1:-1]]
     assert min(losses[-3:]) < 0.95 * losses[0]
@@ -100,6 +101,15 @@ def test_only_the_context_learns(data_config):
         if any(not np.array_equal(*pair) for pair in zip(before[layer.name], layer.get_weights()))
     }
     assert changed == {"body_context"}
+
+
+def test_no_context_is_trained_along(tmp_path):
+    tiny_run.make(tmp_path, model_config=MODEL)
+    train_config = dataclasses.replace(TRAIN, freeze_opec=False)
+    model = stages.build("couple", tmp_path, MODEL, train_config, 10, jit_compile=False)
+    names = [variable.name for variable in model.trainable_variables]
+    assert names and not any("context" in name for name in names)
+    assert len(model.get_layer("opec_net").get_layer("body_context").non_trainable_variables) > 0
 
 
 def test_partners_stay_together(data_config):
