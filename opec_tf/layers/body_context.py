@@ -75,17 +75,19 @@ class BodyContext(tf.keras.layers.Layer):
         points = (poses - center) * unit / scale
 
         count = tf.shape(points)[0]
-        if training and self.trainable:
+        # Passed on to the dropout, which else would take the model's word for it.
+        training = bool(training) and self.trainable
+        if training:
             reach = self.rotation_degrees * math.pi / 180.0
             mirrored = tf.random.uniform([count]) < 0.5
-            told = self._tell(points, features, tf.random.uniform([count], -reach, reach), mirrored)
+            told = self._tell(points, features, tf.random.uniform([count], -reach, reach), mirrored, training)
         else:
             straight = tf.zeros([count])
-            told = self._tell(points, features, straight, straight > 0.0)
-            told = (told + self._tell(points, features, straight, straight == 0.0)) / 2.0
+            told = self._tell(points, features, straight, straight > 0.0, training)
+            told = (told + self._tell(points, features, straight, straight == 0.0, training)) / 2.0
         return own + told * scale / unit
 
-    def _tell(self, points, features, angle, mirrored):
+    def _tell(self, points, features, angle, mirrored, training):
         """The displacements [B, K, 2] of bodies, told when they are mirrored (bool [B]) and turned by angles ([B])."""
         side = tf.where(mirrored, -1.0, 1.0)
         rows = [[side * tf.cos(angle), side * tf.sin(angle)], [-tf.sin(angle), tf.cos(angle)]]
@@ -93,7 +95,7 @@ class BodyContext(tf.keras.layers.Layer):
         nodes = self._exchange_sides(tf.concat([tf.matmul(points, turn), features], axis=2), mirrored)
         hidden = self.first(tf.reshape(nodes, [-1, nodes.shape[1] * nodes.shape[2]]))
         for inner, outer in zip(self.inner, self.outer):
-            hidden += outer(self.between(inner(hidden)))
+            hidden += outer(self.between(inner(hidden), training=training))
         told = tf.reshape(self.last(hidden), [-1, len(self.flip_order), 2])
         return tf.matmul(self._exchange_sides(told, mirrored), turn, transpose_b=True)
 
