@@ -146,8 +146,10 @@ def save_weights(model, path, attributes=None):
       UserError: the file cannot be written.
     """
     with files.atomic_path(path) as temporary:
-        # A model that is not compiled, of the same layers.
-        tf.keras.Model(model.input, model.output).save_weights(temporary)
+        # Where it is compiled, a model of the same layers that is not. It would have a variable of its own, which a
+        # worker among others cannot make alone; but those save a plain model.
+        bare = tf.keras.Model(model.input, model.output) if model.optimizer else model
+        bare.save_weights(temporary)
         with h5py.File(temporary, "r+") as file:
             file.attrs.update(attributes or {})
 

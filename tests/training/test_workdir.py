@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 
+import h5py
 import numpy as np
 import pytest
 import tiny_run
@@ -40,6 +41,21 @@ def test_load_model_gives_the_last_finished_stage_or_the_one_asked_for(tmp_path)
         assert (model_config, stage) == (MODEL, expected)
         for read, written in zip(model.get_weights(), trained[expected].get_weights()):
             np.testing.assert_array_equal(read, written)
+
+
+def test_a_compiled_models_weights_are_kept_without_its_optimizer(tmp_path):
+    model = workdir.BUILDERS["base"](MODEL)
+    model.compile(optimizer="adam", loss="mse")
+    model.optimizer.build(model.trainable_variables)
+    workdir.save_weights(model, tmp_path / "compiled.weights.h5")
+    with h5py.File(tmp_path / "compiled.weights.h5") as file:
+        kept = []
+        file.visititems(lambda name, item: kept.append(name) if isinstance(item, h5py.Dataset) else None)
+    assert len(kept) == len(model.weights) > 0 and not any("optimizer" in name for name in kept)
+    other = workdir.BUILDERS["base"](MODEL)
+    workdir.load_weights(other, tmp_path / "compiled.weights.h5")
+    for read, written in zip(other.get_weights(), model.get_weights()):
+        np.testing.assert_array_equal(read, written)
 
 
 def test_attributes_stay_with_the_weights(tmp_path):
