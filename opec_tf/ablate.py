@@ -24,6 +24,10 @@ absl_flags.DEFINE_list("seeds", ["0", "1", "2"], "seeds that every row is traine
 absl_flags.DEFINE_list(
     "heldout_data", [], "data sets in a table of their own, which tells what generalises: FORMAT:ANNOTATIONS:IMAGES,..."
 )
+absl_flags.DEFINE_string(
+    "initial_poses", None,
+    "with --initial_pose=given: COCO results JSON of the poses that are refined in --test_data; their boxes are the crops'",
+)  # fmt: skip
 absl_flags.DEFINE_bool("report_only", False, "train and score nothing, write tables and plot of what is finished")
 
 
@@ -36,7 +40,7 @@ def main():
     if not options.report_only:
         study = runs.Study(
             files.make_folder(root), model_config, flags.read(DataConfig), train_config, flags.read(InferenceConfig),
-            heldout_data=tuple(options.heldout_data),
+            heldout_data=tuple(options.heldout_data), initial_poses=options.initial_poses,
         )  # fmt: skip
         runs.run(study, names, _seeds(options.seeds), announce=lambda line: print(line, flush=True))
     print(tables.write(root, model_config, train_config))

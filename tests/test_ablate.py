@@ -1,5 +1,8 @@
 """The ablate command: the smallest real network from base to table, and its errors."""
 
+import json
+
+import numpy as np
 import stick_couples
 import tiny_run
 
@@ -31,3 +34,25 @@ def test_trains_scores_and_reports(tmp_path):
     for (_, expected), message in zip(cases, tiny_run.messages("ablate", *([*flags, *case] for case, _ in cases))):
         assert message == expected if expected is None else message and expected in message and "\n" not in message
     assert (tmp_path / "out" / "ablation.md").read_text() == text
+
+    # Poses from elsewhere, here the control's peaks: every row starts from these, and is scored so.
+    poses = tmp_path / "out" / "control" / "seed3" / "evaluation_test" / "predictions_peak.json"
+    out = tmp_path / "given"
+    refined = [*flags, f"--base_weights={tmp_path}/out/base/base/best.weights.h5", f"--output_dir={out}", "--rows=full"]
+    given = [f"--initial_poses={poses}", "--initial_pose=given"]
+    cases = [
+        (given, None),
+        (given[:1], "--initial_pose=given and --initial_poses=POSES.json go together"),
+        (given[1:], "--initial_pose=given and --initial_poses=POSES.json go together"),
+        ([*given, f"--heldout_data={data['test']}"], "go together, without --heldout_data"),
+        ([*given, f"--initial_poses={tmp_path}/none.json"], "none.json: cannot be read"),
+    ]
+    for (_, expected), message in zip(cases, tiny_run.messages("ablate", *([*refined, *case] for case, _ in cases))):
+        assert message == expected if expected is None else message and expected in message and "\n" not in message
+    scored = out / "full" / "seed3" / "evaluation_test"
+    before, after = (
+        np.array(sorted([person["image_id"], *person["keypoints"]] for person in json.loads(path.read_text())))
+        for path in (poses, out / "full" / "seed3" / "evaluation_test" / "predictions_given.json")
+    )
+    is_coordinate = np.arange(before.shape[1]) % 3 > 0  # each score stands before the next joint
+    np.testing.assert_allclose(after[:, is_coordinate], before[:, is_coordinate], atol=0.01)

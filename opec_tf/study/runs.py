@@ -8,10 +8,11 @@ import os
 import pathlib
 import shutil
 import time
+from typing import Optional
 
 import tensorflow as tf
 
-from opec_tf import config, files, reports
+from opec_tf import config, files, given_poses, reports, skeletons
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.data import annotations
 from opec_tf.errors import UserError
@@ -34,6 +35,8 @@ class Study:
       root: folder of the study.
       model_config, data_config, train_config, inference_config: the settings that rows change.
       heldout_data: data sets that are scored besides ``data_config.test_data``, as these are written; may be empty.
+      initial_poses: COCO results JSON of the poses which ``model_config.initial_pose`` "given" refines on the test split;
+        None for "integral".
     """
 
     root: pathlib.Path
@@ -42,6 +45,7 @@ class Study:
     train_config: TrainConfig
     inference_config: InferenceConfig
     heldout_data: tuple = ()
+    initial_poses: Optional[str] = None
 
     @property
     def splits(self):
@@ -200,28 +204,37 @@ def _check_settings(folder, *configs):
 
 
 def _check_data(study):
-    """Finds a data set that is not there before hours of training."""
+    """Finds data or poses that are not there, or not for every split, before hours of training."""
+    given = study.model_config.initial_pose == "given"
+    if given != bool(study.initial_poses) or (given and study.heldout_data):
+        raise UserError("--initial_pose=given and --initial_poses=POSES.json go together, without --heldout_data")
     skeleton = coco_eval.PROTOCOLS[study.inference_config.protocol].skeleton
     for data_config in study.splits.values():
-        annotations.load_all(data_config.test_data, data_config.data_root, skeleton)
+        people = annotations.load_all(data_config.test_data, data_config.data_root, skeleton)
+    if given:
+        joints = skeletons.SKELETONS[study.model_config.skeleton]
+        given_poses.read(study.initial_poses, people.image_ids, people.image_paths.tolist(), joints)
 
 
 def _score(study, root, stage):
     """Scores a stage of a workdir on every split on which that is not done yet."""
+    initial_poses = None if stage == "base" else study.initial_poses
     for split, data_config in study.splits.items():
         folder = root / f"evaluation_{split}"
-        if not _is_scored(folder, workdir.stage_folder(root, stage), data_config, study.inference_config):
+        stage_folder = workdir.stage_folder(root, stage)
+        if not _is_scored(folder, stage_folder, data_config, study.inference_config, initial_poses):
             reports.evaluate(
                 root, folder, split="test", data_config=data_config, inference_config=study.inference_config,
-                stage=stage,
+                stage=stage, initial_poses=initial_poses,
             )  # fmt: skip
 
 
-def _is_scored(folder, stage_folder, data_config, inference_config):
+def _is_scored(folder, stage_folder, data_config, inference_config, initial_poses):
     """Whether a folder holds the scores of a stage's weights as they would be measured now."""
     path = folder / "metrics.json"
     if not path.exists() or path.stat().st_mtime < stage_folder.best_weights.stat().st_mtime:
         return False
     measured = files.read_json(path)["settings"]
-    expected = json.loads(json.dumps({"data": data_config.test_data, **dataclasses.asdict(inference_config)}))
+    settings = {"data": data_config.test_data, "initial_poses": initial_poses, **dataclasses.asdict(inference_config)}
+    expected = json.loads(json.dumps(settings))
     return all(measured.get(name) == value for name, value in expected.items())
