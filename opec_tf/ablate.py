@@ -26,7 +26,7 @@ absl_flags.DEFINE_list(
 )
 absl_flags.DEFINE_string(
     "initial_poses", None,
-    "with --initial_pose=given: COCO results JSON of the poses that are refined in --test_data; their boxes are the crops'",
+    "with --initial_pose=given: COCO results JSON of the poses that are refined in --test_data, and their boxes",
 )  # fmt: skip
 absl_flags.DEFINE_bool("report_only", False, "train and score nothing, write tables and plot of what is finished")
 

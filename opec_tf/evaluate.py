@@ -9,7 +9,7 @@ found, detections.json, which --boxes takes again.
 
 from absl import flags as absl_flags
 
-from opec_tf import cli, files, flags, prediction, reports
+from opec_tf import cli, files, flags, models, prediction, reports
 from opec_tf.config import DataConfig, DetectorConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.errors import UserError
 from opec_tf.training import workdir
@@ -43,7 +43,7 @@ def main():
     if options.initial_poses and options.boxes != "gt":
         raise UserError("--boxes and --initial_poses both say where the people are; give one of them")
     root, stage = workdir.locate(options.workdir, options.stage, options.base_weights)
-    _check_model_flags(root)
+    _check_model_flags(root, stage)
     metrics = reports.evaluate(
         root,
         options.output_dir or f"{root}/evaluation_{options.split}",
@@ -64,11 +64,14 @@ def main():
         files.write_json(options.metrics_out, list(metrics.values())[-1], indent=2)
 
 
-def _check_model_flags(root):
+def _check_model_flags(root, stage):
     """The model is the workdir's; a flag that says otherwise is an error rather than ignored."""
     trained, asked = workdir.read_model_config(root), flags.read(ModelConfig)
     # Weights of either kind serve both, see --initial_poses.
-    for name in set(flags.given(ModelConfig)) - {"initial_pose"}:
+    compared = set(flags.given(ModelConfig)) - {"initial_pose"}
+    if (stage or workdir.last_stage(root)) == "base":
+        compared &= models.BASE_SETTINGS
+    for name in compared:
         if getattr(asked, name) != getattr(trained, name):
             raise UserError(
                 f"--{name}={getattr(asked, name)} contradicts the model in {root}, which has {getattr(trained, name)}; "

@@ -49,7 +49,6 @@ def test_trains_scores_and_reports(tmp_path):
     ]
     for (_, expected), message in zip(cases, tiny_run.messages("ablate", *([*refined, *case] for case, _ in cases))):
         assert message == expected if expected is None else message and expected in message and "\n" not in message
-    scored = out / "full" / "seed3" / "evaluation_test"
     before, after = (
         np.array(sorted([person["image_id"], *person["keypoints"]] for person in json.loads(path.read_text())))
         for path in (poses, out / "full" / "seed3" / "evaluation_test" / "predictions_given.json")

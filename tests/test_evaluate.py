@@ -56,6 +56,17 @@ def test_table_and_files(run, data):
     ]  # fmt: skip
 
 
+def test_a_base_is_compared_with_the_flags_that_concern_it(run, data):
+    good = [f"--flagfile={data}/all.flags", f"--workdir={run}", f"--output_dir={data}/out"]
+    messages = tiny_run.messages(
+        "evaluate", [*good, "--stage=base", "--block_channels=8", "--body_context"],
+        [*good, "--stage=base", "--deconv_channels=8"], [*good, "--block_channels=8"],
+    )  # fmt: skip
+    assert messages[0] is None
+    assert messages[1].startswith("--deconv_channels=8 contradicts the model in")
+    assert messages[2].startswith("--block_channels=8 contradicts the model in")
+
+
 def test_bad_input(run, data):
     (data / "file").write_text("")
     cases = [

@@ -10,10 +10,16 @@ from opec_tf.models.opec_net import GIVEN_OUTPUT, POSE_OUTPUTS, VISIBILITY_OUTPU
 from opec_tf.models.pose_backbone import pose_backbone
 
 __all__ = [
-    "CONTEXT_LAYERS", "COUPLE_OUTPUTS", "GIVEN_OUTPUT", "POSE_OUTPUTS", "VISIBILITY_OUTPUT",
+    "BASE_SETTINGS", "CONTEXT_LAYERS", "COUPLE_OUTPUTS", "GIVEN_OUTPUT", "POSE_OUTPUTS", "VISIBILITY_OUTPUT",
     "build_base", "build_couple_net", "build_opec_net",
     "split_at_context",
 ]  # fmt: skip
+
+# The fields of ``ModelConfig`` that the base module and what it is given depend on.
+BASE_SETTINGS = {
+    "skeleton", "crop_height", "crop_width", "crop_offset", "normalization", "trunk", "trunk_width", "stride_in_1x1",
+    "unshuffle", "squeeze_excite", "decoder", "deconv_channels",
+}  # fmt: skip
 
 
 def build_base(config):

@@ -35,8 +35,8 @@ class Study:
       root: folder of the study.
       model_config, data_config, train_config, inference_config: the settings that rows change.
       heldout_data: data sets that are scored besides ``data_config.test_data``, as these are written; may be empty.
-      initial_poses: COCO results JSON of the poses which ``model_config.initial_pose`` "given" refines on the test split;
-        None for "integral".
+      initial_poses: COCO results JSON of the poses which are refined on the test split, with their boxes, where
+        ``model_config.initial_pose`` is "given"; else None.
     """
 
     root: pathlib.Path

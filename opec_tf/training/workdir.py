@@ -211,6 +211,18 @@ def locate(workdir, stage, base_weights):
     return str(root), "base"
 
 
+def last_stage(workdir):
+    """The last stage of a workdir that is finished.
+
+    Raises:
+      UserError: there is none.
+    """
+    finished = [name for name in config.STAGES if stage_folder(workdir, name).finished]
+    if not finished:
+        raise UserError(f"{workdir}: no stage is finished; run opec_tf.train with this --workdir to its end")
+    return finished[-1]
+
+
 def load_model(workdir, stage=None, initial_pose="integral"):
     """Rebuilds a trained model.
 
@@ -227,10 +239,7 @@ def load_model(workdir, stage=None, initial_pose="integral"):
       UserError: not a workdir, no such stage, or unusable files.
     """
     model_config = read_model_config(workdir)
-    finished = [name for name in config.STAGES if stage_folder(workdir, name).finished]
-    if stage is None and not finished:
-        raise UserError(f"{workdir}: no stage is finished; run opec_tf.train with this --workdir to its end")
-    stage = stage or finished[-1]
+    stage = stage or last_stage(workdir)
     if stage == "base" and initial_pose == "given":
         raise UserError(f"{workdir}: stage base refines no given poses; train stage opec")
     path = stage_folder(workdir, stage).best_weights

@@ -2,7 +2,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from opec_tf import models
+from opec_tf.config import ModelConfig
 from opec_tf.models.pose_backbone import pose_backbone
+
+
+class _Recorded:
+    """A ``ModelConfig`` that tells which of its fields are read."""
+
+    def __init__(self, config):
+        self.config, self.read = config, set()
+
+    def __getattr__(self, name):
+        self.read |= {"crop_height", "crop_width"} if name == "crop_size" else {name}
+        return getattr(self.config, name)
 
 
 def trainable_count(model):
@@ -71,3 +84,10 @@ def test_slim_variants(decoder, channels):
     for name, size, width in zip(("C4", "C3", "C2"), ((8, 6), (16, 12), (32, 24)), (64, 32, 16)):
         assert outputs[name].shape == (2, *size, width)
     assert outputs["base_heatmaps"].shape == (2, 32, 24, 14)
+
+
+def test_base_settings_are_all_that_the_base_is_made_from():
+    config = _Recorded(ModelConfig(crop_height=64, crop_width=64, trunk="resnet18", trunk_width=4))
+    models.build_base(config)
+    # The offset moves what the base sees, not what it is.
+    assert config.read | {"crop_offset"} == models.BASE_SETTINGS
