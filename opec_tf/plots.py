@@ -108,17 +108,20 @@ def plot_ablation(splits, path):
     for axis_row, (split, metrics) in zip(axes, splits.items()):
         for axis, (metric, (base, rows)) in zip(axis_row, metrics.items()):
             start = 0.0 if base is None else 100 * base
+            axis.use_sticky_edges = False  # else the base's line would lie on the frame
             for place, values in enumerate(100 * np.asarray(values) for values in rows.values()):
                 spread = np.std(values, ddof=1) if len(values) > 1 else None
                 mean = np.mean(values)
                 axis.barh(place, mean - start, left=start, xerr=spread, height=0.62, color="C0", alpha=0.55, capsize=3)
                 axis.plot(values, np.full(len(values), place), "o", color=_INK, markersize=3)
             if base is not None:
-                axis.axvline(start, color="C3", linewidth=1.2, label="base: heatmap peak")
-                axis.legend(fontsize=7, frameon=False)
+                axis.axvline(start, color="C3", linewidth=1.2)
             axis.set_yticks(range(len(rows)), rows, fontsize=7)
+            axis.tick_params(labelleft=axis is axis_row[0])
             axis.invert_yaxis()
-            axis.set(title=f"{split}: {metric}", xlabel="percent; dots: seeds, bars: mean and standard deviation")
+            axis.set(title=f"{split}: {metric}", xlabel="percent")
+    legend = "bars and whiskers: mean and standard deviation; dots: seeds; red line: the base's heatmap peak"
+    figure.supxlabel(legend, fontsize=8)
     _save(figure, path)
 
 
