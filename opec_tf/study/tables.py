@@ -9,11 +9,13 @@ from typing import Optional
 
 import numpy as np
 
-from opec_tf import files, plots
+from opec_tf import files, models, plots
 from opec_tf.errors import UserError
 from opec_tf.study import rows
 
 BASE = "base"
+# Rows of the tables that no run is trained for: what all runs start from.
+_STARTS = {BASE: "base: heatmap peak", models.GIVEN_OUTPUT: "given: the poses that are refined"}
 _COLUMNS = ("AP", "AP50", "AP75", "vis75", "inv75", "swap")
 _GAINS = ("AP", "inv75")
 _SPLIT_TITLES = {
@@ -127,7 +129,7 @@ def _table(results, shared):
     for name, title in _titles(by_row, shared).items():
         runs = by_row[shared.get(name, name)]
         gains = ["" if name == BASE else _gain(runs, base, key) for key in _GAINS]
-        count = "" if name == BASE else str(len(runs))
+        count = "" if name in _STARTS else str(len(runs))
         body.append([title, *(_mean_and_spread(runs, key) for key in _COLUMNS), *gains, count])
     widths = [max(map(len, column)) for column in zip(header, *body)]
     cells = [header, ["-" * width for width in widths], *body]
@@ -135,8 +137,8 @@ def _table(results, shared):
 
 
 def _titles(by_row, shared):
-    """Row -> its title in the table, in the order of ``ROWS``, the base first."""
-    titles = {BASE: "base: heatmap peak"} if BASE in by_row else {}
+    """Row -> its title in the table, in the order of ``ROWS``, what they start from first."""
+    titles = {name: title for name, title in _STARTS.items() if name in by_row}
     for name, (title, _) in rows.ROWS.items():
         if name in by_row:
             titles[name] = title
@@ -146,10 +148,12 @@ def _titles(by_row, shared):
 
 
 def _by_row(results):
-    """Row -> the final metrics of its seeds."""
+    """Row -> the final metrics of its seeds; given poses, which are the same in all runs, are a row of one."""
     by_row = {}
     for result in results:
         by_row.setdefault(result.row, []).append(result.final)
+        if models.GIVEN_OUTPUT in result.poses:
+            by_row[models.GIVEN_OUTPUT] = [result.poses[models.GIVEN_OUTPUT]]
     return by_row
 
 
@@ -186,9 +190,10 @@ def _plotted(results):
     splits = {}
     for split in dict.fromkeys(result.split for result in results):
         by_row = _by_row([result for result in results if result.split == split])
-        base = by_row.pop(BASE, [{}])[0]
+        base = by_row.get(BASE, [{}])[0]
+        titles = {name: title for name, title in _titles(by_row, shared={}).items() if name != BASE}
         splits[split] = {
-            key: (base.get(key), {rows.ROWS[name][0]: _measured(runs, key) for name, runs in by_row.items()})
+            key: (base.get(key), {title: _measured(by_row[name], key) for name, title in titles.items()})
             for key in _GAINS
         }
     return splits

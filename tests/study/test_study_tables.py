@@ -13,7 +13,7 @@ from opec_tf.study import rows, tables
 
 def _write(root, folder, poses, split="test"):
     path = root / folder / f"evaluation_{split}" / "metrics.json"
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"poses": poses, "settings": {"data": [f"crowdpose:{split}.json:images"]}}))
 
 
@@ -49,6 +49,18 @@ def test_markdown_by_hand(study):
     assert len({len(line) for line in test}) == 1
     assert len(heldout) == 3 and "| 45.00 |" in heldout[2]
     assert "`crowdpose:heldout.json:images`" in text
+
+
+def test_given_poses_are_a_row(study):
+    for seed in (0, 2, 10):
+        poses = {"peak": {"AP": 0.1}, "given": {"AP": 0.51, "inv75": 0.42}, "pose_3": {"AP": 0.55, "inv75": 0.4}}
+        _write(study, f"full/seed{seed}", poses)
+    lines = tables.write(study, _MODEL, TrainConfig(freeze_base=True)).split("## ")[1].splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line[:1] == "|"]
+    assert cells[3] == [
+        "given: the poses that are refined", "51.00", "-", "-", "-", "42.00", "-", "+1.00", "+2.00", ""
+    ]  # fmt: skip
+    assert cells[4][:2] == ["OPEC-Net", "55.00 ± 0.00"]
 
 
 def test_csv(study):
