@@ -9,7 +9,7 @@ folder is given to TensorFlow Serving; see serving/README.md.
 
 import logging
 import signal
-import threading
+import socket
 
 from absl import flags as absl_flags
 
@@ -49,14 +49,18 @@ def main():
         running=options.running,
         waiting=options.waiting,
     )
-    ended = threading.Event()
+    # Python writes a byte for every signal, whichever thread the system gives it to. A lock would miss one that another
+    # thread gets, or that comes just before the main thread waits.
+    arrived, wakeup = socket.socketpair()
+    wakeup.setblocking(False)
+    signal.set_wakeup_fd(wakeup.fileno())
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, lambda *_: None)
     server.start()
     # Flushed, since whoever started this process may read the ports from here.
     ports = f"gRPC {options.host}:{server.port}, REST {options.host}:{server.rest_port}"
     print(f"serving {server.versions.name}: {ports}", flush=True)
-    ended.wait()
+    arrived.recv(1)
     server.stop(options.grace_seconds)
     print("stopped")
 
