@@ -341,6 +341,18 @@ def test_versions_are_taken_up_and_a_broken_one_is_not(exported, tmp_path):
     assert state()[3] == states.END
 
 
+def test_a_folder_that_cannot_be_read_is_looked_at_again(exported, monkeypatch):
+    polled = threading.Semaphore(0)
+
+    def poll():
+        polled.release()
+        raise PermissionError("Permission denied")
+
+    with ModelServer(exported[1], port=0, rest_port=0, poll_seconds=0.01) as server:
+        monkeypatch.setattr(server.versions, "poll", poll)
+        assert all(polled.acquire(timeout=60) for _ in range(3))
+
+
 def _signal_another_thread(process):
     """SIGTERM to the last thread of a process: which one gets a signal is the system's choice."""
     threads = sorted(int(folder.name) for folder in pathlib.Path(f"/proc/{process.pid}/task").iterdir())

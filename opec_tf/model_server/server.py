@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import http.server
+import logging
 import pathlib
 import threading
 
@@ -117,4 +118,7 @@ class ModelServer:
 
     def _poll(self, seconds):
         while not self._stopping.wait(seconds):
-            self.versions.poll()
+            try:
+                self.versions.poll()
+            except OSError as error:
+                logging.getLogger(__name__).error("%s: will be looked at again: %s", self.versions.name, error)
