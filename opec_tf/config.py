@@ -6,152 +6,104 @@ dataclass is made.
 
 import dataclasses
 import json
-import math
 
 from opec_tf import skeletons
 from opec_tf.errors import UserError
+from opec_tf.settings import Checked, as_flag, check_length, setting
 
 STAGES = ("base", "opec", "couple")
 
 
-def _setting(default, help_text, choices=None, *, above=None, at_least=None, at_most=None, before=None):
-    """A field with its help, and what its value, or each element of a tuple, may be.
-
-    ``before`` is the value that files written before the field existed stand for, where that is not the default.
-    """
-    metadata = {"help": help_text, "choices": choices, "above": above, "at_least": at_least, "at_most": at_most}
-    metadata["before"] = default if before is None else before
-    return dataclasses.field(default=default, metadata=metadata)
-
-
 @dataclasses.dataclass(frozen=True)
-class _Checked:
-    """Checks every field against the choices and bounds of its ``_setting``."""
-
-    def __post_init__(self):
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            for item in value if isinstance(value, tuple) else (value,):
-                fault = _fault(item, field.metadata)
-                if fault:
-                    raise UserError(f"--{field.name}={_as_flag(value)} {fault}")
-
-
-def _fault(value, allowed):
-    """What is wrong with one value, as the end of a sentence; None where nothing is."""
-    if allowed["choices"] is not None and value not in allowed["choices"]:
-        return f"is not known; choose from {', '.join(allowed['choices'])}"
-    if isinstance(value, float) and not math.isfinite(value):
-        return "is not a finite number"
-    if allowed["above"] is not None and value <= allowed["above"]:
-        return f"must be above {allowed['above']}"
-    if allowed["at_least"] is not None and value < allowed["at_least"]:
-        return f"must be {allowed['at_least']} or more"
-    if allowed["at_most"] is not None and value > allowed["at_most"]:
-        return f"must be {allowed['at_most']} or less"
-    return None
-
-
-def _check_length(name, values, length):
-    if len(values) != length:
-        raise UserError(f"--{name}={_as_flag(values)} must be {length} numbers separated by commas")
-
-
-def _as_flag(value):
-    """The value as it is written on the command line."""
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-@dataclasses.dataclass(frozen=True)
-class ModelConfig(_Checked):
+class ModelConfig(Checked):
     """The network (paper section 3; supplement 2 to 4). The defaults are the paper's CrowdPose model."""
 
-    skeleton: str = _setting("body12", "joint set the model predicts", tuple(skeletons.SKELETONS))
-    crop_height: int = _setting(320, "height of the person crop, pixels; a multiple of 32", above=0)
-    crop_width: int = _setting(256, "width of the person crop, pixels; a multiple of 32", above=0)
-    trunk: str = _setting("resnet101", "backbone depth", ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"))
-    trunk_width: int = _setting(
+    skeleton: str = setting("body12", "joint set the model predicts", tuple(skeletons.SKELETONS))
+    crop_height: int = setting(320, "height of the person crop, pixels; a multiple of 32", above=0)
+    crop_width: int = setting(256, "width of the person crop, pixels; a multiple of 32", above=0)
+    trunk: str = setting("resnet101", "backbone depth", ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"))
+    trunk_width: int = setting(
         64, "channels of the trunk's stem; 64 is the published width, less is a slimmer network", above=0
     )
-    stride_in_1x1: bool = _setting(
+    stride_in_1x1: bool = setting(
         False, "bottlenecks halve in their first 1x1 convolution, as Caffe's and keras.applications' ResNets"
     )
-    unshuffle: bool = _setting(
+    unshuffle: bool = setting(
         False, "bottlenecks halve by pixel unshuffle before their 3x3 convolution (AlphaPose's fast_421_res50-shuffle)"
     )
-    normalization: str = _setting(
+    normalization: str = setting(
         "imagenet",
         "scaling of the trunk's input: imagenet (torchvision), imagenet_bgr (SimpleBaseline's release), alphapose or "
         "caffe (keras.applications); weights that were trained with one need it",
         ("imagenet", "imagenet_bgr", "alphapose", "caffe"),
     )
-    crop_offset: float = _setting(
+    crop_offset: float = setting(
         0.0,
         "crop pixels, a multiple of 0.5, by which crops are moved for a base whose heatmap cell i means crop pixel 4 i "
         "(1.5, converted weights)",
     )
-    squeeze_excite: bool = _setting(True, "squeeze-and-excitation in the trunk's residual blocks (AlphaPose+)")
-    decoder: str = _setting(
+    squeeze_excite: bool = setting(True, "squeeze-and-excitation in the trunk's residual blocks (AlphaPose+)")
+    decoder: str = setting(
         "duc",
         "duc: pixel shuffle and two DUCs (AlphaPose+); duc421: three pixel shuffles and after them 4, 2 and 1 "
         "convolutions (AlphaPose's FastPose_DUC); deconv: three deconvolutions (SimplePose)",
         ("duc", "duc421", "deconv"),
     )
-    deconv_channels: int = _setting(256, "channels of each deconvolution of the deconv decoder", above=0)
-    adaption_channels: tuple = _setting(
+    deconv_channels: int = setting(256, "channels of each deconvolution of the deconv decoder", above=0)
+    adaption_channels: tuple = setting(
         (256, 128, 128), "channels of the adapted maps F^1, F^2, F^3 (coarse to fine)", above=0
     )
-    graph_channels: int = _setting(128, "channels of the first two graph convolutions", above=0)
-    block_channels: int = _setting(256, "channels of the ResGCN attention blocks", above=0)
-    graph_convolution: str = _setting(
+    graph_channels: int = setting(128, "channels of the first two graph convolutions", above=0)
+    block_channels: int = setting(256, "channels of the ResGCN attention blocks", above=0)
+    graph_convolution: str = setting(
         "semantic",
         "semantic: learned edge weights, as the authors' release; gcn: Spektral's GCNConv",
         ("gcn", "semantic"),
     )
-    graph_normalization: bool = _setting(False, "LayerNormalization in every graph convolution")
-    joint_attention: bool = _setting(True, "self-attention over the joints at the end of each ResGCN block")
-    sample_at: str = _setting(
+    graph_normalization: bool = setting(False, "LayerNormalization in every graph convolution")
+    joint_attention: bool = setting(True, "self-attention over the joints at the end of each ResGCN block")
+    sample_at: str = setting(
         "latest", "pose at which image features are sampled for each block", ("initial", "latest")
     )
-    displacement: bool = _setting(
+    displacement: bool = setting(
         True, "each block adds a displacement to the pose before it; off: it predicts the pose itself"
     )
-    image_guided: bool = _setting(True, "image features as node features; off is row (a) of the paper's Table 6")
-    progressive: bool = _setting(
+    image_guided: bool = setting(True, "image features as node features; off is row (a) of the paper's Table 6")
+    progressive: bool = setting(
         True, "coarse to fine, one map a block; off (row b): all maps enter every block at once"
     )
-    multi_scale: bool = _setting(True, "blocks sample F^1, F^2, F^3; off (row c): every block samples F^3")
-    adaption: str = _setting(
+    multi_scale: bool = setting(True, "blocks sample F^1, F^2, F^3; off (row c): every block samples F^3")
+    adaption: str = setting(
         "fusion",
         "cascaded feature adaption; conv (row e): no fusion blocks; none (row d): F1, F2, F3 as they are",
         ("fusion", "conv", "none"),
     )
-    trunk_maps: bool = _setting(
+    trunk_maps: bool = setting(
         False,
         "the feature adaption gets the trunk's maps C4, C3, C2 beside the decoder's F1, F2, F3 (not in the paper), "
         "which hold what has not passed the trunk's coarsest map",
     )
-    heatmap_from_base: bool = _setting(True, "the heatmap of eq. 6 is a correction added to the base's own heatmaps")
-    refinement: bool = _setting(
+    heatmap_from_base: bool = setting(True, "the heatmap of eq. 6 is a correction added to the base's own heatmaps")
+    refinement: bool = setting(
         True, "off: neither feature adaption nor graph, the integral of the base's own heatmaps is the last pose"
     )
-    initial_pose: str = _setting(
+    initial_pose: str = setting(
         "integral",
         "pose that the graph refines: integral: by integral regression; given: another system's (--train_boxes), or "
         "with --train_boxes=gt the annotated one with such errors as other systems make (--error_...)",
         ("integral", "given"),
     )
-    initial_pose_noise: float = _setting(
+    initial_pose_noise: float = setting(
         0.0,
         "stress test: standard deviation of noise on the initial pose, in training and inference, normalised units",
         at_least=0,
     )
-    joint_identity: bool = _setting(True, "each graph node is told which joint it is")
-    candidates: int = _setting(
+    joint_identity: bool = setting(True, "each graph node is told which joint it is")
+    candidates: int = setting(
         0, "node features: places and heights of so many highest peaks of each base heatmap", at_least=0, at_most=5
     )
-    gate: bool = _setting(False, "a learned gate for each joint between the base's peak and the last refined pose")
-    couple_candidates: int = _setting(
+    gate: bool = setting(False, "a learned gate for each joint between the base's peak and the last refined pose")
+    couple_candidates: int = setting(
         4,
         "two people choose together for each joint between the CoupleGraph's refined pose and so many highest peaks of "
         "the base's heatmaps; 0: no choice",
@@ -159,15 +111,15 @@ class ModelConfig(_Checked):
         at_most=5,
         before=0,
     )
-    body_context: bool = _setting(
+    body_context: bool = setting(
         False,
         "OPEC-Net's graph starts from where all joints of the body tell each joint to be (not in the paper)",
     )
-    couple_context: bool = _setting(
+    couple_context: bool = setting(
         False,
         "the CoupleGraph starts from where all joints of both people tell each joint to be (not in the paper)",
     )
-    predict_visibility: bool = _setting(
+    predict_visibility: bool = setting(
         True, "with refinement: says of each joint whether it is visible, occluded or outside", before=False
     )
 
@@ -180,7 +132,9 @@ class ModelConfig(_Checked):
             raise UserError("--stride_in_1x1 and --unshuffle both say where bottlenecks halve; leave one out")
         if 2 * self.crop_offset % 1:
             raise UserError(f"--crop_offset={self.crop_offset} must be a multiple of 0.5")
-        _check_length("adaption_channels", self.adaption_channels, 3)
+        if self.initial_pose == "given" and not self.refinement:
+            raise UserError("--initial_pose=given is refined by OPEC-Net's graph, which --norefinement leaves out")
+        check_length("adaption_channels", self.adaption_channels, 3)
 
     @property
     def crop_size(self):
@@ -189,7 +143,7 @@ class ModelConfig(_Checked):
 
 
 @dataclasses.dataclass(frozen=True)
-class DataConfig(_Checked):
+class DataConfig(Checked):
     """Where the data lies and how people are cut out of it.
 
     A data set is written FORMAT:ANNOTATIONS:IMAGES, for example
@@ -197,127 +151,127 @@ class DataConfig(_Checked):
     and mpii. Several are separated by commas; their joints are mapped to the model's skeleton by name.
     """
 
-    data_root: str = _setting("data", "folder that relative paths in the data sets below start from")
-    train_data: tuple = _setting((), "data sets to train on: FORMAT:ANNOTATIONS:IMAGES,...")
-    val_data: tuple = _setting((), "data sets that choose the best checkpoint: FORMAT:ANNOTATIONS:IMAGES,...")
-    test_data: tuple = _setting((), "data sets that are only reported: FORMAT:ANNOTATIONS:IMAGES,...")
-    train_boxes: str = _setting(
+    data_root: str = setting("data", "folder that relative paths in the data sets below start from")
+    train_data: tuple = setting((), "data sets to train on: FORMAT:ANNOTATIONS:IMAGES,...")
+    val_data: tuple = setting((), "data sets that choose the best checkpoint: FORMAT:ANNOTATIONS:IMAGES,...")
+    test_data: tuple = setting((), "data sets that are only reported: FORMAT:ANNOTATIONS:IMAGES,...")
+    train_boxes: str = setting(
         "gt",
         "gt: ground-truth boxes, jittered; or a COCO results JSON of poses whose boxes are the training proposals, as "
         "they are; a relative path starts from --data_root",
     )
-    val_boxes: str = _setting(
+    val_boxes: str = setting(
         "gt",
         "gt: ground-truth boxes; or a COCO results JSON over --val_data, under --data_root, whose people, their boxes "
         "and with --initial_pose=given their poses, choose the best checkpoint",
     )
-    box_margin: float = _setting(
+    box_margin: float = setting(
         1.25, "side of a crop over side of its person's box after padding to the crop's aspect ratio", above=0
     )
-    min_visible_joints: int = _setting(
+    min_visible_joints: int = setting(
         6, "a training proposal needs at least this many visible joints (paper 5.1: more than 5)", at_least=0
     )
-    min_proposal_oks: float = _setting(
+    min_proposal_oks: float = setting(
         0.3, "a training proposal needs an OKS above this with its person (paper 5.1)", at_least=0, at_most=1
     )
-    min_labelled_joints: int = _setting(1, "people with fewer labelled joints are not trained on", at_least=0)
-    flip_probability: float = _setting(
+    min_labelled_joints: int = setting(1, "people with fewer labelled joints are not trained on", at_least=0)
+    flip_probability: float = setting(
         0.5, "probability of mirroring a training crop (paper 5.1)", at_least=0, at_most=1
     )
-    box_jitter: float = _setting(
+    box_jitter: float = setting(
         0.05,
         "standard deviation of the shift of a ground-truth box, as a share of its sides, and of the log of its size",
         at_least=0,
     )
-    scale_jitter: float = _setting(0.0, "training crops are scaled by exp(uniform(-s, s))", at_least=0)
-    rotation_degrees: float = _setting(0.0, "training crops are turned by uniform(-r, r) degrees", at_least=0)
-    color_jitter: float = _setting(
+    scale_jitter: float = setting(0.0, "training crops are scaled by exp(uniform(-s, s))", at_least=0)
+    rotation_degrees: float = setting(0.0, "training crops are turned by uniform(-r, r) degrees", at_least=0)
+    color_jitter: float = setting(
         0.0,
         "strength of brightness, contrast, saturation and hue changes of training crops, 0 to 1",
         at_least=0,
         at_most=1,
     )
-    occluder_probability: float = _setting(
+    occluder_probability: float = setting(
         0.0, "probability of pasting a textured patch over part of a training crop", at_least=0, at_most=1
     )
     # Between PoseFix's rates (Moon et al., 2019), which depend on the joint: 0.10 to 0.25, 0.02 to 0.25, 0.01 to 0.06
     # and 0.01 to 0.15; see data/pose_errors.py.
-    error_jitter: float = _setting(
+    error_jitter: float = setting(
         0.15, "--initial_pose=given, annotated boxes: share of joints that lie a little off", at_least=0, at_most=1
     )
-    error_miss: float = _setting(0.1, "the same: share of joints that lie far off", at_least=0, at_most=1)
-    error_inversion: float = _setting(
+    error_miss: float = setting(0.1, "the same: share of joints that lie far off", at_least=0, at_most=1)
+    error_inversion: float = setting(
         0.05, "the same: share of joints at the person's joint of the other side", at_least=0, at_most=1
     )
-    error_swap: float = _setting(
+    error_swap: float = setting(
         0.08, "the same: share of joints at the joint of the person who overlaps most", at_least=0, at_most=1
     )
-    strict: bool = _setting(False, "stop at the first unreadable image instead of skipping it with a counted warning")
+    strict: bool = setting(False, "stop at the first unreadable image instead of skipping it with a counted warning")
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainConfig(_Checked):
+class TrainConfig(Checked):
     """The training recipe. The defaults are the paper's (section 5.1)."""
 
-    stages: tuple = _setting(
+    stages: tuple = setting(
         STAGES[:2],
         "stages to run, in order; a finished stage is skipped; couple needs data of people who overlap",
         STAGES,
     )
-    batch_size: int = _setting(10, "crops in a global batch; stage couple: two a pair", above=0)
-    base_epochs: int = _setting(30, "epochs of stage base", above=0)
-    opec_epochs: int = _setting(30, "epochs of stage opec", above=0)
-    couple_epochs: int = _setting(30, "epochs of stage couple", above=0)
-    context_epochs: int = _setting(
+    batch_size: int = setting(10, "crops in a global batch; stage couple: two a pair", above=0)
+    base_epochs: int = setting(30, "epochs of stage base", above=0)
+    opec_epochs: int = setting(30, "epochs of stage opec", above=0)
+    couple_epochs: int = setting(30, "epochs of stage couple", above=0)
+    context_epochs: int = setting(
         20,
-        "with --body_context or --couple_context: epochs for which the context learns alone, from poses that are kept, "
-        "before the last epoch of its stage",
+        "with --body_context or --couple_context: epochs for which the context learns alone, at half of its stage's "
+        "learning rate, from poses that are kept, before the last epoch of its stage",
         above=0,
     )
-    context_passes: int = _setting(
+    context_passes: int = setting(
         2, "times that everybody's pose is kept for it, each time of another augmented crop", above=0
     )
-    steps_per_epoch: int = _setting(0, "steps in an epoch; 0: once through the data", at_least=0)
-    learning_rate: float = _setting(
+    steps_per_epoch: int = setting(0, "steps in an epoch; 0: once through the data", at_least=0)
+    learning_rate: float = setting(
         1e-3, "Adam's rate at the start; it follows a cosine to 0 over the stage", above=0
     )
-    warmup_steps: int = _setting(0, "steps over which the rate rises linearly from 0 before the cosine", at_least=0)
-    gradient_clip_norm: float = _setting(0.0, "gradients are clipped to this global norm; 0: not clipped", at_least=0)
-    weight_decay: float = _setting(0.0, "decoupled weight decay (AdamW) of kernels; 0: plain Adam", at_least=0)
-    freeze_base: bool = _setting(False, "the stages after base leave its weights and BatchNorm statistics as they are")
-    freeze_opec: bool = _setting(True, "stage couple leaves OPEC-Net, base included, as it is")
-    base_rate_factor: float = _setting(
+    warmup_steps: int = setting(0, "steps over which the rate rises linearly from 0 before the cosine", at_least=0)
+    gradient_clip_norm: float = setting(0.0, "gradients are clipped to this global norm; 0: not clipped", at_least=0)
+    weight_decay: float = setting(0.0, "decoupled weight decay (AdamW) of kernels; 0: plain Adam", at_least=0)
+    freeze_base: bool = setting(False, "the stages after base leave its weights and BatchNorm statistics as they are")
+    freeze_opec: bool = setting(True, "stage couple leaves OPEC-Net, base included, as it is")
+    base_rate_factor: float = setting(
         1.0, "stages opec and couple train the base at this multiple of the learning rate", at_least=0
     )
-    pose_loss_weights: tuple = _setting((0.3, 0.5, 1.0), "lambda_1, lambda_2, lambda_3 of eq. 3", at_least=0)
-    oks_loss_share: float = _setting(
+    pose_loss_weights: tuple = setting((0.3, 0.5, 1.0), "lambda_1, lambda_2, lambda_3 of eq. 3", at_least=0)
+    oks_loss_share: float = setting(
         0.0, "share a of 1 - OKS in the pose losses (1 - a) L1 + a (1 - OKS); 0: eq. 3 as it is", at_least=0, at_most=1
     )
-    heatmap_loss_weight: float = _setting(
+    heatmap_loss_weight: float = setting(
         1.0, "weight of the base's heatmap loss kept beside eq. 3 in stage opec", at_least=0
     )
-    visibility_loss_weight: float = _setting(
+    visibility_loss_weight: float = setting(
         1.0, "weight of the visibility's cross entropy, which trains its head and nothing else", at_least=0
     )
-    heatmap_sigma: float = _setting(2.0, "standard deviation of the Gaussian target, heatmap cells", above=0)
-    interference_weight: float = _setting(
+    heatmap_sigma: float = setting(2.0, "standard deviation of the Gaussian target, heatmap cells", above=0)
+    interference_weight: float = setting(
         0.0,
         "mu of the joint-candidate loss: the base's heatmap target is T + mu C, C the joints of the same kind of other "
         "people in the crop (CrowdPose, AlphaPose+: 0.5); 0: T alone",
         at_least=0,
     )
-    precision: str = _setting(
+    precision: str = setting(
         "float32", "Keras mixed precision policy", ("float32", "mixed_float16", "mixed_bfloat16")
     )
-    jit_compile: str = _setting(
-        "auto", "XLA for the training step; auto: where a GPU is present", ("auto", "on", "off")
+    jit_compile: str = setting(
+        "auto", "XLA for the training step; auto: on a single GPU", ("auto", "on", "off")
     )
-    strategy: str = _setting(
+    strategy: str = setting(
         "one", "tf.distribute strategy; multi_worker reads TF_CONFIG", ("one", "mirrored", "multi_worker")
     )
-    seed: int = _setting(0, "seed of initial weights, data order and augmentation", at_least=0)
-    base_weights: str = _setting("", "weights file (.weights.h5) that stage base, or opec without it, starts from")
-    validation_people: int = _setting(
+    seed: int = setting(0, "seed of initial weights, data order and augmentation", at_least=0)
+    base_weights: str = setting("", "weights file (.weights.h5) that stage base, or opec without it, starts from")
+    validation_people: int = setting(
         0, "people of the validation split scored after each epoch; 0: all", at_least=0
     )
 
@@ -325,57 +279,64 @@ class TrainConfig(_Checked):
         super().__post_init__()
         in_order = tuple(stage for stage in STAGES if stage in self.stages)
         if self.stages != in_order or not in_order:
-            given, known = _as_flag(self.stages), _as_flag(STAGES)
+            given, known = as_flag(self.stages), as_flag(STAGES)
             raise UserError(f"--stages={given} must be one or more of {known}, in that order")
-        _check_length("pose_loss_weights", self.pose_loss_weights, 3)
+        if "couple" in self.stages and self.batch_size % 2:
+            raise UserError(f"--batch_size={self.batch_size} must be even, since stage couple trains on pairs")
+        check_length("pose_loss_weights", self.pose_loss_weights, 3)
 
 
 @dataclasses.dataclass(frozen=True)
-class InferenceConfig(_Checked):
+class InferenceConfig(Checked):
     """How a trained model is run and scored."""
 
-    protocol: str = _setting("crowdpose12", "scoring rules", ("coco", "crowdpose", "crowdpose12", "ochuman", "ocpose"))
-    flip_test: bool = _setting(False, "average the heatmaps and poses with those of the mirrored crop")
-    peak_refinement: str = _setting("dark", "sub-pixel rule for the base's heatmap peaks", ("none", "quarter", "dark"))
-    inference_batch_size: int = _setting(32, "crops in a batch", above=0)
-    pose_nms: str = _setting(
+    protocol: str = setting("crowdpose12", "scoring rules", ("coco", "crowdpose", "crowdpose12", "ochuman", "ocpose"))
+    flip_test: bool = setting(False, "average the heatmaps and poses with those of the mirrored crop")
+    peak_refinement: str = setting("dark", "sub-pixel rule for the base's heatmap peaks", ("none", "quarter", "dark"))
+    peak_smoothing: float = setting(
+        2.0,
+        "standard deviation of the Gaussian that --peak_refinement=dark smooths heatmaps with, cells; 0: it does not",
+        at_least=0,
+    )
+    inference_batch_size: int = setting(32, "crops in a batch", above=0)
+    pose_nms: str = setting(
         "oks",
         "which detected people of an image are one: oks: by --nms_oks; parametric: by RMPE's pose distance, and their "
         "poses are merged; detected boxes only",
         ("oks", "parametric"),
     )
-    nms_oks: float = _setting(
+    nms_oks: float = setting(
         0.9,
         "of two detected people of one image whose OKS exceeds this the weaker is dropped; detected boxes only",
         above=0,
         at_most=1,
     )
-    association: bool = _setting(
+    association: bool = setting(
         False, "also assign the base's joint candidates to all people of an image at once (AlphaPose+)"
     )
-    association_candidates: int = _setting(
+    association_candidates: int = setting(
         4, "peaks of each heatmap that association chooses from", above=0, at_most=20
     )
-    association_radius: float = _setting(
+    association_radius: float = setting(
         1.0, "peaks of different people nearer than this times sigma sqrt(area) are one joint", at_least=0
     )
 
 
 @dataclasses.dataclass(frozen=True)
-class DetectorConfig(_Checked):
+class DetectorConfig(Checked):
     """How people are found in pictures for which nobody gives boxes."""
 
-    detector_score: float = _setting(
+    detector_score: float = setting(
         0.3,
         "a detector's boxes of a lower score are left out; Darknet's networks give none below 0.2, HOG's scores lie in "
         "0.5..1",
         at_least=0,
         at_most=1,
     )
-    detector_nms_iou: float = _setting(
+    detector_nms_iou: float = setting(
         0.6, "of two boxes of a detector whose IoU exceeds this the weaker is dropped", at_least=0, at_most=1
     )
-    person_class: int = _setting(0, "which of the classes of a detector's network is a person; COCO's: 0", at_least=0)
+    person_class: int = setting(0, "which of the classes of a detector's network is a person; COCO's: 0", at_least=0)
 
 
 def to_json(*configs):

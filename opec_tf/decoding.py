@@ -11,17 +11,17 @@ from opec_tf import geometry
 
 REFINEMENTS = ("none", "quarter", "dark")
 
-# DARK smooths with the Gaussian the training targets are drawn with (TrainConfig.heatmap_sigma), here cut at 3 sigma.
-_SMOOTHING_SIGMA = 2.0
-_SMOOTHING_RADIUS = 6
-# Nearer to the map's border than this (cells) the smoothing would miss enough of a joint's Gaussian to pull the peak
-# inwards by more than a tenth of a cell; there the map is taken as it is.
-_SMOOTHING_BORDER = 4
+# DARK's smoothing: a Gaussian of this standard deviation (cells), as the training targets have by default.
+_SMOOTHING = 2.0
+# In standard deviations: where that Gaussian is cut; and how near to the map's border it would miss so much of a
+# joint's Gaussian that the peak moves inwards by more than a tenth of a cell; there the map is taken as it is.
+_SMOOTHING_RADIUS = 3
+_SMOOTHING_BORDER = 2
 # The logarithm needs positive values; a network's heatmap may fall slightly below zero.
 _SMALLEST = 1e-10
 
 
-def decode_peaks(heatmaps, refinement):
+def decode_peaks(heatmaps, refinement, smoothing=_SMOOTHING):
     """The peak of each heatmap and its value.
 
     Args:
@@ -31,6 +31,7 @@ def decode_peaks(heatmaps, refinement):
         cell lies). "dark": the maximum of the quadratic that fits the logarithm of the smoothed map around the cell
         (Zhang et al., Distribution-Aware Coordinate Representation, CVPR 2020), at most one cell away; exact for a
         Gaussian. Where the logarithm has no maximum there, as in a flat map, it is the centre of the cell.
+      smoothing: standard deviation of the Gaussian that "dark" smooths with, cells; 0: the map is taken as it is.
 
     Returns:
       points: float32 [B, K, 2], (x, y) normalised as ``geometry`` has it.
@@ -41,15 +42,15 @@ def decode_peaks(heatmaps, refinement):
     maps = _joints_first(heatmaps)
     index = tf.argmax(maps, axis=-1, output_type=tf.int32)
     cell = tf.stack([index % width, index // width], axis=-1)
-    return _refine(heatmaps, cell, refinement), tf.reduce_max(maps, axis=-1)
+    return _refine(heatmaps, cell, refinement, smoothing), tf.reduce_max(maps, axis=-1)
 
 
-def decode_candidates(heatmaps, refinement, count, threshold=0.1):
+def decode_candidates(heatmaps, refinement, count, threshold=0.1, smoothing=_SMOOTHING):
     """The highest local maxima of each heatmap, to the fraction of a cell: where a joint may be, if not at its peak.
 
     Args:
       heatmaps: [B, h, w, K], as for ``decode_peaks``.
-      refinement: sub-cell rule, see ``decode_peaks``.
+      refinement, smoothing: sub-cell rule, see ``decode_peaks``.
       count: M, candidates of each joint.
       threshold: values up to which a maximum counts as none. The highest is a candidate whatever its value.
 
@@ -60,9 +61,9 @@ def decode_candidates(heatmaps, refinement, count, threshold=0.1):
     """
     heatmaps = tf.cast(heatmaps, tf.float32)
     # The highest cell, not the highest positive maximum: the same pose as decode_peaks, also of an empty heatmap.
-    peaks, highest = decode_peaks(heatmaps, refinement)
+    peaks, highest = decode_peaks(heatmaps, refinement, smoothing)
     cell, scores = local_maxima(heatmaps, count)
-    points = _refine(heatmaps, cell, refinement)[:, :, 1:]
+    points = _refine(heatmaps, cell, refinement, smoothing)[:, :, 1:]
     exists = scores[:, :, 1:] > threshold
     points = tf.where(exists[..., None], points, peaks[:, :, None])
     scores = tf.where(exists, scores[:, :, 1:], 0.0)
@@ -87,7 +88,7 @@ def local_maxima(heatmaps, count):
     return tf.stack([index % width, index // width], axis=-1), heights
 
 
-def _refine(heatmaps, cell, refinement):
+def _refine(heatmaps, cell, refinement, smoothing):
     """Cells int32 [B, K, ..., 2] of the maps [B, h, w, K] -> normalised points, by a rule of ``REFINEMENTS``."""
     size = tuple(heatmaps.shape[1:3])
     if refinement == "none":
@@ -95,7 +96,7 @@ def _refine(heatmaps, cell, refinement):
     elif refinement == "quarter":
         offset = _quarter_offset(_joints_first(heatmaps), cell, size)
     elif refinement == "dark":
-        offset = _dark_offset(_joints_first(heatmaps), _joints_first(_smooth(heatmaps)), cell, size)
+        offset = _dark_offset(heatmaps, cell, size, smoothing)
     else:
         raise ValueError(f"refinement {refinement!r} is not one of {REFINEMENTS}")
     return geometry.normalize(tf.cast(cell, tf.float32) + offset, size)
@@ -131,14 +132,17 @@ def _quarter_offset(maps, cell, size):
     return tf.where(cell == inner, 0.25 * tf.sign(slope), 0.0)
 
 
-def _dark_offset(maps, smoothed, cell, size):
+def _dark_offset(heatmaps, cell, size, smoothing):
     """[B, K, ..., 2] offset in cells, each of its parts within -1 .. 1."""
     height, width = size
     # At the border the expansion starts one cell further in: for a Gaussian the logarithm is the same quadratic.
     center = _inner_cell(cell, size)
-    to_border = tf.minimum(cell, tf.constant([width - 1, height - 1]) - cell)
-    near_border = tf.reduce_min(to_border, axis=-1)[..., None, None] < _SMOOTHING_BORDER
-    patch = tf.where(near_border, _patches(maps, center, width), _patches(smoothed, center, width))
+    patch = _patches(_joints_first(heatmaps), center, width)
+    if smoothing:
+        to_border = tf.minimum(cell, tf.constant([width - 1, height - 1]) - cell)
+        near_border = tf.reduce_min(to_border, axis=-1)[..., None, None] < round(_SMOOTHING_BORDER * smoothing)
+        smoothed = _patches(_joints_first(_smooth(heatmaps, smoothing)), center, width)
+        patch = tf.where(near_border, patch, smoothed)
     log = tf.math.log(tf.maximum(patch, _SMALLEST))
 
     dx = (log[..., 1, 2] - log[..., 1, 0]) / 2.0
@@ -154,10 +158,10 @@ def _dark_offset(maps, smoothed, cell, size):
     return tf.where(has_maximum[..., None], tf.clip_by_value(offset, -1.0, 1.0), 0.0)
 
 
-def _smooth(heatmaps):
-    """Gaussian smoothing of [B, h, w, K], zero outside."""
-    joints = heatmaps.shape[-1]
-    taps = np.exp(-0.5 * (np.arange(-_SMOOTHING_RADIUS, _SMOOTHING_RADIUS + 1) / _SMOOTHING_SIGMA) ** 2)
+def _smooth(heatmaps, sigma):
+    """Gaussian smoothing of [B, h, w, K] by ``sigma`` cells, zero outside."""
+    joints, radius = heatmaps.shape[-1], round(_SMOOTHING_RADIUS * sigma)
+    taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     kernel = tf.constant(np.tile((taps / taps.sum())[:, None, None, None], [1, 1, joints, 1]), tf.float32)
     heatmaps = tf.nn.depthwise_conv2d(heatmaps, kernel, [1, 1, 1, 1], "SAME")
     return tf.nn.depthwise_conv2d(heatmaps, tf.transpose(kernel, [1, 0, 2, 3]), [1, 1, 1, 1], "SAME")

@@ -81,7 +81,7 @@ def estimate_crops(
     mirrored = images.mirror(crops, crop_offset) if inference_config.flip_test else None
     outputs = _forward(model, crops, crop_to_image, partner, given, skeleton, mirrored)
     heatmaps = outputs["base_heatmaps"]
-    peaks, scores = decoding.decode_peaks(heatmaps, inference_config.peak_refinement)
+    peaks, scores = decoding.decode_peaks(heatmaps, inference_config.peak_refinement, inference_config.peak_smoothing)
     poses = {PEAK: peaks, **{name: outputs[output] for name, output in _POSE_OUTPUTS.items() if output in outputs}}
     poses = {name: geometry.normalized_to_image(crop_to_image, pose, crop_size) for name, pose in poses.items()}
     candidates = None
@@ -93,7 +93,10 @@ def estimate_crops(
 def _candidates(heatmaps, crop_to_image, crop_size, inference_config):
     """Heatmaps [B, h, w, K] -> joint candidates [B, K, M, 3], (x, y, score), image pixels."""
     points, scores = decoding.decode_candidates(
-        heatmaps, inference_config.peak_refinement, inference_config.association_candidates
+        heatmaps,
+        inference_config.peak_refinement,
+        inference_config.association_candidates,
+        smoothing=inference_config.peak_smoothing,
     )
     points = geometry.normalized_to_image(crop_to_image[:, None], points, crop_size)
     return tf.concat([points, tf.clip_by_value(scores, 0.0, 1.0)[..., None]], axis=-1)

@@ -18,7 +18,7 @@ MAX_LINES = 400
 # The parts of the package (a module or folder beside opec_tf/__init__.py), by layer. A module that runs as a command,
 # known by its `if __name__ == "__main__"`, is a tool; anything else has to be entered here.
 LAYER_OF_PART = {
-    **dict.fromkeys(("config", "errors", "files", "skeletons", "geometry", "losses", "images"), "leaf"),
+    **dict.fromkeys(("config", "settings", "errors", "files", "skeletons", "geometry", "losses", "images"), "leaf"),
     **dict.fromkeys(("boxes", "decoding", "evaluation", "records", "progress", "drawing", "plots"), "leaf"),
     **dict.fromkeys(("association", "pose_nms"), "leaf"),
     **dict.fromkeys(("serving_api", "pose_client", "checkpoints"), "leaf"),

@@ -14,9 +14,9 @@ def render(points, sigma=2.0, size=SIZE):
     return np.stack(maps, -1)[None].astype(np.float32)
 
 
-def decode(heatmaps, refinement):
+def decode(heatmaps, refinement, **settings):
     """Peaks in cells [K, 2] and scores [K] of the first example."""
-    points, scores = decoding.decode_peaks(tf.constant(heatmaps), refinement)
+    points, scores = decoding.decode_peaks(tf.constant(heatmaps), refinement, **settings)
     return geometry.denormalize(points, heatmaps.shape[1:3]).numpy()[0], scores.numpy()[0]
 
 
@@ -44,6 +44,20 @@ def test_dark_recovers_sub_cell_positions(points, sigma):
     found, scores = decode(render(points, sigma), "dark")
     assert np.abs(found - points).max() < 0.02
     np.testing.assert_array_equal(scores, decode(render(points, sigma), "none")[1])
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3, 1.0, 1.5])
+def test_dark_recovers_sub_cell_positions_whatever_it_smooths_by(points, smoothing):
+    found, _ = decode(render(points, 1.5), "dark", smoothing=smoothing)
+    assert np.abs(found - points).max() < 0.02
+
+
+def test_smoothing_moves_a_peak_towards_its_neighbour():
+    """Two people's joints two and a half cells apart: the less is smoothed the nearer to itself the higher is found."""
+    heatmaps = render([[6.0, 9.0]], 1.0) + 0.6 * render([[8.5, 9.0]], 1.0)
+    found = [decode(heatmaps, "dark", smoothing=sigma)[0][0] for sigma in (0.0, 1.0, 2.0)]
+    np.testing.assert_allclose([y for _, y in found], 9.0, atol=0.01)
+    assert 6.0 < found[0][0] < found[1][0] - 0.05 < found[2][0] - 0.1
 
 
 def test_dark_near_and_at_the_border():

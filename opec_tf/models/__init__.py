@@ -3,7 +3,6 @@
 import tensorflow as tf
 
 from opec_tf import skeletons
-from opec_tf.errors import UserError
 from opec_tf.models.context import CONTEXT_LAYERS, split_at_context
 from opec_tf.models.couple_net import COUPLE_OUTPUTS, couple_net
 from opec_tf.models.opec_net import GIVEN_OUTPUT, POSE_OUTPUTS, VISIBILITY_OUTPUT, integral_net, opec_net
@@ -37,8 +36,6 @@ def build_base(config):
 def build_opec_net(config):
     """OPEC-Net with its base; see ``opec_net.opec_net`` for the outputs (``integral_net`` without refinement)."""
     if not config.refinement:
-        if config.initial_pose == "given":
-            raise UserError("a given initial pose is refined by OPEC-Net's graph, which --norefinement leaves out")
         return integral_net(_backbone(config))
     return opec_net(
         _backbone(config),
@@ -62,13 +59,7 @@ def build_opec_net(config):
 
 
 def build_couple_net(config):
-    """The CoupleGraph with its OPEC-Net as layer "opec_net"; see ``couple_net.couple_net`` for inputs and outputs.
-
-    Raises:
-      UserError: the OPEC-Net has no graph.
-    """
-    if not config.refinement:
-        raise UserError("stage couple refines the poses of OPEC-Net's graph; train it with --refinement")
+    """The CoupleGraph with its OPEC-Net as layer "opec_net"; see ``couple_net.couple_net`` for inputs and outputs."""
     return couple_net(
         build_opec_net(config),
         adjacency=skeletons.SKELETONS[config.skeleton].couple_adjacency,
