@@ -33,17 +33,17 @@ absl_flags.DEFINE_bool("report_only", False, "train and score nothing, write tab
 
 def main():
     options = flags.FLAGS
-    names = list(rows.ROWS) if options.rows == ["all"] else options.rows
-    rows.check(names)
     root = pathlib.Path(options.output_dir)
-    model_config, train_config = flags.read(ModelConfig), flags.read(TrainConfig)
     if not options.report_only:
+        model_config, train_config = flags.read(ModelConfig), flags.read(TrainConfig)
+        names = rows.available(model_config, train_config) if options.rows == ["all"] else options.rows
+        rows.check(names)
         study = runs.Study(
             files.make_folder(root), model_config, flags.read(DataConfig), train_config, flags.read(InferenceConfig),
             heldout_data=tuple(options.heldout_data), initial_poses=options.initial_poses,
         )  # fmt: skip
         runs.run(study, names, _seeds(options.seeds), announce=lambda line: print(line, flush=True))
-    print(tables.write(root, model_config, train_config))
+    print(tables.write(root))
 
 
 def _seeds(texts):
@@ -53,4 +53,4 @@ def _seeds(texts):
 
 
 if __name__ == "__main__":
-    cli.run(main, __doc__)
+    cli.run(main, __doc__, resumes=True)

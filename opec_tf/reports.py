@@ -2,13 +2,14 @@
 
 import dataclasses
 import logging
+import pathlib
 
 import numpy as np
 import tensorflow as tf
 
 from opec_tf import detection, detectors, drawing, files, given_poses, images, inference, plots, prediction, skeletons
 from opec_tf.config import DetectorConfig
-from opec_tf.data.annotations import load_all
+from opec_tf.data.annotations import load_all, require_one
 from opec_tf.detectors import detections_file
 from opec_tf.errors import UserError
 from opec_tf.evaluation import coco_eval, predictions, visibility
@@ -20,6 +21,8 @@ _TABLE_KEYS = (
     "AP", "AP50", "AP75", "AP80", "AP90", "AR", "AP_easy", "AP_medium", "AP_hard",
     "vis50", "vis75", "vis90", "inv50", "inv75", "inv90", "swap",
 )  # fmt: skip
+# What an evaluation leaves in its folder, metrics.json apart.
+_RESULTS = ("predictions_*.json", "occlusion.json", "occlusion_curves.png", "reliability.*", "contact_sheet.jpg")
 _SHEET_IMAGES = 12
 _SHEET_CELL = (330, 330)
 
@@ -30,6 +33,8 @@ def evaluate(
     hidden_score=prediction.DrawingStyle.hidden_score,
 ):  # fmt: skip
     """Scores the model of a workdir on a split and writes COCO results, drawings and, last of all, metrics.json.
+
+    The results of an earlier evaluation in the folder give way to the new ones, all together.
 
     With annotated boxes it is known whose pose each is: the swap rate joins the metrics, and accuracy by level of
     occlusion goes to occlusion.json and occlusion_curves.png. What the model says of visibility is scored among the
@@ -59,6 +64,8 @@ def evaluate(
     skeleton = skeletons.SKELETONS[workdir.read_model_config(root).skeleton]
     output_dir = files.make_folder(output_dir)
     sources, protocol = getattr(data_config, f"{split}_data"), inference_config.protocol
+    if initial_poses or not (boxes == "gt" or detectors.is_detector(boxes)):
+        require_one(sources, split, f"--initial_poses={initial_poses}" if initial_poses else f"--boxes={boxes}")
     annotations = load_all(sources, data_config.data_root, coco_eval.PROTOCOLS[protocol].skeleton)
     coco_eval.evaluate(
         annotations, predictions.empty(skeleton.num_joints), protocol, f"{root} (skeleton {skeleton.name})"
@@ -78,11 +85,11 @@ def evaluate(
     _check_skipped(estimates, annotations.num_images)
     metrics = score(estimates, annotations, protocol)
     settings = {
-        "workdir": str(root), "stage": stage, "split": split, "data": list(sources), "boxes": boxes,
-        "initial_poses": initial_poses,
-        "people": len(people.boxes), "images_skipped": len(estimates.skipped),
-        "box_margin": box_margin, **dataclasses.asdict(inference_config),
+        "workdir": str(root), "stage": stage, "split": split, "data_root": data_config.data_root,
+        "data": list(sources), "boxes": boxes, "initial_poses": initial_poses, "people": len(people.boxes),
+        "images_skipped": len(estimates.skipped), "box_margin": box_margin, **dataclasses.asdict(inference_config),
     }  # fmt: skip
+    _remove_results(output_dir, but=boxes)
     if boxes == "gt":
         levels = score_by_occlusion(estimates, annotations, protocol)
         for name, row in metrics.items():
@@ -106,6 +113,14 @@ def _people(boxes, annotations, skeleton, output_dir, detector_config, strict):
         detector, boxes = detectors.make(boxes, detector_config), output_dir / "detections.json"
         detections_file.write(boxes, detector, annotations.image_paths, annotations.image_ids, strict)
     return detection.read(boxes, annotations.image_ids, annotations.image_paths.tolist(), skeleton)
+
+
+def _remove_results(output_dir, but):
+    """Deletes an earlier evaluation's files but one, metrics.json first: a folder that has it is complete."""
+    for pattern in ("metrics.json", *_RESULTS):
+        for path in output_dir.glob(pattern):
+            if path.resolve() != pathlib.Path(but).resolve():
+                path.unlink()
 
 
 def annotated_boxes(annotations, skeleton):

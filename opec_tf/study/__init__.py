@@ -6,6 +6,7 @@
   ROOT/base/evaluation_SPLIT/     its scores: the table's first row
   ROOT/ROW/seedN/                 workdir of a run
   ROOT/ROW/seedN/evaluation_SPLIT/
+  ROOT/config.json                the settings that all rows share
   ROOT/ablation.csv               a line a row, seed, split and pose
   ROOT/ablation.md, ablation.png  mean and spread over the seeds
 

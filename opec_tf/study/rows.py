@@ -68,10 +68,18 @@ def resolve(name, model_config, train_config):
     _, overrides = ROWS[name]
     of_model = {field.name for field in dataclasses.fields(ModelConfig)} & set(overrides)
     of_training = {"stages": ("opec",), **{key: overrides[key] for key in overrides if key not in of_model}}
-    return (
-        dataclasses.replace(model_config, **{key: overrides[key] for key in of_model}),
-        dataclasses.replace(train_config, **of_training),
-    )
+    try:
+        return (
+            dataclasses.replace(model_config, **{key: overrides[key] for key in of_model}),
+            dataclasses.replace(train_config, **of_training),
+        )
+    except UserError as error:
+        raise UserError(f"--rows={name}: {error}") from error
+
+
+def available(model_config, train_config):
+    """The rows that the settings allow, which all rows share."""
+    return [name for name in ROWS if _settings(name, model_config, train_config)]
 
 
 def runs(names, model_config, train_config):

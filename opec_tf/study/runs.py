@@ -12,7 +12,7 @@ from typing import Optional
 
 import tensorflow as tf
 
-from opec_tf import config, files, given_poses, reports, skeletons
+from opec_tf import config, files, given_poses, models, reports, skeletons
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.data import annotations
 from opec_tf.errors import UserError
@@ -20,10 +20,11 @@ from opec_tf.evaluation import coco_eval
 from opec_tf.study import rows, tables
 from opec_tf.training import loop, workdir
 
-# What may differ between the runs of a table: where and how they are run, not what they are.
+# What may differ between the runs of a table: where and how they are run and scored, not what they are. The protocol
+# is compared, since it says which epoch is the best.
 _NOT_COMPARED = (
-    "stages", "base_weights", "jit_compile", "strategy", "data_root", "val_data", "test_data", "strict",
-    *(field.name for field in dataclasses.fields(InferenceConfig)),
+    "stages", "base_weights", "jit_compile", "strategy", "test_data", "strict",
+    *({field.name for field in dataclasses.fields(InferenceConfig)} - {"protocol"}),
 )  # fmt: skip
 
 
@@ -70,6 +71,9 @@ def run(study, names, seeds, announce):
     """
     names = dict.fromkeys(rows.runs(names, study.model_config, study.train_config).values())
     _check_data(study)
+    _check_runs(study)
+    settings = study.model_config, study.data_config, study.train_config, study.inference_config
+    files.write_text(study.root / "config.json", config.to_json(*settings))
     started = time.monotonic()
     base = prepare_base(study)
     pending = [(name, seed) for seed in seeds for name in names]
@@ -80,7 +84,7 @@ def run(study, names, seeds, announce):
         begun = time.monotonic()
         if train_and_score(study, name, seed, base):
             trained_seconds.append(time.monotonic() - begun)
-        tables.write(study.root, study.model_config, study.train_config)
+        tables.write(study.root)
 
 
 def _time(started, trained_seconds, pending, number):
@@ -105,7 +109,8 @@ def prepare_base(study):
     """
     root = study.root / "base"
     folder, given = workdir.stage_folder(root, "base"), study.train_config.base_weights
-    if folder.finished and given and not filecmp.cmp(given, folder.best_weights, shallow=False):
+    is_there = folder.finished and os.path.exists(given)
+    if is_there and not filecmp.cmp(given, folder.best_weights, shallow=False):
         raise UserError(
             f"{folder.best_weights}: is another base than --base_weights={given}; choose another --output_dir or leave "
             "the flag out"
@@ -147,17 +152,16 @@ def train_and_score(study, name, seed, base):
       whether there was anything left to train.
 
     Raises:
-      UserError: as ``training.loop.train``, or the run was trained with other settings.
+      UserError: as ``training.loop.train``.
     """
     root = run_folder(study.root, name, seed)
     shared = dataclasses.replace(study.train_config, seed=seed, base_weights=str(base))
     model_config, train_config = rows.resolve(name, study.model_config, shared)
+    workdir.start(root, model_config)
     for other, stages in rows.with_shared_stages(name, study.model_config, shared).items():
         for stage in set(stages) & set(train_config.stages):
             _copy_stage(run_folder(study.root, other, seed), root, stage)
     folders = [workdir.stage_folder(root, stage) for stage in train_config.stages]
-    for folder in folders:
-        _check_settings(folder, model_config, study.data_config, train_config)
     unfinished = not all(folder.finished for folder in folders)
     if unfinished:
         loop.train(root, model_config, study.data_config, train_config, study.inference_config)
@@ -183,18 +187,35 @@ def _copy_stage(source, target, stage):
     partial.rename(missing.path)
 
 
-def _check_settings(folder, *configs):
+def _check_runs(study):
+    """Raises a ``UserError`` where the folder has runs, of whichever row, that were begun with other settings."""
+    if not study.train_config.base_weights:
+        _check_settings(study, workdir.stage_folder(study.root / tables.BASE, "base"), study.model_config)
+    for name in rows.ROWS:
+        for seed in tables.seeds(study.root, name):
+            shared = dataclasses.replace(study.train_config, seed=seed)
+            model_config, train_config = rows.resolve(name, study.model_config, shared)
+            for stage in train_config.stages:
+                folder = workdir.stage_folder(run_folder(study.root, name, seed), stage)
+                _check_settings(study, folder, model_config, train_config)
+
+
+def _check_settings(study, folder, model_config, train_config=None):
     """A stage that was begun with other settings belongs into another table."""
     if not folder.config.exists():
         return
-    begun_with, now = files.read_json(folder.config), json.loads(config.to_json(*configs))
-    stage = folder.path.name
-    other_stages = {f"{other}_epochs" for other in config.STAGES} - {f"{stage}_epochs"}
-    other_stages.update(() if stage == "couple" else rows.COUPLE_FIELDS)
+    train_config = train_config or study.train_config
+    now = json.loads(config.to_json(model_config, study.data_config, train_config, study.inference_config))
+    begun_with, stage = files.read_json(folder.config), folder.path.name
+    ignored = {*_NOT_COMPARED, *(f"{other}_epochs" for other in config.STAGES if other != stage)}
+    if stage != "couple":
+        ignored.update(rows.COUPLE_FIELDS)
+    if stage == "base":
+        ignored.update({field.name for field in dataclasses.fields(ModelConfig)} - models.BASE_SETTINGS)
     differing = [
         f"{name}={begun_with[name]} (now {value})"
         for name, value in now.items()
-        if name not in other_stages.union(_NOT_COMPARED) and name in begun_with and begun_with[name] != value
+        if name not in ignored and name in begun_with and begun_with[name] != value
     ]
     if differing:
         raise UserError(
@@ -209,6 +230,8 @@ def _check_data(study):
     if given != bool(study.initial_poses) or (given and study.heldout_data):
         raise UserError("--initial_pose=given and --initial_poses=POSES.json go together, without --heldout_data")
     skeleton = coco_eval.PROTOCOLS[study.inference_config.protocol].skeleton
+    if given:
+        annotations.require_one(study.data_config.test_data, "test", f"--initial_poses={study.initial_poses}")
     for data_config in study.splits.values():
         people = annotations.load_all(data_config.test_data, data_config.data_root, skeleton)
     if given:
@@ -235,6 +258,10 @@ def _is_scored(folder, stage_folder, data_config, inference_config, initial_pose
     if not path.exists() or path.stat().st_mtime < stage_folder.best_weights.stat().st_mtime:
         return False
     measured = files.read_json(path)["settings"]
-    settings = {"data": data_config.test_data, "initial_poses": initial_poses, **dataclasses.asdict(inference_config)}
+    settings = {
+        "stage": stage_folder.path.name, "data_root": data_config.data_root, "data": data_config.test_data,
+        "boxes": initial_poses or "gt", "initial_poses": initial_poses, "box_margin": data_config.box_margin,
+        **dataclasses.asdict(inference_config),
+    }  # fmt: skip
     expected = json.loads(json.dumps(settings))
-    return all(measured.get(name) == value for name, value in expected.items())
+    return all(measured.get(name, value) == value for name, value in expected.items())

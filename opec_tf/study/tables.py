@@ -3,13 +3,15 @@
 import csv
 import dataclasses
 import io
+import logging
 import pathlib
 import re
 from typing import Optional
 
 import numpy as np
 
-from opec_tf import files, models, plots
+from opec_tf import config, files, models, plots
+from opec_tf.config import InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.errors import UserError
 from opec_tf.study import rows
 
@@ -18,6 +20,10 @@ BASE = "base"
 _STARTS = {BASE: "base: heatmap peak", models.GIVEN_OUTPUT: "given: the poses that are refined"}
 _COLUMNS = ("AP", "AP50", "AP75", "vis75", "inv75", "swap")
 _GAINS = ("AP", "inv75")
+# What the scores of one table have in common.
+_SAME_SETTINGS = (
+    "data_root", "data", *(field.name for field in dataclasses.fields(InferenceConfig)),
+)  # fmt: skip
 _SPLIT_TITLES = {
     "test": "Test split",
     "heldout": "Held-out data: the same checkpoints on what they never trained on",
@@ -51,31 +57,36 @@ class Result:
 def collect(root):
     """All finished runs of a study's folder: a list of ``Result``, the base first, then by row and seed."""
     root = pathlib.Path(root)
-    results = _results(root / BASE, BASE, None)
-    for name in rows.ROWS:
-        seeds = [re.fullmatch(r"seed(\d+)", path.name) for path in (root / name).glob("seed*")]
-        for seed in sorted(int(match[1]) for match in seeds if match):
-            results += _results(root / name / f"seed{seed}", name, seed)
-    return results
-
-
-def _results(folder, row, seed):
-    """The scores in one run's folder, a ``Result`` a split."""
-    results = []
-    for split in _SPLIT_TITLES:
-        path = folder / f"evaluation_{split}" / "metrics.json"
-        if path.exists():
+    folders = {(BASE, None): root / BASE}
+    folders.update({(name, seed): root / name / f"seed{seed}" for name in rows.ROWS for seed in seeds(root, name)})
+    results, settings_of_split = [], {}
+    for (row, seed), folder in folders.items():
+        for split in _SPLIT_TITLES:
+            path = folder / f"evaluation_{split}" / "metrics.json"
+            if not path.exists():
+                continue
             content = files.read_json(path)
-            results.append(Result(row, seed, split, content["poses"], tuple(content["settings"]["data"])))
+            settings = {name: content["settings"].get(name) for name in _SAME_SETTINGS}
+            if settings == settings_of_split.setdefault(split, settings):
+                results.append(Result(row, seed, split, content["poses"], tuple(settings["data"])))
+            else:
+                logging.getLogger(__name__).warning(
+                    "%s: scored with other settings than the base; left out until its row is asked for", path
+                )
     return results
 
 
-def write(root, model_config, train_config):
+def seeds(root, row):
+    """The seeds of which a row has runs in a study's folder, in order."""
+    matches = [re.fullmatch(r"seed(\d+)", path.name) for path in (pathlib.Path(root) / row).glob("seed*")]
+    return sorted(int(match[1]) for match in matches if match)
+
+
+def write(root):
     """Writes ablation.csv, ablation.md and ablation.png of all that is finished.
 
     Args:
-      root: folder of the study.
-      model_config, train_config: the settings that all rows share; they say which rows are the same run.
+      root: folder of the study; the settings in its config.json say which rows are the same run.
 
     Returns:
       the Markdown text.
@@ -86,7 +97,12 @@ def write(root, model_config, train_config):
     root, results = pathlib.Path(root), collect(root)
     if not results:
         raise UserError(f"{root}: no run is finished; leave out --report_only to train")
-    text = markdown(results, shared_rows(model_config, train_config))
+    settings = root / "config.json"
+    shared = {}
+    if settings.exists():
+        mapping = files.read_json(settings)
+        shared = shared_rows(*(config.from_mapping(kind, mapping) for kind in (ModelConfig, TrainConfig)))
+    text = markdown(results, shared)
     files.write_text(root / "ablation.csv", _csv(results))
     files.write_text(root / "ablation.md", text)
     if any(result.row != BASE for result in results):

@@ -72,14 +72,26 @@ def test_two_rows_two_seeds_then_nothing_is_done_twice(study, trained, monkeypat
     assert (study.root / "ablation.md").read_text() == text
 
 
-def test_other_settings_belong_into_another_folder(study):
+def test_other_settings_belong_into_another_folder(study, tmp_path, caplog):
     runs.run(study, ["full"], [0], announce=str)
     longer = dataclasses.replace(study, train_config=dataclasses.replace(_TRAIN, opec_epochs=2))
     with pytest.raises(UserError, match=r"full/seed0/opec: trained with other settings: opec_epochs=1 \(now 2\)"):
         runs.run(longer, ["full"], [0], announce=str)
-    # Epochs of another stage concern no run of this one.
-    longer_base = dataclasses.replace(_TRAIN, base_epochs=2)
-    runs.run(dataclasses.replace(study, train_config=longer_base), ["full"], [0], announce=str)
+    # Whichever rows are asked for: one table has one base and one recipe.
+    for changed, message in (
+        ({"opec_epochs": 2}, r"full/seed0/opec: trained with other settings: opec_epochs=1 \(now 2\)"),
+        ({"base_epochs": 2}, r"base/base: trained with other settings: base_epochs=1 \(now 2\)"),
+    ):
+        with pytest.raises(UserError, match=message):
+            other = dataclasses.replace(_TRAIN, **changed)
+            runs.run(dataclasses.replace(study, train_config=other), ["control"], [0], announce=str)
+    stick_couples.write(tmp_path / "elsewhere", num_images=2)
+    elsewhere = dataclasses.replace(study.data_config, data_root=str(tmp_path / "elsewhere"))
+    with pytest.raises(UserError, match="base/base: trained with other settings: data_root="):
+        runs.run(dataclasses.replace(study, data_config=elsewhere), ["control"], [0], announce=str)
+    # Epochs of a stage that no run has concern none.
+    more = dataclasses.replace(_TRAIN, couple_epochs=7)
+    runs.run(dataclasses.replace(study, train_config=more), ["full"], [0], announce=str)
     # What changes no run is no reason to train: it is scored anew, or besides.
     scored = study.root / "full" / "seed0" / "evaluation_test" / "metrics.json"
     before = scored.stat().st_mtime_ns
@@ -90,6 +102,23 @@ def test_other_settings_belong_into_another_folder(study):
     assert scored.stat().st_mtime_ns > before
     assert _metrics(study.root / "full" / "seed0", "heldout")["settings"]["data"] == [source]
     assert [result.split for result in tables.collect(study.root)] == ["test", "heldout"] * 2
+    # A row that is not asked for keeps its old scores, which do not belong beside the new ones.
+    runs.run(study, [], [], announce=str)
+    with caplog.at_level("WARNING"):
+        assert [(result.row, result.split) for result in tables.collect(study.root)] == [
+            ("base", "test"), ("base", "heldout"), ("full", "heldout"),
+        ]  # fmt: skip
+    assert "full/seed0/evaluation_test/metrics.json: scored with other settings than the base" in caplog.text
+
+
+def test_scores_by_hand_in_a_runs_folder_are_measured_anew(study):
+    runs.run(study, ["full"], [0], announce=str)
+    path = study.root / "full" / "seed0" / "evaluation_test" / "metrics.json"
+    metrics = json.loads(path.read_text())
+    for name, value in (("stage", "base"), ("boxes", "hog.json")):
+        path.write_text(json.dumps({**metrics, "settings": {**metrics["settings"], name: value}}))
+        runs.run(study, ["full"], [0], announce=str)
+        assert json.loads(path.read_text()) == metrics
 
 
 def test_given_base_is_copied_and_stays(study, tmp_path, trained):
@@ -105,6 +134,7 @@ def test_given_base_is_copied_and_stays(study, tmp_path, trained):
     with pytest.raises(UserError, match="is another base than --base_weights="):
         runs.run(with_base, ["full"], [0], announce=str)
     given.unlink()
+    runs.run(with_base, ["full"], [0], announce=str)  # the copy serves
     missing = dataclasses.replace(with_base, root=tmp_path / "new")
     with pytest.raises(UserError, match=r"base\.weights\.h5: does not exist"):
         runs.run(missing, ["full"], [0], announce=str)
@@ -118,6 +148,13 @@ def test_a_row_that_adds_a_stage_takes_over_the_stages_it_shares(study, trained,
     assert first.read_bytes() == second.read_bytes() and first.stat().st_ino != second.stat().st_ino
     assert trained[1:] == [study.root / "less" / "seed0", study.root / "more" / "seed0"]
     assert not list(study.root.rglob(".partial*"))
+    # The other way round nothing is left to train.
+    other = dataclasses.replace(study, root=study.root.parent / "other")
+    runs.run(other, ["more", "less"], [0], announce=str)
+    assert trained[3:] == [other.root / "base", other.root / "more" / "seed0"]
+    assert _metrics(other.root / "less" / "seed0") == _metrics(other.root / "more" / "seed0") | {
+        "settings": _metrics(other.root / "less" / "seed0")["settings"]
+    }
 
 
 def test_a_data_set_that_is_not_there_is_found_before_training(study, trained):

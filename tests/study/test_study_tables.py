@@ -6,15 +6,17 @@ import json
 import cv2
 import pytest
 
+from opec_tf import config
 from opec_tf.config import ModelConfig, TrainConfig
 from opec_tf.errors import UserError
 from opec_tf.study import rows, tables
 
 
-def _write(root, folder, poses, split="test"):
+def _write(root, folder, poses, split="test", **settings):
     path = root / folder / f"evaluation_{split}" / "metrics.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"poses": poses, "settings": {"data": [f"crowdpose:{split}.json:images"]}}))
+    settings = {"data": [f"crowdpose:{split}.json:images"], **settings}
+    path.write_text(json.dumps({"poses": poses, "settings": settings}))
 
 
 _MODEL = ModelConfig(graph_convolution="gcn")
@@ -24,6 +26,7 @@ _ROWS = {name: rows.ROWS[name] for name in ("full", "gcn", "semantic")}
 @pytest.fixture
 def study(tmp_path, monkeypatch):
     monkeypatch.setattr(rows, "ROWS", _ROWS)
+    (tmp_path / "config.json").write_text(config.to_json(_MODEL, TrainConfig(freeze_base=True)))
     _write(tmp_path, "base", {"peak": {"AP": 0.5, "vis75": 0.875, "inv75": 0.4, "swap": 0.2}})
     _write(tmp_path, "base", {"peak": {"AP": 0.45, "inv75": 0.4}}, "heldout")
     for seed, AP in ((10, 0.55), (2, 0.53), (0, 0.54)):
@@ -34,7 +37,7 @@ def study(tmp_path, monkeypatch):
 
 
 def test_markdown_by_hand(study):
-    text = tables.write(study, _MODEL, TrainConfig(freeze_base=True))
+    text = tables.write(study)
     assert text == (study / "ablation.md").read_text()
     test, heldout = ([line for line in part.splitlines() if line[:1] == "|"] for part in text.split("## ")[1:])
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in test]
@@ -55,7 +58,7 @@ def test_given_poses_are_a_row(study):
     for seed in (0, 2, 10):
         poses = {"peak": {"AP": 0.1}, "given": {"AP": 0.51, "inv75": 0.42}, "pose_3": {"AP": 0.55, "inv75": 0.4}}
         _write(study, f"full/seed{seed}", poses)
-    lines = tables.write(study, _MODEL, TrainConfig(freeze_base=True)).split("## ")[1].splitlines()
+    lines = tables.write(study).split("## ")[1].splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line[:1] == "|"]
     assert cells[3] == [
         "given: the poses that are refined", "51.00", "-", "-", "-", "42.00", "-", "+1.00", "+2.00", ""
@@ -64,7 +67,7 @@ def test_given_poses_are_a_row(study):
 
 
 def test_csv(study):
-    tables.write(study, _MODEL, TrainConfig())
+    tables.write(study)
     lines = list(csv.DictReader((study / "ablation.csv").open()))
     assert list(lines[0]) == ["row", "seed", "split", "pose", "final", "AP", "vis75", "inv75", "swap", "AP_easy"]
     assert [(line["row"], line["seed"], line["split"]) for line in lines if line["final"] == "1"] == [
@@ -78,11 +81,11 @@ def test_csv(study):
 
 
 def test_plot(study):
-    tables.write(study, _MODEL, TrainConfig())
+    tables.write(study)
     picture = cv2.imread(str(study / "ablation.png"))
     assert picture.shape[1] == 2 * 605 and picture.std() > 5
 
 
 def test_nothing_there(tmp_path):
     with pytest.raises(UserError, match="no run is finished"):
-        tables.write(tmp_path, _MODEL, TrainConfig())
+        tables.write(tmp_path)

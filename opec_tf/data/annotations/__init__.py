@@ -10,7 +10,7 @@ What is an error and what is a warning:
   ``is_crowd`` tell those who crop or train which people to leave out.
 """
 
-from opec_tf.data.annotations.loading import FORMATS, DatasetSource, load, load_all, read
+from opec_tf.data.annotations.loading import FORMATS, DatasetSource, load, load_all, read, require_one
 from opec_tf.data.annotations.pose_annotations import PoseAnnotations, concatenate
 
-__all__ = ["FORMATS", "DatasetSource", "PoseAnnotations", "concatenate", "load", "load_all", "read"]
+__all__ = ["FORMATS", "DatasetSource", "PoseAnnotations", "concatenate", "load", "load_all", "read", "require_one"]

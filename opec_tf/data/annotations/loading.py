@@ -86,3 +86,18 @@ def load_all(sources, data_root, skeleton):
             "no data set is given; name one as FORMAT:ANNOTATIONS:IMAGES (--train_data, --val_data, --test_data)"
         )
     return concatenate([load(source, data_root, skeleton) for source in sources])
+
+
+def require_one(sources, split, flag):
+    """Raises a ``UserError`` unless there is one data set, since the images of several get ids that no file knows.
+
+    Args:
+      sources: the data sets of a split.
+      split: "train", "val" or "test".
+      flag: the flag, with its value, of the file that knows the images by their ids.
+    """
+    if len(sources) != 1:
+        raise UserError(
+            f"{flag} knows the images of one data set by their ids, and --{split}_data names "
+            f"{'several' if sources else 'none'}; name one, or leave the flag out"
+        )
