@@ -12,13 +12,14 @@ from absl import app, flags
 from opec_tf.errors import UserError
 
 
-def run(main, module_doc, commands=()):
+def run(main, module_doc, commands=(), resumes=False):
     """Parses the flags, runs ``main()`` and exits; a ``UserError`` and wrong usage print one line to stderr.
 
     Args:
       main: function without arguments, or of the sub-command's name where the tool has ``commands``.
       module_doc: the tool's module docstring, shown by --help.
       commands: names of sub-commands, of which the command line must give one.
+      resumes: whether an interrupted tool goes on where it was when it is called again.
     """
     sys.modules["__main__"].__doc__ = module_doc
 
@@ -46,7 +47,7 @@ def run(main, module_doc, commands=()):
         except UserError as error:
             _fail(error, 1)
         except KeyboardInterrupt:
-            _fail("interrupted; run the same command again to go on", 130)
+            _fail("interrupted" + resumes * "; run the same command again to go on", 130)
 
     app.run(guarded, flags_parser=parse)
 

@@ -52,8 +52,9 @@ def main():
     size = QUICK if options.quick else FULL
     model_config, data_config, train_config, inference_config = configs(size, output_dir, options.seed)
 
-    # The data of another seed replaces this one's; a run is only ever resumed on its own.
-    run = output_dir / f"run_seed{options.seed}"
+    # The data of another seed or size replaces this one's; a run is only ever resumed on its own.
+    kind = f"{'quick_' if options.quick else ''}seed{options.seed}"
+    run = output_dir / f"run_{kind}"
     _announce(1, f"rendering {size.couples} couples")
     for split, statistics in synthetic.write_dataset(output_dir / "data", size.couples, options.seed).items():
         print(f"  {split}: {statistics['people']} people, {statistics['hidden_joints']:.0%} of their joints hidden")
@@ -67,7 +68,7 @@ def main():
     plots.plot_training_curves(logs, output_dir / "curves.png")
     print(f"\nTest split, couples never trained on (percent):\n{reports.table(metrics)}\n")
     _announce(4, "exporting, serving, asking as a client does")
-    model_dir = output_dir / f"models_seed{options.seed}" / "opec_net"
+    model_dir = output_dir / f"models_{kind}" / "opec_net"
     test = annotations.read("crowdpose", output_dir / "data/test/annotations.json", output_dir / "data/test/images")
     served = serving_example.export_and_ask(run, model_dir, test, output_dir / "served.jpg", inference_config)
     print(f"  {served} people of a test picture answered; the export is in {model_dir}")
@@ -98,4 +99,4 @@ def _announce(step, what):
 
 
 if __name__ == "__main__":
-    cli.run(main, __doc__)
+    cli.run(main, __doc__, resumes=True)

@@ -65,6 +65,11 @@ def atomic_folder(path):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def is_partial(path):
+    """Whether a file is one that ``atomic_path`` has not finished, or never will."""
+    return os.path.basename(path).startswith(_PARTIAL)
+
+
 def remove_partial(folder):
     """Removes what ``atomic_path`` and ``atomic_folder`` left in a folder when their process was killed."""
     for path in pathlib.Path(folder).glob(_PARTIAL + "*"):

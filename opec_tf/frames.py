@@ -20,22 +20,24 @@ _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 _UNKNOWN_RATE = 25.0  # frames a second, of a video that does not say
 
 
-def open_source(pattern, strict):
+def open_source(pattern, strict, but=None):
     """The pictures that a file name, a folder (with its subfolders) or a glob stands for.
 
-    A single file whose content is no picture but a video is a video.
+    A single file whose content is no picture but a video is a video. Pictures in the folder ``but``, where drawings go,
+    are left out, and so are files that are being written.
 
     Raises:
       UserError: nothing matches.
     """
     if os.path.isdir(pattern):
         found = [os.path.join(folder, name) for folder, _, names in os.walk(pattern) for name in names]
-        paths = sorted(path for path in found if path.lower().endswith(_IMAGE_SUFFIXES))
+        paths = _inputs((path for path in found if path.lower().endswith(_IMAGE_SUFFIXES)), but)
         if not paths:
             raise UserError(f"{pattern}: the folder holds no image ({' '.join(_IMAGE_SUFFIXES)}); check --images")
         return ImageFiles(paths, pattern, strict)
     # A file's own name may contain the characters of a pattern.
-    paths = [pattern] if os.path.exists(pattern) else sorted(filter(os.path.isfile, glob.glob(pattern, recursive=True)))
+    matches = filter(os.path.isfile, glob.glob(pattern, recursive=True))
+    paths = [pattern] if os.path.exists(pattern) else _inputs(matches, but)
     if not paths:
         raise UserError(
             f"{pattern}: no file matches; check --images (quote a pattern, so that the shell leaves it alone)"
@@ -43,6 +45,16 @@ def open_source(pattern, strict):
     if len(paths) == 1 and image_files.find_fault(paths[0]) and Video.is_video(paths[0]):
         return Video(paths[0])
     return ImageFiles(paths, os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths]), strict)
+
+
+def _inputs(paths, but):
+    """Sorted, without what lies in the folder ``but`` or is an unfinished file of ours."""
+    made = os.path.realpath(but) + os.sep if but else None
+    return sorted(
+        path
+        for path in paths
+        if not files.is_partial(path) and not (made and os.path.realpath(path).startswith(made))
+    )
 
 
 class ImageFiles:

@@ -8,6 +8,7 @@ People are found by OpenCV's HOG detector, which misses most of those in a crowd
 OUTPUT_DIR/predictions.json holds COCO results with file names; image_id is the number that a file is named by, where
 all are, else its place from 1 on; of a video's frames it counts from 0. People have "visibility" where the model tells:
 for each joint the probabilities [visible, occluded, outside the picture]. OUTPUT_DIR/drawings/ holds the drawings.
+Broken off, OUTPUT_DIR/predictions.partial.json has the people found so far.
 """
 
 from absl import flags as absl_flags
@@ -50,7 +51,7 @@ absl_flags.DEFINE_bool("strict", False, "stop at the first unreadable image inst
 def main():
     options = flags.FLAGS
     files.make_folder(options.output_dir)
-    source = frames.open_source(options.images, options.strict)
+    source = frames.open_source(options.images, options.strict, but=f"{options.output_dir}/drawings")
     root, stage = workdir.locate(options.workdir, options.stage, options.base_weights)
     skeleton = skeletons.SKELETONS[workdir.read_model_config(root).skeleton]
     boxes = _boxes(options, source, skeleton)

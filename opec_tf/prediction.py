@@ -5,6 +5,7 @@ import dataclasses
 import logging
 import os
 import pathlib
+import time
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from opec_tf.training import workdir
 # A chunk ends at this many bytes of decoded frames, or with as many people as two batches.
 _CHUNK_BYTES = 128 * 2**20
 _CHUNK_BATCHES = 2
+# Seconds of work that a killed process may lose.
+_KEEP_SECONDS = 60.0
 # People a frame that a batch is made for while nobody knows how many a detector will find.
 _EXPECTED_PEOPLE = 4
 
@@ -40,6 +43,8 @@ class DrawingStyle:
 
 def predict(model, source, boxes, output_dir, *, model_config, box_margin, inference_config, style):
     """Estimates the poses on all frames of a source; writes predictions.json and, under drawings/, images or a video.
+
+    Until all frames are done predictions.partial.json has the poses so far, and keeps them if the work is broken off.
 
     Args:
       model: from ``models.build_base``, ``build_opec_net`` or ``build_couple_net``.
@@ -70,6 +75,7 @@ def predict(model, source, boxes, output_dir, *, model_config, box_margin, infer
         )
     results, frames_read = [], 0
     with contextlib.ExitStack() as stack:
+        keep = stack.enter_context(_keeping(results, output_dir / "predictions.partial.json"))
         write_drawing = stack.enter_context(_drawing_writer(source, output_dir / "drawings")) if style else None
         meter = stack.enter_context(Progress("predicting", "frames", len(source)))
         for rows, images, chunk in _chunks(source, boxes, _CHUNK_BATCHES * batch_size):
@@ -82,12 +88,35 @@ def predict(model, source, boxes, output_dir, *, model_config, box_margin, infer
                     write_drawing(row, _draw(image, position, estimates, chunk, estimator.skeleton, style))
             frames_read += len(images)
             meter.advance(len(images))
+            keep()
         if not frames_read:
             raise UserError(
                 f"{source.skipped[0]}: cannot be read, nor can any other of the {len(source)} images; check --images"
             )
-    files.write_json(output_dir / "predictions.json", results)
+        files.write_json(output_dir / "predictions.json", results)
     return len(results)
+
+
+@contextlib.contextmanager
+def _keeping(results, path):
+    """Gives a function that writes the list of results to a file now and then; it is gone where the block succeeds."""
+    written, done = time.monotonic(), False
+
+    def keep():
+        nonlocal written
+        if time.monotonic() - written >= _KEEP_SECONDS:
+            files.write_json(path, results)
+            written = time.monotonic()
+
+    try:
+        yield keep
+        done = True
+    finally:
+        if done:
+            path.unlink(missing_ok=True)
+        elif results:
+            files.write_json(path, results)
+            logging.getLogger(__name__).warning("%s has the %d people found so far", path, len(results))
 
 
 def trained_box_margin(root, stage):

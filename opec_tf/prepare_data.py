@@ -77,4 +77,4 @@ def _print_statistics(name, statistics):
 
 
 if __name__ == "__main__":
-    cli.run(main, __doc__, commands=("synthetic", *annotations.FORMATS))
+    cli.run(main, __doc__, commands=("synthetic", *annotations.FORMATS), resumes=True)

@@ -19,4 +19,4 @@ def main():
 
 
 if __name__ == "__main__":
-    cli.run(main, __doc__)
+    cli.run(main, __doc__, resumes=True)

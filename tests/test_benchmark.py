@@ -1,5 +1,6 @@
 """The benchmark at a tiny size: what it reports and that the numbers hang together, never how fast anything is."""
 
+import dataclasses
 import json
 import pathlib
 import subprocess
@@ -24,9 +25,11 @@ def check_times(result, repeats):
     assert 100 < result["peak_memory_mb"] < 100_000
 
 
-def test_training_step_is_measured():
+@pytest.mark.parametrize("initial_pose", ["integral", "given"])
+def test_training_step_is_measured(initial_pose):
     train_config = config.TrainConfig(batch_size=2)
-    result = speed.measure_training(TINY, train_config, jit_compile=False, repeats=3, seconds=60.0)
+    model_config = dataclasses.replace(TINY, initial_pose=initial_pose)
+    result = speed.measure_training(model_config, train_config, jit_compile=False, repeats=3, seconds=60.0)
     check_times(result, 3)
     assert result["crops_per_second"] == pytest.approx(2 / result["median_s"])
     # Tracing and building the step take longer than a step.

@@ -40,7 +40,7 @@ def main():
 
 
 if __name__ == "__main__":
-    cli.run(main, __doc__)
+    cli.run(main, __doc__, resumes=RESUMES)
 '''
 
 
@@ -48,7 +48,7 @@ if __name__ == "__main__":
 def command(tmp_path_factory):
     """Start of a command line that runs the tool."""
     path = tmp_path_factory.mktemp("tool") / "tool.py"
-    path.write_text(TOOL)
+    path.write_text(TOOL.replace("RESUMES", "True"))
     return [sys.executable, str(path)]
 
 
@@ -122,7 +122,10 @@ def test_a_bug_shows_its_traceback(command):
     assert "Traceback" in done.stderr and done.stderr.endswith("ZeroDivisionError: a bug\n")
 
 
-def test_an_interrupt_is_one_line_and_status_130(command):
+@pytest.mark.parametrize("resumes", [True, False])
+def test_an_interrupt_is_one_line_and_status_130(tmp_path, resumes):
+    (tmp_path / "tool.py").write_text(TOOL.replace("RESUMES", str(resumes)))
+    command = [sys.executable, str(tmp_path / "tool.py")]
     process = subprocess.Popen(
         [*command, "--text=wait"],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -134,4 +137,5 @@ def test_an_interrupt_is_one_line_and_status_130(command):
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
-    assert (process.returncode, stderr) == (130, "error: interrupted; run the same command again to go on\n")
+    advice = "; run the same command again to go on" if resumes else ""
+    assert (process.returncode, stderr) == (130, f"error: interrupted{advice}\n")

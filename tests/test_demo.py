@@ -28,10 +28,10 @@ def test_quick_demo(tmp_path):
     for name in ("contact_sheet.jpg", "curves.png", "served.jpg"):
         assert cv2.imread(str(tmp_path / name)) is not None
 
-    written = (tmp_path / "run_seed0" / "opec" / "final.weights.h5").stat().st_mtime_ns
+    written = (tmp_path / "run_quick_seed0" / "opec" / "final.weights.h5").stat().st_mtime_ns
     again = _run_demo(tmp_path)
     assert again.returncode == 0, again.stderr
     assert "stage opec: finished before" in again.stdout
-    assert (tmp_path / "run_seed0" / "opec" / "final.weights.h5").stat().st_mtime_ns == written
+    assert (tmp_path / "run_quick_seed0" / "opec" / "final.weights.h5").stat().st_mtime_ns == written
     assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
-    assert [path.name for path in (tmp_path / "models_seed0" / "opec_net").iterdir()] == ["1"]
+    assert [path.name for path in (tmp_path / "models_quick_seed0" / "opec_net").iterdir()] == ["1"]

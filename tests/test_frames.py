@@ -47,6 +47,15 @@ def test_patterns_and_single_files(folder):
     assert levels(frames.open_source(f"{folder}/odd[1].png", strict=False)) == [(0, 10)]
 
 
+def test_own_drawings_and_unfinished_files_are_no_pictures(folder):
+    (folder / ".partial-0.png").write_bytes((folder / "a.png").read_bytes())
+    for pattern in (folder, f"{folder}/**/*.png"):
+        source = frames.open_source(str(pattern), strict=False, but=f"{folder}/deep")
+        assert source.names == ["a.png", "b.png"]
+    with pytest.raises(UserError, match="holds no image"):
+        frames.open_source(f"{folder}/deep", strict=False, but=str(folder))
+
+
 def test_files_named_by_numbers_have_these_as_ids(folder):
     for name in ("000000000785.png", "12.png"):
         (folder / "deep" / name).write_bytes((folder / "a.png").read_bytes())

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from painted_people import COLOR_OF_JOINT, CONFIG, color_model, paint
 
-from opec_tf import detection, drawing, frames, prediction, skeletons
+from opec_tf import detection, drawing, frames, given_poses, prediction, skeletons
 from opec_tf.config import InferenceConfig
 from opec_tf.errors import UserError
 
@@ -59,6 +59,32 @@ def test_images_in_chunks_give_each_its_own_people(folder, tmp_path, batch_size)
         for i, d in enumerate(drawings)
     ]
     assert changes[2] < 30 and min(changes[i] for i in (0, 1, 3, 4)) > 100
+
+
+@pytest.mark.parametrize("seconds", [0.0, 60.0])
+def test_what_is_predicted_is_kept_when_the_work_is_broken_off(folder, tmp_path, monkeypatch, caplog, seconds):
+    """A detector that dies at the fourth of five pictures, after a chunk of two."""
+    partial = tmp_path / "out" / "predictions.partial.json"
+    seen = []
+
+    def detector(image):
+        seen.append(partial.exists())
+        if len(seen) == 4 and dies:
+            raise KeyboardInterrupt
+        return BOX[None], np.ones(1)
+
+    monkeypatch.setattr(prediction, "_KEEP_SECONDS", seconds)
+    source = frames.open_source(str(folder), strict=False)
+    dies = True
+    with pytest.raises(KeyboardInterrupt):
+        predict(source, detector, tmp_path / "out", batch_size=1)
+    assert seen == [False, False, not seconds, not seconds]
+    assert [item["image_id"] for item in json.loads(partial.read_text())] == [0, 1]
+    assert "predictions.partial.json has the 2 people found so far" in caplog.text
+    assert not (tmp_path / "out" / "predictions.json").exists()
+    dies = False
+    assert predict(source, detector, tmp_path / "out", batch_size=1) == 5
+    assert not partial.exists() and len(results(tmp_path / "out")) == 5
 
 
 def test_whole_frame_without_boxes(folder, tmp_path):
@@ -134,6 +160,22 @@ def test_video_in_gives_video_and_frame_numbers_out(tmp_path):
     drawn = frames.Video(str(tmp_path / "out" / "drawings" / "walk.mp4"))
     assert len(drawn) == 9 and drawn.rate == 20
     assert all(image.shape[1] > 2 * SIZE[1] for _, image in drawn)
+
+
+def test_predictions_of_a_video_are_read_as_its_boxes_and_its_poses(tmp_path):
+    path = tmp_path / "walk.mp4"
+    with frames.VideoWriter(path, 20) as writer:
+        for i in range(4):
+            writer.write(paint(*SIZE, [SPOTS + [10 * i, 0]]))
+    source, rows = frames.open_source(str(path), strict=False), [0, 2, 2, 3]
+    predict(source, shifted_boxes(rows), tmp_path / "out")
+    written, found = str(tmp_path / "out" / "predictions.json"), results(tmp_path / "out")
+    boxes = detection.read(written, source.ids, source.names, skeletons.BODY12)
+    poses = given_poses.read(written, source.ids, source.names, skeletons.BODY12)
+    for people in (boxes, poses):
+        np.testing.assert_array_equal(people.image_index, rows)
+        np.testing.assert_array_equal(people.boxes, shifted_boxes(rows).boxes)
+    np.testing.assert_array_equal(poses.poses, np.reshape([item["keypoints"] for item in found], [4, 12, 3]))
 
 
 def test_boxes_outside_their_image_are_left_out(folder, tmp_path, caplog):
