@@ -11,12 +11,14 @@ import pathlib
 import tensorflow as tf
 from absl import flags as absl_flags
 
-from opec_tf import cli, exporting, files, flags, plots, pose_client, serving_speed, speed
+from opec_tf import cli, exporting, files, flags, plots, pose_client, serving_signatures, serving_speed, speed
 from opec_tf.errors import UserError
 
 absl_flags.DEFINE_string("model_dir", None, "the model's folder, which holds a folder for each version", required=True)
 absl_flags.DEFINE_string("image", None, "picture to ask about; by default one of COCO's size is made up")
-absl_flags.DEFINE_integer("people", 1, "people in the picture", lower_bound=1)
+absl_flags.DEFINE_integer(
+    "people", 1, "people in the picture", lower_bound=1, upper_bound=serving_signatures.MOST_PEOPLE
+)
 absl_flags.DEFINE_list("clients", ["1", "4", "16"], "numbers of clients that ask at the same time")
 absl_flags.DEFINE_float("seconds", 10.0, "time for each number of clients", lower_bound=0.0)
 absl_flags.DEFINE_string(
@@ -33,7 +35,7 @@ def main():
         if options.image
         else tf.io.encode_jpeg(speed.made_up_picture(0), quality=95).numpy()
     )
-    height, width = pose_client.decode_picture(image_bytes).shape[:2]
+    height, width = pose_client.picture_size(image_bytes)
     boxes = speed.made_up_boxes(options.people, seed=0) * [width / 640, height / 480, width / 640, height / 480]
     results = {"machine": speed.machine(), "people": options.people}
     asked = (image_bytes, boxes, clients, options.seconds)

@@ -17,15 +17,18 @@ from opec_tf.errors import UserError
 from opec_tf.evaluation import predictions
 from opec_tf.pose_client import PoseClient
 
-absl_flags.DEFINE_string("target", "localhost:8500", "HOST:PORT of the server")
+absl_flags.DEFINE_string(
+    "target", "localhost:8500", "HOST:PORT of the server; dns:///HOST:PORT of a service of several, without --rest"
+)
 absl_flags.DEFINE_string("model_name", "opec_net", "the model's name on the server")
 absl_flags.DEFINE_integer("version", None, "the model's version; by default the newest", lower_bound=1)
 absl_flags.DEFINE_bool("rest", False, "REST instead of gRPC")
-absl_flags.DEFINE_string("image", None, "picture: JPEG, PNG, BMP or GIF", required=True)
+absl_flags.DEFINE_string("image", None, "picture: JPEG, PNG, BMP or, without --output, GIF", required=True)
 absl_flags.DEFINE_string(
     "boxes", None,
-    "JSON file of person boxes: a list of [x, y, w, h], or of {bbox: [x, y, w, h], file_name}, of which those of the "
-    "image are taken; by default the whole image is one person",
+    "JSON file of person boxes: a list of [x, y, w, h], or of {bbox: [x, y, w, h], file_name, image_id, category_id}, "
+    "of which the people (category_id 1 or none) are taken whose file_name is the image's or, without names, whose "
+    "image_id is the number that it is named by; by default the whole image is one person",
 )  # fmt: skip
 absl_flags.DEFINE_string(
     "initial_poses", None,
@@ -47,6 +50,9 @@ absl_flags.DEFINE_float(
 def main():
     options = flags.FLAGS
     image_bytes = pose_client.read_picture(options.image)
+    if options.output:  # refused before the server is asked
+        drawing.check_suffix(options.output)
+        pose_client.decode_picture(image_bytes)
     image_name = os.path.basename(options.image)
     boxes, given = None, None
     if options.boxes and options.initial_poses:
@@ -88,14 +94,18 @@ def read_boxes(path, image_name):
     content = files.read_json(path)
     if isinstance(content, list) and content and all(isinstance(box, list) for box in content):
         content = [{"bbox": box} for box in content]
-    people = records.Records(path, "box", content)
-    boxes = people.numbers("bbox", (4,), "x, y, width, height")
-    if people.has("file_name").any():
-        boxes = boxes[[os.path.basename(name) == image_name for name in people.texts("file_name")]]
-        if not len(boxes):
-            raise UserError(f"{path}: no box has the 'file_name' {image_name}; check that both belong together")
-    _refuse_without_area(path, boxes)
-    return boxes
+    everything = records.Records(path, "box", content)
+    people = everything.people()
+    boxes, mine = people.numbers("bbox", (4,), "x, y, width, height"), _of_image(people, image_name)
+    if not mine.any():
+        if people.has("file_name").any() or np.ptp(everything.integers("image_id", default=-1)):
+            raise UserError(
+                f"{path}: no box has the 'file_name' {image_name}, or without names its number as 'image_id'; check "
+                "that both belong together"
+            )
+        mine = np.ones(len(people), bool)  # without names and of one image: of this one
+    _refuse_without_area(path, boxes[mine])
+    return boxes[mine]
 
 
 def read_poses(path, image_name, skeleton_name):
@@ -112,15 +122,11 @@ def read_poses(path, image_name, skeleton_name):
     Raises:
       UserError: the file is malformed or has nobody of the image.
     """
-    poses = predictions.read(path, to_refine=True)
+    people = predictions.read_people(path)
+    poses = predictions.from_people(people, people.integers("image_id"), to_refine=True)
     if skeleton_name:
         poses, _ = predictions.map_to_skeleton(poses, skeletons.SKELETONS[skeleton_name], path)
-    items = [item for item in files.read_json(path) if item.get("category_id", 1) == 1]
-    people, number = records.Records(path, "prediction", items), os.path.splitext(image_name)[0]
-    if people.has("file_name").any():
-        mine = np.array([os.path.basename(name) == image_name for name in people.texts("file_name")])
-    else:
-        mine = poses.image_ids == (int(number) if number.isdecimal() else -1)
+    mine = _of_image(people, image_name)
     if not mine.any():
         raise UserError(
             f"{path}: no pose has the 'file_name' {image_name}, or without names its number as 'image_id'; check that "
@@ -129,6 +135,14 @@ def read_poses(path, image_name, skeleton_name):
     poses = poses.select(mine)
     _refuse_without_area(path, poses.boxes)
     return poses
+
+
+def _of_image(people, image_name):
+    """Which ``Records`` are of an image: by its name or, where none has a name, by its number; bool [N]."""
+    if people.has("file_name").any():
+        return np.array([os.path.basename(name) == image_name for name in people.texts("file_name")])
+    ids, number = people.integers("image_id", default=-1), os.path.splitext(image_name)[0]
+    return ids == int(number) if number.isdecimal() else np.zeros(len(ids), bool)
 
 
 def _refuse_without_area(path, boxes):

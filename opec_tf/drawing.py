@@ -4,6 +4,8 @@ A person has one hue: the limbs of the left side in its light shade, those of th
 that is seen is a filled disc; one that is inferred behind an occluder is a hollow ring with dashed limbs.
 """
 
+import os
+
 import cv2
 import numpy as np
 
@@ -115,12 +117,27 @@ def contact_sheet(images, columns, titles=None, cell_size=None):
     return sheet
 
 
+def check_suffix(path):
+    """Refuses a path whose suffix is that of no image format that can be written, before its image is made.
+
+    Raises:
+      UserError: it is.
+    """
+    try:
+        writable = cv2.haveImageWriter(os.fspath(path))
+    except cv2.error:  # a format that is switched off
+        writable = False
+    if not writable:
+        raise UserError(f"{path}: no image can be written in a format of this suffix; choose .jpg or .png")
+
+
 def write_image(path, image):
     """Writes an RGB uint8 image whole or not at all; the suffix chooses the format.
 
     Raises:
       UserError: the file cannot be written.
     """
+    check_suffix(path)
     with files.atomic_path(path) as temporary:
         if not cv2.imwrite(temporary, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 92]):
             raise UserError(f"{path}: cannot be written; free some space or choose another folder")

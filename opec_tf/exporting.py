@@ -46,8 +46,12 @@ def export(root, export_dir, *, stage=None, version=None, inference_config, batc
       The version folder, ``pathlib.Path``.
 
     Raises:
-      UserError: no such stage, the version exists, the model's poses are not finite or the folder cannot be written.
+      UserError: no such stage, the version exists, the model's poses are not finite or the folder cannot be written; or
+        a batch size is below 1, or there is none.
     """
+    if not batch_sizes or min(batch_sizes) < 1:
+        sizes = ",".join(map(str, batch_sizes))
+        raise UserError(f"--warmup_batch_sizes={sizes} must be whole numbers above 0, separated by commas")
     export_dir = files.make_folder(export_dir)
     version = next_version(export_dir) if version is None else version
     model, model_config, stage = workdir.load_model(root, stage, initial_pose=None)

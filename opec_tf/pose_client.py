@@ -39,7 +39,10 @@ _SIGNATURE, _REFINING_SIGNATURE = "image", "refine"
 _OUTPUTS = ("keypoints", "initial_keypoints", "pose_score")
 # Of models that say something of it.
 _VISIBILITY = "visibility"
-_FORMATS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")
+_GIF = b"GIF8"
+_FORMATS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", _GIF, b"BM")
+# A service of several servers, which the target names as dns:///HOST:PORT, gives an address of each: all are asked.
+_SERVICE_CONFIG = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
 _FIRST_PAUSE = 0.1  # seconds before the first retry; it doubles each time
 _CODE_OF_HTTP = {400: "INVALID_ARGUMENT", 404: "NOT_FOUND", 412: "FAILED_PRECONDITION", 503: "UNAVAILABLE",
                  504: "DEADLINE_EXCEEDED"}  # fmt: skip
@@ -83,7 +86,8 @@ class PoseClient:
     """A connection to a model server; may be used from several threads.
 
     Args:
-      target: HOST:PORT of the server's gRPC port, or with ``rest`` of its REST port.
+      target: HOST:PORT of the server's gRPC port, or with ``rest`` of its REST port. gRPC spreads its requests over all
+        addresses that a name has, dns:///HOST:PORT.
       model: the model's name.
       version: int; None: the newest.
       rest: REST instead of gRPC.
@@ -102,11 +106,9 @@ class PoseClient:
         self._target, self._model, self._version, self._rest = target, model, version, rest
         self._deadline, self._retries, self._people = deadline, retries, people_per_request
         self._tls, self._authority = tls or tls_ca is not None, _read(tls_ca) if tls_ca else None
+        self._ssl = _tls_context(tls_ca) if self._tls else None
         self._channel = None if rest else self._new_channel(grpc)
         self._async_channel, self._async_loop = None, None
-        self._ssl = None
-        if rest and self._tls:
-            self._ssl = ssl.create_default_context(cadata=self._authority.decode() if self._authority else None)
 
     def __enter__(self):
         return self
@@ -196,7 +198,10 @@ class PoseClient:
 
     def _new_channel(self, module):
         """A channel of ``grpc`` or ``grpc.aio``."""
-        options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+        options = [
+            ("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1),
+            ("grpc.service_config", _SERVICE_CONFIG),
+        ]  # fmt: skip
         if self._tls:
             return module.secure_channel(self._target, grpc.ssl_channel_credentials(self._authority), options)
         return module.insecure_channel(self._target, options)
@@ -275,12 +280,28 @@ def decode_picture(image_bytes):
     """RGB uint8 [h, w, 3], upright, as the server sees it.
 
     Raises:
-      UserError: the picture is damaged.
+      UserError: the picture is damaged, or a GIF.
     """
+    if image_bytes.startswith(_GIF):  # OpenCV reads none
+        raise UserError("the picture is a GIF, which can be asked about but not drawn; convert it to JPEG or PNG")
     picture = cv2.imdecode(np.frombuffer(image_bytes, np.uint8), cv2.IMREAD_COLOR)
     if picture is None:
         raise UserError("the picture is truncated or damaged; replace it")
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def picture_size(image_bytes):
+    """(height, width) of the upright picture.
+
+    Raises:
+      UserError: the picture is damaged.
+    """
+    if not image_bytes.startswith(_GIF):
+        return decode_picture(image_bytes).shape[:2]
+    width, height = (int.from_bytes(image_bytes[start : start + 2], "little") for start in (6, 8))
+    if not width or not height:
+        raise UserError("the picture is truncated or damaged; replace it")
+    return height, width
 
 
 def draw(image_bytes, poses, skeleton, hidden_score=0.3):
@@ -296,11 +317,19 @@ def _read(path):
         raise UserError(f"{os.fspath(path)}: cannot be read ({error.strerror}); check the path") from error
 
 
+def _tls_context(authority):
+    """What checks a server's certificate over REST; gRPC, which says nothing of a bad file, needs the check alone."""
+    try:
+        return ssl.create_default_context(cafile=authority)
+    except ssl.SSLError as error:
+        raise UserError(f"{authority}: holds no PEM certificate ({error.reason}); check --tls_ca") from error
+
+
 def _checked(image, boxes):
     """(content, float32 boxes [N, 4]); refused here, a bad box cannot spoil a batch on the server."""
     image_bytes = read_picture(image)
     if boxes is None:
-        height, width = decode_picture(image_bytes).shape[:2]
+        height, width = picture_size(image_bytes)
         boxes = [[0, 0, width, height]]
     try:
         boxes = np.asarray(boxes, np.float32).reshape(-1, 4)

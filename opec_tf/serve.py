@@ -3,11 +3,13 @@
 python -m opec_tf.serve --model_dir=models/opec_net --port=8500 --rest_port=8501
 
 Speaks gRPC (Predict, GetModelMetadata, GetModelStatus) and REST (/v1/models/NAME, .../metadata, ...:predict), takes up
-a new version when one appears, and ends on Ctrl-C or SIGTERM once what is under way is answered. In production the same
-folder is given to TensorFlow Serving; see serving/README.md.
+a new version when one appears, and ends on Ctrl-C or SIGTERM once what is under way is answered, at the latest after
+--grace_seconds; a second one ends it at once. In production the same folder is given to TensorFlow Serving; see
+serving/README.md.
 """
 
 import logging
+import os
 import signal
 import socket
 
@@ -49,20 +51,29 @@ def main():
         running=options.running,
         waiting=options.waiting,
     )
+    _on_signals(signal.SIG_DFL)  # nothing is under way yet: the first one ends the process
+    server.load()
     # Python writes a byte for every signal, whichever thread the system gives it to. A lock would miss one that another
     # thread gets, or that comes just before the main thread waits.
     arrived, wakeup = socket.socketpair()
     wakeup.setblocking(False)
     signal.set_wakeup_fd(wakeup.fileno())
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
+    _on_signals(lambda *_: None)
     server.start()
     # Flushed, since whoever started this process may read the ports from here.
     ports = f"gRPC {options.host}:{server.port}, REST {options.host}:{server.rest_port}"
     print(f"serving {server.versions.name}: {ports}", flush=True)
     arrived.recv(1)
-    server.stop(options.grace_seconds)
-    print("stopped")
+    _on_signals(signal.SIG_DFL)  # a second one ends the process
+    unloaded = server.stop(options.grace_seconds)
+    print("stopped", flush=True)
+    if not unloaded:
+        os._exit(0)  # Python would wait for the threads of requests that outlast the grace
+
+
+def _on_signals(handler):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handler)
 
 
 if __name__ == "__main__":

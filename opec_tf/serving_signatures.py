@@ -29,7 +29,7 @@ from opec_tf import forward, geometry, images, skeletons
 # Beyond this, float32 no longer tells the pixels' fractions apart.
 _LARGEST_COORDINATE = 1e5
 # Rows a picture in signature "image", padding included: their crops lie in memory at the same time.
-_MOST_PEOPLE = 128
+MOST_PEOPLE = 128
 
 _IMAGE_BYTES = tf.TensorSpec([None], tf.string, "image_bytes")
 
@@ -98,7 +98,7 @@ class PoseSignatures(tf.Module):
         given = () if keypoints is None else (_checked_poses(keypoints, boxes),)
         present = tf.reduce_any(boxes != 0.0, axis=-1)
         few = _refuse_unless(
-            tf.shape(boxes)[1] <= _MOST_PEOPLE, f"boxes holds more than {_MOST_PEOPLE} rows a picture; ask in parts"
+            tf.shape(boxes)[1] <= MOST_PEOPLE, f"boxes holds more than {MOST_PEOPLE} rows a picture; ask in parts"
         )
         with tf.control_dependencies([few, *_refusals_of_boxes(boxes, present)]):
             affines = geometry.crop_affine(tf.where(present[..., None], boxes, 1.0), self._crop_size, self._box_margin)

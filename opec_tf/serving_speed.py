@@ -1,5 +1,6 @@
 """How fast an exported model answers: called in this process, and over gRPC from a server in a process of its own."""
 
+import concurrent.futures
 import contextlib
 import pathlib
 import re
@@ -12,7 +13,8 @@ import time
 import numpy as np
 
 from opec_tf.errors import UserError
-from opec_tf.model_server.versions import LoadedVersion
+from opec_tf.model_server.statuses import ServingError
+from opec_tf.model_server.versions import LOAD_ERRORS, LoadedVersion
 from opec_tf.pose_client import PoseClient
 
 _PORTS = re.compile(r"serving \S+: gRPC (\S+), REST (\S+)")
@@ -31,14 +33,22 @@ def measure_in_process(version_dir, image_bytes, boxes, clients, seconds):
 
     Returns:
       number of clients, as text -> what ``_measure`` gives.
+
+    Raises:
+      UserError: the version cannot be loaded or does not answer.
     """
-    version = LoadedVersion(pathlib.Path(version_dir), None)
+    try:
+        version = LoadedVersion(pathlib.Path(version_dir), None)
+    except LOAD_ERRORS as error:
+        raise UserError(f"{version_dir}: cannot be loaded ({error}); export the model again") from error
     inputs = {"image_bytes": np.array([image_bytes], object), "boxes": np.asarray(boxes, np.float32)[None]}
     outputs = tuple(version.signatures["image"].outputs)
     try:
         return {
             str(count): _measure(lambda: version.run("image", inputs, outputs), count, seconds) for count in clients
         }
+    except ServingError as error:
+        raise UserError(f"{version_dir}: does not answer ({error}); choose another picture or model") from error
     finally:
         version.close()
 
@@ -88,7 +98,7 @@ def serving_process(model_dir, batching_file=None):
 
 
 def _measure(call, clients, seconds):
-    """Calls a function from threads.
+    """Calls a function from threads; what a call raises in one of them is raised once all have ended.
 
     Returns:
       dict: p50_s, p95_s, p99_s (seconds a call), requests_per_second, requests.
@@ -104,14 +114,13 @@ def _measure(call, clients, seconds):
             call()
             mine.append(time.perf_counter() - start)
 
-    threads = [threading.Thread(target=work, args=[mine]) for mine in times]
-    for thread in threads:
-        thread.start()
-    begin.wait()
-    start = time.perf_counter()
-    for thread in threads:
-        thread.join()
+    with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+        working = [pool.submit(work, mine) for mine in times]
+        begin.wait()
+        start = time.perf_counter()
     elapsed = time.perf_counter() - start
+    for future in working:
+        future.result()
     every = np.concatenate([np.array(mine) for mine in times])
     p50, p95, p99 = np.quantile(every, [0.5, 0.95, 0.99]).tolist()
     return {

@@ -1,10 +1,13 @@
 """An export of an untrained model with poses that differ from joint to joint. Shared by the tests of serving."""
 
+import http.client
+import json
+
 import numpy as np
 import tensorflow as tf
 import tiny_run
 
-from opec_tf import exporting
+from opec_tf import exporting, serving_api
 from opec_tf.config import InferenceConfig
 from opec_tf.training import workdir
 
@@ -47,3 +50,19 @@ def jpeg(seed=0):
 
 
 BOXES = np.array([[10.5, 20.25, 60.0, 80.5], [40.0, 15.0, 70.0, 90.0]], np.float32)
+
+
+def request(signature="serving_default", model=NAME, **changes):
+    """A good request, some inputs of which are others."""
+    inputs = {"image_bytes": [jpeg()], "boxes": BOXES[:1], **changes}
+    return serving_api.predict_request(model, signature, inputs)
+
+
+def rest(server, method, path, content=None):
+    """The status and content of a REST answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=60)
+    connection.request(method, path, content if isinstance(content, (bytes, type(None))) else json.dumps(content))
+    response = connection.getresponse()
+    body = json.loads(response.read())
+    connection.close()
+    return response.status, body

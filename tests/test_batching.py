@@ -6,6 +6,7 @@ import pytest
 import serving_run
 
 from opec_tf.errors import UserError
+from opec_tf.model_server import batching
 from opec_tf.model_server.batching import Batcher, BatchingParameters, read_parameters
 from opec_tf.model_server.server import ModelServer
 from opec_tf.model_server.statuses import ServingError, invalid
@@ -88,6 +89,21 @@ def test_one_bad_row_fails_its_whole_batch():
     batcher.close()
 
 
+def test_a_fault_in_a_batch_is_answered_and_the_next_one_runs():
+    faults = [RuntimeError("out of order")]
+
+    def run(inputs):
+        if faults:
+            raise faults.pop()
+        return {"y": inputs["x"]}
+
+    batcher = Batcher(run, BatchingParameters(2, 300_000, 4, 1))
+    for answer in run_together(batcher, [np.zeros(1), np.zeros(1)]):
+        assert answer.code is grpc.StatusCode.INTERNAL and answer.message == "RuntimeError: out of order"
+    np.testing.assert_array_equal(batcher({"x": np.array([1.0, 2.0])})["y"], [1.0, 2.0])
+    batcher.close()
+
+
 def test_requests_of_differing_shapes_cannot_share_one():
     batcher = Batcher(lambda inputs: {"y": inputs["x"]}, BatchingParameters(2, 300_000, 4, 1))
     answers = run_together(batcher, [np.zeros([1, 2]), np.zeros([1, 3])])
@@ -125,14 +141,22 @@ def test_the_queue_is_bounded_and_large_requests_are_refused():
     batcher.close()
 
 
-def test_a_batching_server_answers_everyone_with_their_own(exported):
-    parameters = BatchingParameters(8, 20_000, 64, 2, serving_run.BATCH_SIZES)
+def test_a_batching_server_answers_everyone_with_their_own(exported, monkeypatch):
+    joined, merge = [], batching._merge
+
+    def count(tasks, parameters):
+        joined.append(len(tasks))
+        return merge(tasks, parameters)
+
+    monkeypatch.setattr(batching, "_merge", count)
+    parameters = BatchingParameters(8, 200_000, 64, 2, serving_run.BATCH_SIZES)
     requests = [(serving_run.jpeg(seed % 3), serving_run.BOXES[seed % 2 :]) for seed in range(12)]
     answers = []
-    for batching in (None, parameters):
-        with ModelServer(exported[1], batching=batching) as server:
+    for given in (None, parameters):
+        with ModelServer(exported[1], batching=given) as server:
             with PoseClient(f"127.0.0.1:{server.port}", deadline=300) as client:
                 answers.append(list(client.estimate_many(requests, in_flight=6)))
     for (_, boxes), alone, batched in zip(requests, *answers):
         assert alone.keypoints.shape == (len(boxes), 12, 3)
         np.testing.assert_allclose(batched.keypoints, alone.keypoints, atol=1e-2)
+    assert sum(joined) == len(requests) and max(joined) > 1

@@ -1,9 +1,16 @@
 """The serving benchmark at a tiny size: what it writes and that its numbers hang together."""
 
+import itertools
 import json
 
 import cv2
+import numpy as np
+import pytest
+import serving_run
 import tiny_run
+
+from opec_tf import serving_speed
+from opec_tf.errors import UserError
 
 
 def test_table_json_and_plot(exported, tmp_path):
@@ -36,3 +43,30 @@ def test_bad_flags(exported, tmp_path):
     }
     for expected, message in zip(cases, tiny_run.messages("benchmark_serving", *cases.values())):
         assert message and expected in message, (expected, message)
+
+
+def test_more_people_than_a_picture_may_have_are_refused(exported):
+    done = tiny_run.call("benchmark_serving", f"--model_dir={exported[1]}", "--people=129")
+    assert done.returncode == 2 and "flag --people=129: 129 is not an integer in the range [1, 128]" in done.stderr
+
+
+@pytest.mark.parametrize("clients, failing", [(3, 5), (2, 1)])
+def test_a_call_that_fails_is_no_measurement(clients, failing):
+    calls = itertools.count()
+
+    def call():
+        if next(calls) >= failing:
+            raise UserError("the server has gone")
+
+    with pytest.raises(UserError, match="the server has gone"):
+        serving_speed._measure(call, clients, 0.1)
+
+
+def test_a_version_that_cannot_be_loaded_or_does_not_answer_is_said(exported, tmp_path):
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "saved_model.pb").write_text("no model")
+    with pytest.raises(UserError, match="1: cannot be loaded .*; export the model again"):
+        serving_speed.measure_in_process(tmp_path / "1", serving_run.jpeg(), serving_run.BOXES, [1], 0.1)
+    outside = np.array([[500.0, 0.0, 10.0, 10.0]])
+    with pytest.raises(UserError, match="1: does not answer .*outside its picture"):
+        serving_speed.measure_in_process(exported[1] / "1", serving_run.jpeg(), outside, [1], 0.1)

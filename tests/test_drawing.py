@@ -125,6 +125,13 @@ def test_image_round_trip_and_unwritable_folder(tmp_path):
         drawing.write_image(tmp_path / "file" / "image.png", image)
 
 
+@pytest.mark.parametrize("name", ["image", "image.xyz", "image.gif", "image.exr"])
+def test_a_suffix_of_no_format_is_refused(tmp_path, name):
+    with pytest.raises(UserError, match=f"{name}: no image can be written in a format of this suffix; choose .jpg"):
+        drawing.write_image(tmp_path / name, grey())
+    assert not list(tmp_path.iterdir())
+
+
 def test_real_drawings_cover_the_joints(real_samples):
     ground_truth = json.loads((real_samples / "crowdpose" / "test_crowdpose.json").read_text())
     image_of = {image["id"]: image["file_name"] for image in ground_truth["images"]}

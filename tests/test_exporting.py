@@ -172,11 +172,16 @@ def test_versions_count_up_and_stay(exported, tmp_path):
         "export", [f"--workdir={root}", f"--export_dir={model_dir}", "--version=1"],
         [f"--workdir={root}/none", f"--export_dir={tmp_path}/new"],
         [f"--workdir={root}", f"--export_dir={tmp_path}/new", "--stage=couple"],
-        [f"--workdir={root}", f"--export_dir={tmp_path}/new", "--warmup_batch_sizes=one"],
+        *(
+            [f"--workdir={root}", f"--export_dir={tmp_path}/new", f"--warmup_batch_sizes={sizes}"]
+            for sizes in ("one", "", "0", "1,-1")
+        ),
     )  # fmt: skip
     assert message[0].endswith(f"{model_dir}/1: exists already; choose another name or remove it")
     assert "none/config.json: does not exist" in message[1]
     assert "couple" in message[2] and "--warmup_batch_sizes" in message[3]
+    for sizes, refusal in zip(("", "0", "1,-1"), message[4:]):
+        assert refusal == f"--warmup_batch_sizes={sizes} must be whole numbers above 0, separated by commas"
     assert [path.name for path in model_dir.iterdir()] == ["1"]
 
 

@@ -1,14 +1,6 @@
-"""``opec_tf.serve`` over real sockets: every row of the table of statuses that TensorFlow Serving's clients rely on."""
+"""The stand-in over gRPC: every row of the table of statuses that clients rely on; its queue and its versions."""
 
-import base64
-import ctypes
-import http.client
-import json
-import pathlib
 import shutil
-import signal
-import subprocess
-import sys
 import threading
 import time
 
@@ -19,12 +11,11 @@ import serving_run
 import tensorflow as tf
 
 from opec_tf import serving_api
-from opec_tf.model_server import predict
+from opec_tf.errors import UserError
 from opec_tf.model_server.server import Gate, ModelServer
 from opec_tf.model_server.statuses import ServingError
 from opec_tf.model_server.versions import ModelVersions
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
 NAME = serving_run.NAME
 MODEL_STATUS = serving_api.get_model_status_pb2.GetModelStatusRequest
 METADATA = serving_api.get_model_metadata_pb2.GetModelMetadataRequest
@@ -39,14 +30,8 @@ def stubs(server):
         )
 
 
-def request(signature="serving_default", model=NAME, **changes):
-    """A good request, some inputs of which are others."""
-    inputs = {"image_bytes": [serving_run.jpeg()], "boxes": serving_run.BOXES[:1], **changes}
-    return serving_api.predict_request(model, signature, inputs)
-
-
 def changed(change):
-    message = request()
+    message = serving_run.request()
     change(message)
     return message
 
@@ -172,7 +157,7 @@ def test_metadata_and_its_refusals(stubs):
 
 
 def test_answer(stubs):
-    message = request(signature="")
+    message = serving_run.request(signature="")
     message.output_filter.append("keypoints")
     response = stubs[0].Predict(message, timeout=60)
     spec = response.model_spec
@@ -181,74 +166,6 @@ def test_answer(stubs):
     proto = response.outputs["keypoints"]
     assert len(proto.float_val) == 36 and not proto.tensor_content
     assert [dim.size for dim in proto.tensor_shape.dim] == [1, 12, 3]
-
-
-def rest(server, method, path, content=None):
-    connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=60)
-    connection.request(method, path, content if isinstance(content, (bytes, type(None))) else json.dumps(content))
-    response = connection.getresponse()
-    body = json.loads(response.read())
-    connection.close()
-    return response.status, body
-
-
-def test_rest_answers_as_grpc(server, stubs):
-    image = {"b64": base64.b64encode(serving_run.jpeg()).decode()}
-    boxes = serving_run.BOXES.tolist()
-    expected = stubs[0].Predict(
-        request(image_bytes=[serving_run.jpeg()] * 2, boxes=serving_run.BOXES), timeout=60
-    ).outputs["keypoints"]
-    path = f"/v1/models/{NAME}:predict"
-    code, rows = rest(server, "POST", path, {"instances": [{"image_bytes": image, "boxes": box} for box in boxes]})
-    assert code == 200 and set(rows["predictions"][0]) == {
-        "keypoints", "initial_keypoints", "pose_score", "visibility",
-    }  # fmt: skip
-    found = [row["keypoints"] for row in rows["predictions"]]
-    np.testing.assert_allclose(found, serving_api.to_array(expected), atol=1e-3)
-    content = {"signature_name": "image", "inputs": {"image_bytes": [image], "boxes": [boxes]}}
-    code, columns = rest(server, "POST", f"/v1/models/{NAME}/versions/1:predict", content)
-    assert code == 200
-    np.testing.assert_allclose(columns["outputs"]["keypoints"][0], found, atol=1e-3)
-
-
-def test_rest_status_and_metadata(server):
-    code, status = rest(server, "GET", f"/v1/models/{NAME}")
-    assert code == 200
-    assert status["model_version_status"] == [
-        {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
-    ]
-    code, metadata = rest(server, "GET", f"/v1/models/{NAME}/metadata")
-    assert code == 200 and "image" in metadata["metadata"]["signature_def"]["signature_def"]
-
-
-@pytest.mark.parametrize(
-    "method, path, content, code, message",
-    [
-        ("GET", "/v1/models/other", None, 404, "Could not find any versions of model other"),
-        ("GET", "/elsewhere", None, 400, "Malformed request: GET /elsewhere"),
-        ("POST", "/v1/models/other:predict", {"instances": [1]}, 404, "Servable not found for request: Latest(other)"),
-        ("POST", f"/v1/models/{NAME}:predict", b"{", 400, "JSON Parse error"),
-        ("POST", f"/v1/models/{NAME}:predict", {}, 400, "Missing 'inputs' or 'instances' key"),
-        ("POST", f"/v1/models/{NAME}:predict", {"instances": []}, 400, "at least one value"),
-        ("POST", f"/v1/models/{NAME}:predict", {"signature_name": "s", "inputs": {}}, 412, 'key "s" not found'),
-        ("POST", f"/v1/models/{NAME}:predict", {"inputs": {}}, 400, "Missing but required: {boxes,image_bytes}"),
-        (
-            "POST", f"/v1/models/{NAME}:predict",
-            {"inputs": {"image_bytes": [{"b64": "?"}], "boxes": [[1, 1, 2, 2]]}}, 400, "input 'image_bytes'",
-        ),
-        (
-            "POST", f"/v1/models/{NAME}:predict",
-            {"inputs": {"image_bytes": ["no image"], "boxes": [[1, 1, 2, 2]]}}, 400, "Unknown image file format",
-        ),
-        (
-            "POST", f"/v1/models/{NAME}:predict",
-            {"inputs": {"image_bytes": ["x"], "boxes": [[1, "a"], [2]]}}, 400, "input 'boxes'",
-        ),
-    ],
-)  # fmt: skip
-def test_rest_refuses(server, method, path, content, code, message):
-    found, body = rest(server, method, path, content)
-    assert found == code and message in body["error"]
 
 
 def test_gate_bounds_the_queue():
@@ -274,41 +191,6 @@ def test_gate_bounds_the_queue():
         pass
 
 
-@pytest.mark.parametrize("over_rest", [False, True], ids=["gRPC", "REST"])
-def test_the_end_waits_for_what_is_under_way(exported, monkeypatch, over_rest):
-    entered, release, answers = threading.Event(), threading.Event(), []
-    answer = predict.predict
-
-    def slow(*arguments):
-        entered.set()
-        release.wait()
-        return answer(*arguments)
-
-    monkeypatch.setattr(predict, "predict", slow)
-    server = ModelServer(exported[1]).start()
-    channel = grpc.insecure_channel(f"127.0.0.1:{server.port}")
-
-    def ask():
-        if over_rest:
-            inputs = {"image_bytes": [{"b64": base64.b64encode(serving_run.jpeg()).decode()}], "boxes": [[1, 1, 9, 9]]}
-            answers.append(rest(server, "POST", f"/v1/models/{NAME}:predict", {"inputs": inputs})[0])
-        else:
-            stub = serving_api.prediction_service_pb2_grpc.PredictionServiceStub(channel)
-            answers.append(len(stub.Predict(request(), timeout=120).outputs))
-
-    asking, ending = threading.Thread(target=ask), threading.Thread(target=server.stop, args=[60.0])
-    asking.start()
-    assert entered.wait(60)
-    ending.start()
-    time.sleep(0.2)
-    assert ending.is_alive() and not answers
-    release.set()
-    asking.join(120)
-    ending.join(120)
-    channel.close()
-    assert answers == [200 if over_rest else 4] and not ending.is_alive()
-
-
 def test_versions_are_taken_up_and_a_broken_one_is_not(exported, tmp_path):
     model_dir = tmp_path / NAME
     shutil.copytree(exported[1], model_dir)
@@ -319,13 +201,13 @@ def test_versions_are_taken_up_and_a_broken_one_is_not(exported, tmp_path):
     def state():
         return {number: status.state for number, status in versions.statuses.items()}
 
-    with versions.version(request().model_spec) as version:
+    with versions.version(serving_run.request().model_spec) as version:
         assert version.number == 1
     # A warmup record that fails makes the load fail; the version before stays.
     shutil.copytree(model_dir / "1", tmp_path / "broken")
     with tf.io.TFRecordWriter(str(tmp_path / "broken" / "assets.extra" / "tf_serving_warmup_requests")) as writer:
         log = serving_api.prediction_log_pb2.PredictionLog()
-        log.predict_log.request.CopyFrom(request(image_bytes=[b"no image"]))
+        log.predict_log.request.CopyFrom(serving_run.request(image_bytes=[b"no image"]))
         writer.write(log.SerializeToString())
     (tmp_path / "broken").rename(model_dir / "2")
     versions.poll()
@@ -335,10 +217,32 @@ def test_versions_are_taken_up_and_a_broken_one_is_not(exported, tmp_path):
     (tmp_path / "good").rename(model_dir / "3")
     versions.poll()
     assert state() == {1: states.END, 2: states.END, 3: states.AVAILABLE}
-    with versions.version(request().model_spec) as version:
+    with versions.version(serving_run.request().model_spec) as version:
         assert version.number == 3
     versions.close()
     assert state()[3] == states.END
+
+
+def test_a_warmup_file_of_no_records_is_no_end(exported, tmp_path):
+    model_dir = tmp_path / NAME
+    shutil.copytree(exported[1], model_dir)
+    with tf.io.TFRecordWriter(str(model_dir / "1" / "assets.extra" / "tf_serving_warmup_requests")) as writer:
+        writer.write(b"\xff no PredictionLog")
+    versions = ModelVersions(NAME, model_dir)
+    versions.poll()
+    status = versions.statuses[1]
+    assert status.state == serving_api.get_model_status_pb2.ModelVersionStatus.END
+    assert (status.code, status.message) == (grpc.StatusCode.UNKNOWN, "Error parsing message")
+
+
+def test_a_folder_that_cannot_be_read_at_the_start_is_said(exported, monkeypatch):
+    def poll():
+        raise PermissionError(13, "Permission denied")
+
+    server = ModelServer(exported[1])
+    monkeypatch.setattr(server.versions, "poll", poll)
+    with pytest.raises(UserError, match="opec_net: cannot be read \\(Permission denied\\); let this user read it"):
+        server.start()
 
 
 def test_a_folder_that_cannot_be_read_is_looked_at_again(exported, monkeypatch):
@@ -351,28 +255,3 @@ def test_a_folder_that_cannot_be_read_is_looked_at_again(exported, monkeypatch):
     with ModelServer(exported[1], port=0, rest_port=0, poll_seconds=0.01) as server:
         monkeypatch.setattr(server.versions, "poll", poll)
         assert all(polled.acquire(timeout=60) for _ in range(3))
-
-
-def _signal_another_thread(process):
-    """SIGTERM to the last thread of a process: which one gets a signal is the system's choice."""
-    threads = sorted(int(folder.name) for folder in pathlib.Path(f"/proc/{process.pid}/task").iterdir())
-    assert threads[-1] != process.pid
-    assert ctypes.CDLL(None).tgkill(process.pid, threads[-1], signal.SIGTERM) == 0
-
-
-@pytest.mark.parametrize("end", [subprocess.Popen.terminate, _signal_another_thread])
-def test_command_serves_and_ends_on_sigterm(exported, end):
-    command = [sys.executable, "-W", "ignore", "-m", "opec_tf.serve", f"--model_dir={exported[1]}"]
-    process = subprocess.Popen([*command, "--port=0", "--rest_port=0"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    line = process.stdout.readline()
-    assert line.startswith(f"serving {NAME}: gRPC 127.0.0.1:")
-    port = int(line.split(", ")[0].rpartition(":")[2])
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        stub = serving_api.prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        assert stub.Predict(request(), timeout=60).outputs["keypoints"].float_val
-        end(process)
-    try:
-        assert process.wait(120) == 0
-    finally:
-        process.kill()
-    assert process.stdout.read() == "stopped\n"

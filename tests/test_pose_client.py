@@ -1,6 +1,8 @@
 """The client against ``opec_tf.serve`` over real sockets: gRPC, REST, many at a time, asyncio, TLS, faults."""
 
 import asyncio
+import concurrent.futures
+import io
 import json
 import pathlib
 import shutil
@@ -16,7 +18,9 @@ import numpy as np
 import pytest
 import serving_run
 import tiny_run
+from PIL import Image
 
+from opec_tf import pose_client, serving_api, skeletons
 from opec_tf.errors import UserError
 from opec_tf.model_server.server import ModelServer
 from opec_tf.pose_client import PoseClient, PoseServiceError
@@ -57,6 +61,18 @@ def test_without_boxes_the_picture_is_one_person(client, tmp_path):
     found = client.estimate(path)
     np.testing.assert_array_equal(found.boxes, [[0, 0, 160, 120]])
     np.testing.assert_allclose(found.keypoints, client.estimate(str(path), [[0, 0, 160, 120]]).keypoints, atol=1e-3)
+
+
+def test_a_gif_may_be_asked_about_but_not_drawn(client):
+    content = io.BytesIO()
+    Image.fromarray(serving_run.picture()).save(content, "GIF")
+    found = client.estimate(content.getvalue())
+    np.testing.assert_array_equal(found.boxes, [[0, 0, 160, 120]])
+    assert np.isfinite(found.keypoints).all()
+    with pytest.raises(UserError, match="is a GIF, which can be asked about but not drawn; convert it"):
+        pose_client.draw(content.getvalue(), found, skeletons.BODY12)
+    with pytest.raises(UserError, match="truncated or damaged"):
+        client.estimate(content.getvalue()[:8])
 
 
 def test_nobody_is_nobody(client):
@@ -164,6 +180,30 @@ def test_a_server_that_comes_up_late_is_reached(exported, expected):
     np.testing.assert_allclose(poses.keypoints, expected.keypoints, atol=1e-2)
 
 
+def test_all_addresses_of_a_service_are_asked():
+    class Refusing(serving_api.prediction_service_pb2_grpc.PredictionServiceServicer):
+        def __init__(self, name):
+            self.name = name
+
+        def Predict(self, request, context):
+            context.abort(grpc.StatusCode.NOT_FOUND, self.name)
+
+    servers = [grpc.server(concurrent.futures.ThreadPoolExecutor(2)) for _ in range(2)]
+    ports = [server.add_insecure_port("127.0.0.1:0") for server in servers]
+    for name, server in zip("ab", servers):
+        serving_api.prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Refusing(name), server)
+        server.start()
+    asked, give_up = set(), time.monotonic() + 60
+    with PoseClient("ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)) as client:
+        while asked != {"a", "b"} and time.monotonic() < give_up:
+            with pytest.raises(PoseServiceError, match="NOT_FOUND") as error:
+                client.estimate(serving_run.jpeg(), serving_run.BOXES)
+            asked.add(str(error.value)[-1])
+    for server in servers:
+        server.stop(None)
+    assert asked == {"a", "b"}
+
+
 def test_deadline():
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -195,6 +235,14 @@ def test_tls(exported, expected, tmp_path):
 
 
 @pytest.mark.parametrize("rest", [False, True], ids=["gRPC", "REST"])
+@pytest.mark.parametrize("content", [b"", b"no certificate", b"\x30\x82\xff"])
+def test_an_authority_that_is_no_pem_file_is_refused(tmp_path, content, rest):
+    (tmp_path / "ca.der").write_bytes(content)
+    with pytest.raises(UserError, match="ca.der: holds no PEM certificate .*; check --tls_ca"):
+        PoseClient("127.0.0.1:1", rest=rest, tls_ca=tmp_path / "ca.der")
+
+
+@pytest.mark.parametrize("rest", [False, True], ids=["gRPC", "REST"])
 def test_command(server, expected, tmp_path, rest):
     (tmp_path / "a.jpg").write_bytes(serving_run.jpeg())
     boxes = [{"file_name": "b.jpg", "bbox": [0, 0, 9, 9]}]
@@ -222,8 +270,34 @@ def test_command(server, expected, tmp_path, rest):
     assert np.abs(drawing[..., ::-1].astype(float) - serving_run.picture()).max() > 60
 
 
+def test_command_takes_the_people_of_the_image(server, tmp_path):
+    (tmp_path / "0012.jpg").write_bytes(serving_run.jpeg())
+    first, second = serving_run.BOXES.tolist()
+    files = {
+        "coco": [
+            {"image_id": image_id, "category_id": category, "bbox": box, "score": 0.9}
+            for image_id, category, box in ((12, 1, second), (12, 17, [0, 0, 9, 9]), (7, 1, first), (12, None, first))
+        ],
+        "one": [{"image_id": 5, "bbox": first}, {"image_id": 5, "bbox": [0, 0, 9, 9], "category_id": 2}],
+        "others": [{"image_id": 5, "bbox": first}, {"image_id": 7, "bbox": first}],
+        "cats": [{"image_id": 12, "category_id": 17, "bbox": first}],
+    }
+    for name, boxes in files.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(boxes))
+    shared = [f"--target=127.0.0.1:{server.port}", f"--image={tmp_path}/0012.jpg", "--deadline=120"]
+    messages = tiny_run.messages(
+        "client", *([*shared, f"--boxes={tmp_path}/{name}.json", f"--json={tmp_path}/{name}.poses"] for name in files)
+    )
+    assert messages[:2] == [None, None]
+    for name, expected in (("coco", [second, first]), ("one", [first])):
+        assert [pose["bbox"] for pose in json.loads((tmp_path / f"{name}.poses").read_text())] == expected
+    assert "others.json: no box has the 'file_name' 0012.jpg, or without names its number as" in messages[2]
+    assert "cats.json: no box has 'category_id' 1 (person)" in messages[3]
+
+
 def test_command_says_what_is_wrong_in_one_line(tmp_path):
     (tmp_path / "a.jpg").write_bytes(serving_run.jpeg())
+    Image.fromarray(serving_run.picture()).save(tmp_path / "a.gif")
     files = {"short.json": "[[1, 2, 3]]", "none.json": "[]", "area.json": "[[1, 2, 0, 4]]",
              "other.json": '[{"file_name": "b.jpg", "bbox": [1, 2, 3, 4]}]'}  # fmt: skip
     for name, content in files.items():
@@ -235,6 +309,8 @@ def test_command_says_what_is_wrong_in_one_line(tmp_path):
         "none.json: its list of box objects is empty": [image, f"--boxes={tmp_path}/none.json"],
         "area.json: 'bbox' [1.0, 2.0, 0.0, 4.0] has no area": [image, f"--boxes={tmp_path}/area.json"],
         "other.json: no box has the 'file_name' a.jpg": [image, f"--boxes={tmp_path}/other.json"],
+        "drawing: no image can be written in a format of this suffix": [image, f"--output={tmp_path}/drawing"],
+        "is a GIF, which can be asked about but not drawn": [f"--image={tmp_path}/a.gif", f"--output={tmp_path}/a.png"],
         "UNAVAILABLE": [image, "--target=127.0.0.1:1", "--retries=0"],
     }
     for expected, message in zip(cases, tiny_run.messages("client", *cases.values())):

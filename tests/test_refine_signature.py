@@ -145,6 +145,7 @@ def test_command(refiner, poses, expected, tmp_path):
         {"image_id": image_id, "bbox": box, "keypoints": joints.ravel().tolist(), "score": 0.25 * image_id}
         for image_id, box, joints in zip((12, 12, 7), [*BOXES.tolist(), [0, 0, 9, 9]], [*coco, coco[0]])
     ]
+    people[0]["category_id"] = None
     (tmp_path / "poses.json").write_text(json.dumps(people))
     (tmp_path / "flat.json").write_text(json.dumps([{**people[0], "bbox": [1, 2, 0, 3]}]))
     (tmp_path / "named.json").write_text(json.dumps([{**people[0], "file_name": "b.jpg"}]))

@@ -31,6 +31,14 @@ def test_models_config_parses():
     assert (model.name, model.base_path, model.model_platform) == ("opec_net", "/models/opec_net", "tensorflow")
 
 
+def test_a_pod_has_ten_minutes_to_start_before_the_other_probes():
+    text = (SERVING / "kubernetes.yaml").read_text()
+    probes = dict(re.findall(r"^ {10}(\w+)Probe:\n((?: {12}.*\n)+)", text, re.MULTILINE))
+    assert set(probes) == {"startup", "readiness", "liveness"} and "initialDelaySeconds" not in text
+    tries, period = re.search(r"failureThreshold: (\d+)\n +periodSeconds: (\d+)\n", probes["startup"]).groups()
+    assert int(tries) * int(period) == 600
+
+
 def test_both_deployments_start_the_server_alike():
     for name in ("docker-compose.yaml", "kubernetes.yaml"):
         found = re.findall(r"^ +- (--\S+)$", (SERVING / name).read_text(), re.MULTILINE)

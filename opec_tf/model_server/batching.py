@@ -17,7 +17,7 @@ import grpc
 import numpy as np
 
 from opec_tf.errors import UserError
-from opec_tf.model_server.statuses import ServingError, invalid
+from opec_tf.model_server.statuses import Answering, ServingError, invalid
 
 _FIELD = re.compile(r"\s*(\w+)\s*(?:\{\s*value\s*:\s*(\w+)\s*\}|:\s*(\w+))\s*")
 _COMMENT = re.compile(r"#.*")
@@ -145,16 +145,14 @@ class Batcher:
             if not tasks:
                 return
             try:
-                outputs = self._run(_merge(tasks, self._parameters))
+                with Answering():
+                    answers = _split(self._run(_merge(tasks, self._parameters)), tasks)
             except ServingError as error:
                 for task in tasks:
                     task.future.set_exception(error)
-                continue
-            start = 0
-            for task in tasks:
-                part = slice(start, start + task.rows)
-                task.future.set_result({name: array[part] for name, array in outputs.items()})
-                start += task.rows
+            else:
+                for task, answer in zip(tasks, answers):
+                    task.future.set_result(answer)
 
     def _next_batch(self):
         """Waits for a batch; [] once the batcher is closed and everything answered."""
@@ -197,3 +195,11 @@ def _merge(tasks, parameters):
         missing = parameters.filled_up(rows) - rows if len(arrays[-1]) else 0
         merged[name] = np.concatenate([*arrays, *[arrays[-1][:1]] * missing])
     return merged
+
+
+def _split(outputs, tasks):
+    """The outputs of each task, without what the batch was filled up with."""
+    ends = np.cumsum([task.rows for task in tasks])
+    return [
+        {name: array[end - task.rows : end] for name, array in outputs.items()} for task, end in zip(tasks, ends)
+    ]

@@ -1,10 +1,12 @@
 """The REST paths: predict, status and metadata of a model, as TensorFlow Serving has them."""
 
 import base64
-import binascii
+import contextlib
 import http.server
 import json
 import re
+import sys
+import threading
 
 import grpc
 import numpy as np
@@ -13,56 +15,96 @@ from google.protobuf import json_format
 
 from opec_tf import serving_api
 from opec_tf.model_server import grpc_services, predict
-from opec_tf.model_server.statuses import ServingError, invalid
+from opec_tf.model_server.statuses import Answering, ServingError, invalid
 
 _PATH = re.compile(r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?(?P<verb>.*)")
 _HTTP_STATUS = {
     grpc.StatusCode.INVALID_ARGUMENT: 400, grpc.StatusCode.NOT_FOUND: 404, grpc.StatusCode.FAILED_PRECONDITION: 412,
     grpc.StatusCode.DEADLINE_EXCEEDED: 504, grpc.StatusCode.UNAVAILABLE: 503,
 }  # fmt: skip
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _LARGEST_BODY = 256 * 2**20
 
 
-def handler(versions, gate):
-    """The ``http.server`` handler class of a model; ``versions`` and ``gate`` as ``PredictionService`` has them."""
+class RestServer(http.server.ThreadingHTTPServer):
+    """Listens, and answers each connection's request in a thread of its own.
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        # One request a connection, so that the end of the server waits for answers and for nobody who is silent.
-        protocol_version = "HTTP/1.0"
-        timeout = 30
+    Args:
+      address: (host, port).
+      versions, gate: as ``PredictionService`` has them.
+    """
 
-        def do_GET(self):
-            self._answer(lambda match: _get(versions, match))
+    # Nobody waits for the thread of a client that is silent or slow: ``wait`` does for those that have asked.
+    daemon_threads = True
 
-        def do_POST(self):
-            length = int(self.headers.get("Content-Length", 0))
-            if length > _LARGEST_BODY:
-                self._send(413, {"error": f"the request has more than {_LARGEST_BODY} bytes"})
-                return
-            body = self.rfile.read(length)
-            self._answer(lambda match: _post(versions, gate, match, body))
+    def __init__(self, address, versions, gate):
+        self.versions, self.gate = versions, gate
+        self._under_way, self._changed = 0, threading.Condition()
+        super().__init__(address, _Handler)
 
-        def log_message(self, format, *arguments):
-            """No line for each request."""
+    @contextlib.contextmanager
+    def under_way(self):
+        """The block answers a request."""
+        with self._changed:
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                self._changed.notify_all()
 
-        def _answer(self, answer):
-            match = _PATH.fullmatch(self.path)
+    def wait(self, seconds):
+        """Waits until all requests that have come whole are answered, at most so long."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._under_way, seconds)
+
+    def handle_error(self, request, client_address):
+        """Says nothing of a client that has gone."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    server: RestServer
+    timeout = 30
+
+    def do_GET(self):
+        self._answer(lambda match: _get(self.server.versions, match))
+
+    def do_POST(self):
+        length = self.headers.get("Content-Length", "0")
+        if not _LENGTH.fullmatch(length):
+            self._send(400, {"error": f"Malformed request: the Content-Length {length[:99]!r} is no number of bytes"})
+            return
+        if int(length) > _LARGEST_BODY:
+            self._send(413, {"error": f"the request has more than {_LARGEST_BODY} bytes"})
+            return
+        body = self.rfile.read(int(length))
+        self._answer(lambda match: _post(self.server.versions, self.server.gate, match, body))
+
+    def log_message(self, format, *arguments):
+        """No line for each request."""
+
+    def _answer(self, answer):
+        with self.server.under_way():
+            code, match = 200, _PATH.fullmatch(self.path)
             try:
-                if not match:
-                    raise invalid(f"Malformed request: {self.command} {self.path}")
-                self._send(200, answer(match))
+                with Answering():
+                    if not match:
+                        raise invalid(f"Malformed request: {self.command} {self.path}")
+                    content = answer(match)
             except ServingError as error:
-                self._send(_HTTP_STATUS.get(error.code, 500), {"error": error.message})
+                code, content = _HTTP_STATUS.get(error.code, 500), {"error": error.message}
+            self._send(code, content)
 
-        def _send(self, code, content):
-            body = json.dumps(content).encode()
-            self.send_response(code)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    return Handler
+    def _send(self, code, content):
+        body = json.dumps(content).encode()
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
 
 def _get(versions, match):
@@ -86,13 +128,17 @@ def _post(versions, gate, match, body):
         raise invalid(f"Malformed request: POST {match.string}")
     try:
         content = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise invalid(f"JSON Parse error: {error}") from error
     if not isinstance(content, dict) or ("instances" in content) == ("inputs" in content):
         raise invalid("Missing 'inputs' or 'instances' key, or both are there")
+    signature_name = content.get("signature_name", "")
+    if not isinstance(signature_name, str):
+        value = json.dumps(signature_name)
+        raise invalid(f"JSON Value: {value} not formatted correctly. 'signature_name' key must be a string value.")
     request = serving_api.predict_pb2.PredictRequest()
     _fill_spec(request.model_spec, match)
-    request.model_spec.signature_name = content.get("signature_name", "")
+    request.model_spec.signature_name = signature_name
     with gate:
         with versions.version(request.model_spec) as version:
             signature = version.signatures.get(request.model_spec.signature_name or predict.DEFAULT_SIGNATURE)
@@ -110,7 +156,10 @@ def _post(versions, gate, match, body):
 def _fill_spec(spec, match):
     spec.name = match["name"]
     if match["version"]:
-        spec.version.value = int(match["version"])
+        try:
+            spec.version.value = int(match["version"])
+        except ValueError as error:  # it does not fit into int64
+            raise invalid(f"Failed to convert version: {match['version']} to numeric.") from error
     elif match["label"]:
         spec.version_label = match["label"]
 
@@ -144,7 +193,7 @@ def _to_proto(name, value, signature):
         decoded = _decoded(value)
         array = np.array(decoded, object) if dtype is tf.string else np.array(decoded, dtype.as_numpy_dtype)
         return tf.make_tensor_proto(array, dtype)
-    except (TypeError, ValueError, binascii.Error) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise invalid(f"JSON Value of input {name!r} is not of type {dtype.name}: {error}") from error
 
 

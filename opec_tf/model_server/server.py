@@ -1,10 +1,11 @@
 """The stand-in as a whole: two listening ports, polling, a bounded queue, a graceful end."""
 
 import concurrent.futures
-import http.server
 import logging
+import os
 import pathlib
 import threading
+import time
 
 import grpc
 
@@ -59,8 +60,11 @@ class ModelServer:
         running=16, waiting=64, credentials=None,
     ):  # fmt: skip
         model_dir = pathlib.Path(model_dir)
-        if not model_dir.is_dir():
-            raise UserError(f"{model_dir}: does not exist; make it with opec_tf.export --export_dir={model_dir}")
+        if not os.path.isdir(model_dir):
+            raise UserError(
+                f"{model_dir}: does not exist or is out of reach; make it with opec_tf.export --export_dir={model_dir}"
+            )
+        self._model_dir = model_dir
         self.versions = ModelVersions(name or model_dir.resolve().name, model_dir, batching)
         self._stopping = threading.Event()
         self._poller = threading.Thread(target=self._poll, args=[poll_seconds], daemon=True)
@@ -83,32 +87,52 @@ class ModelServer:
                 if credentials
                 else self._grpc.add_insecure_port(address)
             )
-            self._rest = http.server.ThreadingHTTPServer((host, rest_port), rest.handler(self.versions, gate))
+            self._rest = rest.RestServer((host, rest_port), self.versions, gate)
         except (RuntimeError, OSError) as error:
             raise UserError(
                 f"--port={port} --rest_port={rest_port} on {host}: cannot be listened on ({error}); choose others"
             ) from error
-        self._rest.daemon_threads = False  # whose requests are under way when the server ends is answered
         self.rest_port = self._rest.server_address[1]
         self._rest_thread = threading.Thread(target=self._rest.serve_forever, daemon=True)
 
+    def load(self):
+        """Loads the newest version, unless it is loaded.
+
+        Raises:
+          UserError: the model's folder cannot be read.
+        """
+        try:
+            self.versions.poll()
+        except OSError as error:
+            raise UserError(f"{self._model_dir}: cannot be read ({error.strerror}); let this user read it") from error
+
     def start(self):
         """Loads the newest version, then listens."""
-        self.versions.poll()
+        self.load()
         self._grpc.start()
         self._rest_thread.start()
         self._poller.start()
         return self
 
     def stop(self, grace=10.0):
-        """Takes no new requests, answers those under way for up to ``grace`` seconds, and unloads the model."""
+        """Takes no new requests, answers those under way for up to ``grace`` seconds, and unloads the model.
+
+        Returns:
+          Whether it is unloaded; otherwise requests, or the load of a newer version, go on until the process ends.
+        """
+        give_up = time.monotonic() + grace
+
+        def left():
+            return max(0.0, give_up - time.monotonic())
+
         self._stopping.set()
         stopped = self._grpc.stop(grace)
         self._rest.shutdown()
         self._rest.server_close()
-        stopped.wait()
-        self._poller.join()
-        self.versions.close()
+        self._rest.wait(left())
+        stopped.wait(left())
+        self._poller.join(left())
+        return self.versions.close(left()) and not self._poller.is_alive()
 
     def __enter__(self):
         return self.start()

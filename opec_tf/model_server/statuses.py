@@ -1,6 +1,7 @@
 """What a request is refused with: the statuses and messages of TensorFlow Serving 2.15.1."""
 
 import contextlib
+import logging
 
 import grpc
 import tensorflow as tf
@@ -32,6 +33,18 @@ def invalid(message):
 def not_found(message):
     """A ``ServingError`` NOT_FOUND."""
     return ServingError(grpc.StatusCode.NOT_FOUND, message)
+
+
+class Answering:
+    """Turns any other error in the block into a ``ServingError`` INTERNAL, so that who waits for an answer gets one."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        if isinstance(error, Exception) and not isinstance(error, ServingError):
+            logging.getLogger(__name__).error("a request met a fault of the server", exc_info=error)
+            raise ServingError(grpc.StatusCode.INTERNAL, f"{kind.__name__}: {error}") from error
 
 
 @contextlib.contextmanager

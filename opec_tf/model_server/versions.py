@@ -9,6 +9,7 @@ import threading
 
 import grpc
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.saved_model import loader_impl
 
@@ -20,7 +21,7 @@ from opec_tf.model_server.statuses import ServingError, invalid, not_found, refu
 _STATES = serving_api.get_model_status_pb2.ModelVersionStatus
 _WARMUP = pathlib.Path("assets.extra", "tf_serving_warmup_requests")
 # What unusable files in a version folder give: whatever is wrong must reach the status, and the server live on.
-_LOAD_ERRORS = (OSError, ValueError, KeyError, TypeError, tf.errors.OpError, ServingError)
+LOAD_ERRORS = (OSError, ValueError, KeyError, TypeError, DecodeError, tf.errors.OpError, ServingError)
 
 
 @dataclasses.dataclass
@@ -149,7 +150,7 @@ class ModelVersions:
             loaded = LoadedVersion(path, self._batching)
             if (path / _WARMUP).exists():
                 loaded.replay(path / _WARMUP)
-        except _LOAD_ERRORS as error:
+        except LOAD_ERRORS as error:
             code = error.code if isinstance(error, ServingError) else grpc.StatusCode.UNKNOWN
             self.statuses[newest] = Status(_STATES.END, code, str(error))
             logging.getLogger(__name__).error("%s: cannot be loaded: %s", path, error)
@@ -161,12 +162,15 @@ class ModelVersions:
         if before:
             self._unload(before)
 
-    def close(self):
-        """Unloads what is loaded, once nobody uses it."""
+    def close(self, seconds=None):
+        """Unloads what is loaded, once nobody uses it; waits for that at most so long, None: as long as it takes.
+
+        Returns:
+          Whether nothing is loaded any more.
+        """
         with self._changed:
             current, self._current = self._current, None
-        if current:
-            self._unload(current)
+        return current is None or self._unload(current, seconds)
 
     @contextlib.contextmanager
     def version(self, spec):
@@ -191,9 +195,11 @@ class ModelVersions:
                 self._users[current.number] -= 1
                 self._changed.notify_all()
 
-    def _unload(self, version):
+    def _unload(self, version, seconds=None):
         self.statuses[version.number] = Status(_STATES.UNLOADING)
         with self._changed:
-            self._changed.wait_for(lambda: not self._users[version.number])
-        version.close()
-        self.statuses[version.number] = Status(_STATES.END)
+            unused = self._changed.wait_for(lambda: not self._users[version.number], seconds)
+        if unused:
+            version.close()
+            self.statuses[version.number] = Status(_STATES.END)
+        return unused
