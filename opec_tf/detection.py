@@ -1,8 +1,9 @@
 """Person boxes from a file: a detector's results, or annotations of the same images.
 
 Results are a list, as COCO's detection results are: ``[{"image_id" or "file_name", "bbox": [x, y, w, h], "score"}]``;
-``score`` may be left out of all of them; those of another ``category_id`` than 1 (person) are not read. Annotations are
-a COCO-format file (CrowdPose's too); their labels come along, for they know which joints are occluded.
+``score`` may be left out of all of them; those of another ``category_id`` than 1 (person) are not read; an ``image_id``
+that is a text is a file name. Annotations are a COCO-format file (CrowdPose's too); their labels come along, for they
+know which joints are occluded.
 """
 
 import collections
@@ -50,8 +51,9 @@ def read(path, image_ids, image_names, skeleton):
     """Reads the boxes of some images.
 
     A record's image is found by its ``file_name`` (the whole name, or its last part where that is unambiguous), else by
-    its ``image_id``; an annotation's always by its image's ``file_name``. Boxes of other images and boxes without area
-    are left out with a counted warning.
+    its ``image_id``; an annotation's always by its image's ``file_name``. Of images that share their whole name, as the
+    frames of a video do, the id says which it is. Boxes of other images and boxes without area are left out with a
+    counted warning.
 
     Args:
       path: the file.
@@ -67,7 +69,7 @@ def read(path, image_ids, image_names, skeleton):
     """
     data = files.read_json(path)
     if isinstance(data, dict):
-        people = _read_annotations(path, image_names, skeleton)
+        people = _read_annotations(path, image_ids, image_names, skeleton)
     else:
         people = _read_results(path, data, image_ids, image_names)
     return sorted_with_area(path, people)
@@ -101,11 +103,13 @@ def inside(boxes, size):
     return np.all((boxes[:, :2] < size[::-1]) & (boxes[:, :2] + boxes[:, 2:] > 0), axis=1)
 
 
-def _read_annotations(path, image_names, skeleton):
+def _read_annotations(path, image_ids, image_names, skeleton):
     """``PersonBoxes`` of an annotation file, without crowd regions."""
     people = annotations.read("coco", path, "").with_skeleton(skeleton)
+    if people.is_crowd.all():
+        raise UserError(f"{path}: all annotations are crowd regions ('iscrowd'); give a file with people")
     people = people.select(~people.is_crowd)
-    row_of_image = _match_names(people.image_paths.tolist(), image_names)
+    row_of_image = _match_names(people.image_paths.tolist(), people.image_ids.tolist(), image_names, image_ids)
     rows, names = row_of_image[people.image_index], people.image_paths[people.image_index]
     _warn_about_unknown(path, rows, "file_name", names)
     found = PersonBoxes(rows, people.boxes, labels=people.keypoints)
@@ -114,8 +118,7 @@ def _read_annotations(path, image_names, skeleton):
 
 def _read_results(path, data, image_ids, image_names):
     """``PersonBoxes`` of a list of detections."""
-    people = records.Records(path, "box", data)
-    people = records.Records(path, "box", [item for item in people.items if item.get("category_id", 1) == 1])
+    people = records.Records(path, "box", data).people()
     rows = image_rows(people, image_ids, image_names)
     scores = people.numbers("score") if people.has("score").any() else None
     return PersonBoxes(rows, people.numbers("bbox", (4,), "x, y, width, height"), scores).select(rows >= 0)
@@ -128,9 +131,11 @@ def image_rows(people, image_ids, image_names):
       UserError: all are in other images.
     """
     field = "file_name" if people.has("file_name").any() else "image_id"
-    if field == "file_name":
+    ids = [item.get("image_id") for item in people.items]
+    if field == "file_name" or isinstance(ids[0], str):
         values = people.texts(field)
-        rows = _match_names(values, image_names)
+        ids = [image_id if isinstance(image_id, int) else None for image_id in ids]
+        rows = _match_names(values, ids, image_names, image_ids)
     else:
         values = people.integers(field)
         row_of_id = {image_id: row for row, image_id in enumerate(np.asarray(image_ids).tolist())}
@@ -139,22 +144,30 @@ def image_rows(people, image_ids, image_names):
     return rows
 
 
-def _match_names(names, image_names):
-    """Row of the image that each name stands for, or -1; int64 [len(names)]."""
-    last_parts = [os.path.basename(name) for name in image_names]
-    occurrences = collections.Counter(last_parts)
-    row_of_name = {last: row for row, last in enumerate(last_parts) if occurrences[last] == 1}
-    row_of_name.update({name: row for row, name in enumerate(image_names)})
-    rows = [row_of_name.get(name, row_of_name.get(os.path.basename(name), -1)) for name in names]
+def _match_names(names, ids, image_names, image_ids):
+    """Row of the image that each name, or of several of a name each name and id, stands for, or -1; int64 [N]."""
+    row_of_name = {**_rows_of_unique(map(os.path.basename, image_names)), **_rows_of_unique(image_names)}
+    row_of_both = _rows_of_unique(zip(image_names, np.asarray(image_ids).tolist()))
+    rows = [
+        row_of_both.get((name, image_id), row_of_name.get(name, row_of_name.get(os.path.basename(name), -1)))
+        for name, image_id in zip(names, ids)
+    ]
     return np.array(rows, np.int64)
+
+
+def _rows_of_unique(values):
+    """The row of each value that occurs once."""
+    values = list(values)
+    occurrences = collections.Counter(values)
+    return {value: row for row, value in enumerate(values) if occurrences[value] == 1}
 
 
 def _warn_about_unknown(path, rows, field, values):
     unknown = rows < 0
     if unknown.all():
         raise UserError(
-            f"{path}: no box belongs to any of the images (first '{field}': {values[0]}); "
-            "check that boxes and images belong together"
+            f"{path}: no box belongs to any of the images (first '{field}': {values[0]}); check that boxes and images "
+            "belong together, and give an 'image_id' with a name that several images have"
         )
     if unknown.any():
         logging.getLogger(__name__).warning(

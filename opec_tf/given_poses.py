@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from opec_tf import detection, files, records
+from opec_tf import detection
 from opec_tf.evaluation import predictions
 
 
@@ -28,9 +28,10 @@ def read(path, image_ids, image_names, skeleton):
     Raises:
       UserError: the file is malformed, its joint set unknown, or nobody in it is in any of the images.
     """
-    poses, _ = predictions.map_to_skeleton(predictions.read(path, to_refine=True), skeleton, path)
-    items = [item for item in files.read_json(path) if item.get("category_id", 1) == 1]
-    rows = detection.image_rows(records.Records(path, "prediction", items), image_ids, image_names)
+    people = predictions.read_people(path)
+    rows = detection.image_rows(people, image_ids, image_names)
+    poses = predictions.from_people(people, image_ids=rows, to_refine=True)
+    poses, _ = predictions.map_to_skeleton(poses, skeleton, path)
     people = detection.PersonBoxes(rows, poses.boxes, poses.scores, poses=poses.keypoints)
     return detection.sorted_with_area(path, people.select(rows >= 0))
 

@@ -20,7 +20,7 @@ def decode(image_bytes):
     """Decodes one JPEG, PNG, BMP or (first frame of a) GIF picture, upright.
 
     JPEG may be grey, CMYK or turned by its Exif orientation; PNG may be grey, a palette, 16 bit (the high byte is kept)
-    or have alpha (dropped); BMP may have 1, 3 or 4 channels.
+    or have alpha (dropped); BMP may have 8 (a palette), 24 or 32 bits.
 
     Args:
       image_bytes: scalar string, the file's content.
@@ -144,9 +144,20 @@ def crop(image, crop_to_image, crop_size, crop_offset=0.0):
 
 
 def _decode_bmp(image_bytes):
-    """``tf.image.decode_image`` wants to be told a BMP file's channels; this takes them as they are."""
+    """``tf.image.decode_image`` wants to be told a BMP file's channels; this takes them as they are.
+
+    One channel holds indices into the palette, entries of (blue, green, red, 0) that follow the two headers, of 14
+    bytes and of as many as the second one's first field says, and end where the pixels begin.
+    """
     image = tf.image.decode_bmp(image_bytes)
-    return tf.cond(tf.shape(image)[2] == 1, lambda: tf.repeat(image, 3, axis=2), lambda: image[..., :3])
+
+    def look_up():
+        pixels_at, header_size = tf.unstack(tf.io.decode_raw(tf.strings.substr(image_bytes, 10, 8), tf.int32), 2)
+        palette = tf.strings.substr(image_bytes, 14 + header_size, pixels_at - 14 - header_size)
+        palette = tf.reshape(tf.io.decode_raw(palette, tf.uint8), [-1, 4])
+        return tf.gather(palette[:, 2::-1], tf.cast(image[..., 0], tf.int32))
+
+    return tf.cond(tf.shape(image)[2] == 1, look_up, lambda: image[..., :3])
 
 
 def _upright(image, orientation):

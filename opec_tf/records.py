@@ -16,12 +16,13 @@ class Records:
       items: the list.
       id_field: field that names a record in messages, by its number or by the image it is in; without it records are
         counted from 1.
+      positions: the records' places in the file's list, from 0, by which they are counted; None: they are all of it.
 
     Raises:
       UserError: ``items`` is not a list of JSON objects, or is empty.
     """
 
-    def __init__(self, path, kind, items, id_field=None):
+    def __init__(self, path, kind, items, id_field=None, positions=None):
         self.path, self.kind, self.items, self.id_field = path, kind, items, id_field
         if not isinstance(items, list):
             raise UserError(
@@ -29,6 +30,7 @@ class Records:
             )
         if not items:
             raise UserError(f"{path}: its list of {kind} objects is empty; check that it is the right file")
+        self.positions = range(len(items)) if positions is None else positions
         if set(map(type, items)) != {dict}:
             index = next(i for i, item in enumerate(items) if not isinstance(item, dict))
             self.fail(index, f"is {_describe(items[index])}, expected an object")
@@ -36,11 +38,28 @@ class Records:
     def __len__(self):
         return len(self.items)
 
+    def name(self, index):
+        """What a record is called in messages: ``KIND ID``."""
+        name = self.items[index].get(self.id_field) if isinstance(self.items[index], dict) else None
+        if name is None:
+            return f"{self.kind} number {self.positions[index] + 1}"
+        return f"{self.kind} in {name}" if isinstance(name, str) else f"{self.kind} {name}"
+
     def fail(self, index, fault, remedy="correct or remove it"):
         """Raises the ``UserError`` of one record: ``FILE: KIND ID: FAULT; REMEDY``."""
-        name = self.items[index].get(self.id_field) if isinstance(self.items[index], dict) else None
-        name = f"in {name}" if isinstance(name, str) else f"number {index + 1}" if name is None else name
-        raise UserError(f"{self.path}: {self.kind} {name}: {fault}; {remedy}")
+        raise UserError(f"{self.path}: {self.name(index)}: {fault}; {remedy}")
+
+    def with_items(self, items):
+        """The same records with other content."""
+        return Records(self.path, self.kind, items, self.id_field, self.positions)
+
+    def people(self):
+        """The records of people: those whose ``category_id`` is 1, null or absent."""
+        rows = np.flatnonzero(self.integers("category_id", default=1) == 1)
+        if not rows.size:
+            raise UserError(f"{self.path}: no {self.kind} has 'category_id' 1 (person); check the file's format")
+        items, positions = [self.items[row] for row in rows], [self.positions[row] for row in rows]
+        return Records(self.path, self.kind, items, self.id_field, positions)
 
     def has(self, field):
         """bool [N]: which records have the field, with a value other than null."""

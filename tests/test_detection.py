@@ -14,6 +14,12 @@ def read(path, skeleton=skeletons.BODY12):
     return detection.read(str(path), IDS, NAMES, skeleton)
 
 
+CROWD = {
+    "images": [{"id": 1, "file_name": "two.jpg"}],
+    "annotations": [{"id": 1, "image_id": 1, "bbox": [1, 2, 3, 4], "iscrowd": 1, "keypoints": [0] * 36}],
+}
+
+
 @pytest.fixture
 def write(tmp_path):
     def write_file(content):
@@ -42,6 +48,30 @@ def test_results_by_file_name_whole_or_last_part(write):
     )
     np.testing.assert_array_equal(people.image_index, [1, 1, 2])
     assert people.scores is None
+
+
+def test_a_text_as_image_id_is_a_file_name(write):
+    people = read(write([box("b/one.jpg"), box("two.jpg")]))
+    np.testing.assert_array_equal(people.image_index, [1, 2])
+
+
+def test_records_without_a_category_are_people(write):
+    people = read(write([box(), box(category_id=None), box(category_id=2), box(20, category_id=1)]))
+    np.testing.assert_array_equal(people.image_index, [1, 1, 2])
+
+
+def test_of_frames_of_one_name_the_id_decides(write, caplog):
+    names, ids = ["v.mp4", "v.mp4", "v.mp4", "other.mp4"], np.arange(4)
+    boxes = [box(1, file_name="v.mp4"), box(0, file_name="v.mp4"), box(9, file_name="v.mp4"),
+             box(0, file_name="other.mp4"), {"file_name": "v.mp4", "bbox": [1, 2, 3, 4], "score": 1}]  # fmt: skip
+    people = detection.read(str(write(boxes)), ids, names, skeletons.BODY12)
+    np.testing.assert_array_equal(people.image_index, [0, 1, 3])
+    assert "left out 2 boxes of other images (first 'file_name': v.mp4)" in caplog.text
+    annotation = {"id": 1, "image_id": 2, "bbox": [1, 2, 3, 4], "keypoints": [1, 1, 2] * 12}
+    images = [{"id": frame, "file_name": "v.mp4"} for frame in (2, 1)]
+    content = {"images": images, "annotations": [annotation, {**annotation, "id": 2, "image_id": 1}]}
+    people = detection.read(str(write(content)), ids, names, skeletons.BODY12)
+    np.testing.assert_array_equal(people.image_index, [1, 2])
 
 
 def test_annotations_bring_labels_in_the_models_joints(write):
@@ -77,13 +107,17 @@ def test_boxes_of_other_images_and_without_area_are_counted(write, caplog):
             r"no box belongs to any of the images \(first 'file_name': three.jpg\)",
         ),
         ([{"file_name": "one.jpg", "bbox": [1, 2, 3, 4]}], "no box belongs to any"),  # there are two of this name
-        ([box(category_id=3)], "list of box objects is empty"),
+        ([box(category_id=3)], r"no box has 'category_id' 1 \(person\)"),
         ([box(), box(bbox=[1, 2, 3])], "box number 2: 'bbox' has 3 values, expected 4 numbers"),
+        ([box(category_id=3)] * 4 + [box(bbox=[1, 2, 3])], "box number 5: 'bbox' has 3 values"),
         ([box(bbox=[1, float("nan"), 3, 4])], "box number 1: 'bbox' holds NaN or infinity"),
         ([box(bbox="all")], "box number 1: 'bbox' holds 'all', expected 4 numbers"),
         ([box(), {"image_id": 10, "bbox": [1, 2, 3, 4]}], "box number 2: has no 'score'"),
         ([{"bbox": [1, 2, 3, 4]}], "box number 1: has no 'image_id'"),
-        ([box(image_id="ten")], "'image_id' holds 'ten', expected a number"),
+        ([box(image_id="ten")], r"no box belongs to any of the images \(first 'image_id': ten\)"),
+        ([box(), box(image_id="ten")], "'image_id' holds 'ten', expected a number"),
+        ([box(image_id="two.jpg"), box()], "box number 2: 'image_id' is 10, expected a text"),
+        (CROWD, "all annotations are crowd regions"),
         ({"images": []}, "has no 'annotations'"),
         ("7", "has 7 where a list of box objects belongs"),
     ],

@@ -72,9 +72,26 @@ def test_people_are_found_by_file_name_and_others_left_out(write, caplog):
     assert "left out 1 boxes of other images (first 'file_name': three.jpg)" in caplog.text
 
 
+def test_a_file_name_alone_says_which_image(write):
+    named = record(joints=12, file_name="two.jpg")
+    del named["image_id"]
+    for content in ([named], [record("two.jpg", 12)]):
+        people = given_poses.read(write(content), IDS, NAMES, skeletons.BODY12)
+        np.testing.assert_array_equal(people.image_index, [1])
+        np.testing.assert_array_equal(people.poses[0, :, 0], 10.0 * np.arange(12))
+
+
+def test_records_of_other_categories_are_counted_but_not_read(write, caplog):
+    content = [record(category_id=None), {"image_id": 10, "category_id": 3, "score": 1}, record(30)]
+    people = given_poses.read(write(content), IDS, NAMES, skeletons.BODY12)
+    np.testing.assert_array_equal(people.image_index, [0, 1])
+    assert "1 of 3 predictions have a 'category_id' other than 1" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
+        ([record(category_id=3)] * 4 + [record(score=None)], "prediction number 5: 'score' holds null"),
         ([record(99)], "results.json: no box belongs to any of the images"),
         ([record(joints=5)], "results.json: poses have 5 joints; known are poses of"),
         ([{"image_id": 10, "bbox": [1, 2, 3, 4], "score": 1}], "results.json: prediction number 1: has no 'keypoints'"),
@@ -153,8 +170,8 @@ def test_a_given_pose_comes_back_and_its_persons_score_stays(opec_nets, flip_tes
 
 
 def test_there_is_nothing_to_refine_with_without_a_graph():
-    with pytest.raises(UserError, match="a given initial pose is refined by OPEC-Net's graph"):
-        models.build_opec_net(dataclasses.replace(GIVEN, refinement=False))
+    with pytest.raises(UserError, match="--initial_pose=given is refined by OPEC-Net's graph, which --norefinement"):
+        dataclasses.replace(GIVEN, refinement=False)
 
 
 def test_a_workdir_of_either_kind_loads_as_the_other(tmp_path, caplog):

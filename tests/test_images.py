@@ -111,6 +111,7 @@ def _lossless_files():
         "BMP": (encode(picture, "BMP"), picture),
         "grey BMP": (encode(grey, "BMP"), grey_rgb),
         "BMP with alpha": (encode(alpha, "BMP"), picture),
+        "palette BMP": (encode(palette, "BMP"), np.asarray(palette.convert("RGB"))),
         "1x1 PNG": (encode(picture[5:6, 9:10], "PNG"), picture[5:6, 9:10]),
         "animated GIF": (
             encode(palette, "GIF", save_all=True, append_images=[palette.rotate(180)]),

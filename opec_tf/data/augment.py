@@ -9,6 +9,7 @@ import math
 import tensorflow as tf
 
 from opec_tf import geometry
+from opec_tf.skeletons import VISIBILITY_CLASSES
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, the grey that saturation fades to
 _PATCH_SIDES = (0.15, 0.45)  # smallest and largest side of an occluder, as shares of the crop's sides
@@ -64,23 +65,30 @@ def random_affines(boxes, crop_size, data_config, seed, together=1):
     return affines, mirrored
 
 
-def appearance(crops, data_config, seed):
-    """Colour changes and occluders as ``data_config`` asks for; the crops themselves where it asks for none.
+def appearance(crops, joints, data_config, seed):
+    """Colour changes and occluders as ``data_config`` asks for; what was given where it asks for none.
 
     Args:
       crops: float32 [B, H, W, 3], RGB, 0..255.
+      joints: float32 [B, 1 + M, K, 4], normalised (x, y), weight, visibility class of the crop's person and M others.
       data_config: ``config.DataConfig``.
       seed: int [2].
 
     Returns:
-      float32 [B, H, W, 3], 0..255.
+      (crops float32 [B, H, W, 3], 0..255; joints, of which the person's own visible ones that an occluder covers are
+      occluded)
     """
     seeds = tf.random.experimental.stateless_split(seed, 2)
     if data_config.occluder_probability > 0:
-        crops = occlude(crops, data_config.occluder_probability, seeds[0])
+        crops, covered = occlude(crops, joints[:, 0, :, :2], data_config.occluder_probability, seeds[0])
+        visible, occluded = (float(VISIBILITY_CLASSES.index(name)) for name in ("visible", "occluded"))
+        hidden = covered & (joints[:, 0, :, 2] > 0.0) & (joints[:, 0, :, 3] == visible)
+        classes = tf.where(hidden, occluded, joints[:, 0, :, 3])[:, None]
+        classes = tf.concat([classes, joints[:, 1:, :, 3]], axis=1)
+        joints = tf.concat([joints[..., :3], classes[..., None]], axis=-1)
     if data_config.color_jitter > 0:
         crops = jitter_colors(crops, data_config.color_jitter, seeds[1])
-    return crops
+    return crops, joints
 
 
 def jitter_colors(crops, strength, seed):
@@ -117,18 +125,17 @@ def jitter_colors(crops, strength, seed):
     return tf.ensure_shape(tf.reshape(pixels, [batch, height, width, 3]), crops.shape)
 
 
-def occlude(crops, probability, seed):
+def occlude(crops, points, probability, seed):
     """Pastes a patch over part of some crops: an ellipse or rectangle of colour blocks or of another crop's pixels.
-
-    Labels stay: joints under the patch are to be inferred.
 
     Args:
       crops: float32 [B, H, W, 3], 0..255.
+      points: float32 [B, K, 2], normalised (x, y).
       probability: share of crops that get a patch.
       seed: int [2].
 
     Returns:
-      float32 [B, H, W, 3].
+      (float32 [B, H, W, 3]; which points are under the patch, bool [B, K])
     """
     batch, height, width, _ = tf.unstack(tf.shape(crops, tf.int64))
     seeds = tf.random.experimental.stateless_split(seed, 3)
@@ -138,19 +145,24 @@ def occlude(crops, probability, seed):
     smallest, largest = _PATCH_SIDES
     radius = 0.5 * (smallest + (largest - smallest) * radius)
 
-    def distance(axis, size):
-        """Distance from the patch's centre along an axis over its radius, [B, size], raised for |x|^p + |y|^p < 1."""
-        position = (tf.range(size, dtype=tf.float32) + 0.5) / tf.cast(size, tf.float32)
+    def distance(axis, position):
+        """Distance of positions [B or 1, n], shares of the crop's side, from the patch's centre along an axis over its
+        radius, [B, n], raised for |x|^p + |y|^p < 1."""
         ratio = tf.abs(position - center[:, axis, None]) / radius[:, axis, None]
         return ratio ** tf.where(rounded, 2.0, _RECTANGLE_EXPONENT)[:, None]
 
-    distance_y = tf.where(chosen[:, None], distance(1, height), 1.0)
+    def pixel_distance(axis, size):
+        return distance(axis, (tf.range(size, dtype=tf.float32) + 0.5) / tf.cast(size, tf.float32))
+
+    distance_y = tf.where(chosen[:, None], pixel_distance(1, height), 1.0)
     # Only the pixels under a patch are touched: selecting over whole crops takes ten times as long.
-    pixels = tf.where(distance(0, width)[:, None, :] + distance_y[:, :, None] < 1.0)  # [n, 3], (crop, y, x)
+    pixels = tf.where(pixel_distance(0, width)[:, None, :] + distance_y[:, :, None] < 1.0)  # [n, 3], (crop, y, x)
     crop, y, x = tf.unstack(pixels, axis=1)
     # Upside down, so that it does not read as a second person.
     neighbour = tf.gather_nd(crops, tf.stack([(crop + 1) % batch, height - 1 - y, x], axis=1))
     colors = tf.random.stateless_uniform([batch, _PATCH_BLOCKS, _PATCH_BLOCKS, 3], seeds[2], 0.0, 255.0)
     blocks = tf.gather_nd(colors, tf.stack([crop, y * _PATCH_BLOCKS // height, x * _PATCH_BLOCKS // width], axis=1))
     texture = tf.where(tf.gather(borrowed, crop)[:, None], neighbour, blocks)
-    return tf.tensor_scatter_nd_update(crops, pixels, texture)
+    shares = (points + 1.0) / 2.0
+    covered = chosen[:, None] & (distance(0, shares[..., 0]) + distance(1, shares[..., 1]) < 1.0)
+    return tf.tensor_scatter_nd_update(crops, pixels, texture), covered

@@ -18,6 +18,12 @@ _NAMED = 3  # files that the warning names
 _JPEG_SIZE_MARKERS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start of frame: baseline, progressive, ...
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")
 
+# What reading and decoding raise: damaged, missing, a folder, not allowed.
+_READING_ERRORS = (
+    tf.errors.InvalidArgumentError, tf.errors.NotFoundError, tf.errors.FailedPreconditionError,
+    tf.errors.PermissionDeniedError,
+)  # fmt: skip
+
 _orientation = tf.function(images.exif_orientation, input_signature=[tf.TensorSpec([], tf.string)])
 _decode = tf.function(images.decode, input_signature=[tf.TensorSpec([], tf.string)])
 
@@ -52,6 +58,13 @@ def check(paths, sizes, strict):
     return np.array([fault is None for fault in faults], bool)
 
 
+def check_one_decodes(paths):
+    """Raises a ``UserError`` where not one of some image files can be decoded; mostly the first one can."""
+    fault = find_fault(paths[0], quick=False)
+    if fault and all(find_fault(path, quick=False) for path in paths[1:]):
+        raise UserError(f"{paths[0]}: {fault}, and not one of the {len(paths)} images can be decoded; check the files")
+
+
 @contextlib.contextmanager
 def naming_unreadable(paths):
     """Turns a decoding error of the block into a ``UserError`` that names the file.
@@ -61,7 +74,7 @@ def naming_unreadable(paths):
     """
     try:
         yield
-    except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError, tf.errors.FailedPreconditionError) as error:
+    except _READING_ERRORS as error:
         for path in paths:
             fault = find_fault(path, quick=False)
             if fault:

@@ -10,31 +10,25 @@ from opec_tf.skeletons import UNLABELLED
 OTHERS = 4
 
 
-def others_in_crops(annotations, crop_size, box_margin):
-    """For each person the people of its image who have most labelled joints in its crop.
-
-    Training proposals repeat a person; neither the person itself is counted nor another one twice.
+def others_in_crops(owners, everybody, crop_size, box_margin):
+    """For each person who is cropped the people of the image who have most labelled joints in the crop.
 
     Args:
-      annotations: ``PoseAnnotations``.
+      owners: ``PoseAnnotations`` of these N people, with the boxes that are cropped; one may appear several times.
+      everybody: ``PoseAnnotations`` of all P people of the same images, the N among them, with the same annotation ids.
       crop_size: (height, width) of a crop, pixels.
       box_margin: see ``geometry.crop_affine``.
 
     Returns:
-      int32 [N, OTHERS], rows, most joints first; N where there is nobody (more).
+      int32 [N, OTHERS], rows of everybody, most joints first; P where there is nobody (more).
     """
-    people = annotations.num_people
-    result = np.full([people, OTHERS], people, np.int32)
-    labels = np.concatenate([annotations.image_index[:, None], annotations.keypoints.reshape(people, -1)], axis=1)
-    _, first, person = np.unique(labels, axis=0, return_index=True, return_inverse=True)
-    person = person.reshape(-1)
-    is_first = first[person] == np.arange(people)
-    tables = [np.meshgrid(rows, rows[is_first[rows]], indexing="ij") for rows in annotations.rows_by_image()]
+    result = np.full([owners.num_people, OTHERS], everybody.num_people, np.int32)
+    tables = [np.meshgrid(*rows, indexing="ij") for rows in zip(owners.rows_by_image(), everybody.rows_by_image())]
     owner, other = (np.concatenate([table[side].ravel() for table in tables]) for side in (0, 1))
-    apart = person[owner] != person[other]
-    owner, other = owner[apart], other[apart]
-    affines = geometry.crop_affine(annotations.boxes[owner], crop_size, box_margin)
-    joints = annotations.keypoints[other]
+    counted = (owners.annotation_ids[owner] != everybody.annotation_ids[other]) & ~everybody.is_crowd[other]
+    owner, other = owner[counted], other[counted]
+    affines = geometry.crop_affine(owners.boxes[owner], crop_size, box_margin)
+    joints = everybody.keypoints[other]
     points = geometry.image_to_normalized(affines, joints[..., :2], crop_size).numpy()
     inside = np.sum(np.all(np.abs(points) <= 1.0, axis=-1) & (joints[..., 2] != UNLABELLED), axis=1)
     order = np.lexsort((-inside, owner))

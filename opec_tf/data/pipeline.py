@@ -4,6 +4,8 @@ Each image is read and decoded once for all its people. Every random choice is a
 index, so that two runs see the same crops whatever the number of threads.
 """
 
+import logging
+
 import numpy as np
 import tensorflow as tf
 
@@ -26,13 +28,14 @@ def trainable_people(annotations, data_config):
 
 
 def training_dataset(
-    annotations, *, crop_size, data_config, batch_size, seed, crop_offset=0.0, with_others=False, with_poses=False
+    annotations, *, crop_size, data_config, batch_size, seed, crop_offset=0.0, everybody=None, with_poses=False
 ):
     """Infinite batches of augmented crops for training.
 
     Images come in a new random order each epoch; then the crops of neighbouring images are shuffled among each other,
-    since an image's people would otherwise share a batch. Unreadable images are left out with a counted warning,
-    or stop the run if ``data_config.strict``.
+    since an image's people would otherwise share a batch. Images that are missing, end too early or have another size
+    than stated are left out with one counted warning; those damaged within show it only when they are decoded, and are
+    left out then, with a warning each. Any of them stops the run if ``data_config.strict``.
 
     A joint that the augmentation moves outside the crop keeps its label and weight: its target lies beyond [-1, 1], the
     pose loss still says in which direction, and its heatmap target is empty.
@@ -45,7 +48,8 @@ def training_dataset(
       batch_size: crops in a batch, B.
       seed: int; order and augmentation follow from it.
       crop_offset: see ``images.crop``.
-      with_others: the joints of other people in the crop come too, for the joint-candidate loss.
+      everybody: ``PoseAnnotations`` of all people of the same images, with the same annotation ids: the joints of
+        others in the crop come too, for the joint-candidate loss; None: they do not.
       with_poses: give, for a network that refines given poses, ``annotations.given_poses``, or where there are none the
         annotated ones with errors (``pose_errors``). The crops are then a dict of crops, given_pose float32 [B, K, 2],
         normalised crop (x, y), and given_score float32 [B, K], 0 for joints that are not given.
@@ -54,17 +58,17 @@ def training_dataset(
       tf.data.Dataset of (crops float32 [B, H, W, 3] RGB 0..255, joints float32 [B, K, 4]: normalised crop (x, y);
       weight, 1 where the joint is labelled, else 0, with x = y = 0; and visibility, an index into
       skeletons.VISIBILITY_CLASSES, of which "outside" is also what the crop cuts off, or UNKNOWN). Under
-      ``with_others`` the joints are [B, 1 + M, K, 4]: the person's, then those of the M = ``interference.OTHERS``
-      people with most joints in the person's crop, with weight 0 where a joint is outside it or there is nobody.
+      ``everybody`` the joints are [B, 1 + M, K, 4]: the person's, then those of the M = ``interference.OTHERS`` people
+      with most joints in the person's crop, with weight 0 where a joint is outside it or there is nobody.
 
     Raises:
-      UserError: nobody is left to train on, or an image is unreadable and ``data_config.strict``.
+      UserError: nobody is left to train on, no image can be decoded, or one is unreadable and ``data_config.strict``.
     """
     used = _used_people(annotations, data_config)
     batches = _training_batches(
         annotations, np.flatnonzero(used)[:, None],
         crop_size=crop_size, data_config=data_config, batch_size=batch_size, seed=seed,
-        crop_offset=crop_offset, with_others=with_others, with_poses=with_poses,
+        crop_offset=crop_offset, everybody=everybody, with_poses=with_poses,
     )  # fmt: skip
 
     def arrange(batch):
@@ -74,7 +78,7 @@ def training_dataset(
 
 
 def couple_dataset(
-    annotations, *, crop_size, data_config, batch_size, seed, crop_offset=0.0, with_others=False, with_poses=False
+    annotations, *, crop_size, data_config, batch_size, seed, crop_offset=0.0, everybody=None, with_poses=False
 ):
     """Infinite batches of pairs of people for training the CoupleGraph.
 
@@ -82,7 +86,7 @@ def couple_dataset(
     mirrored and turned alike and otherwise changed each for itself; they are rows 2 p and 2 p + 1 of a batch.
 
     Args:
-      annotations, crop_size, data_config, seed, crop_offset, with_others, with_poses: as for ``training_dataset``.
+      annotations, crop_size, data_config, seed, crop_offset, everybody, with_poses: as for ``training_dataset``.
       batch_size: crops in a batch, B, an even number.
 
     Returns:
@@ -90,7 +94,8 @@ def couple_dataset(
       [B], the row of each person's partner), joints float32 [B, K, 4], or as for ``training_dataset``).
 
     Raises:
-      UserError: the batch size is odd, there are no pairs, or an image is unreadable and ``data_config.strict``.
+      UserError: the batch size is odd, there are no pairs, no image can be decoded, or one is unreadable and
+        ``data_config.strict``.
     """
     if batch_size % 2:
         raise UserError(f"--batch_size: stage couple trains on pairs, so a device's {batch_size} crops must be even")
@@ -101,7 +106,7 @@ def couple_dataset(
     batches = _training_batches(
         annotations, pairs,
         crop_size=crop_size, data_config=data_config, batch_size=batch_size, seed=seed,
-        crop_offset=crop_offset, with_others=with_others, with_poses=with_poses,
+        crop_offset=crop_offset, everybody=everybody, with_poses=with_poses,
     )  # fmt: skip
     names = ("crops", "crop_to_image", *(_GIVEN if with_poses else ()))
 
@@ -114,6 +119,8 @@ def couple_dataset(
 def trainable_pairs(annotations, data_config, used=None):
     """The pairs of people that are trained on: everybody with the partner of largest box IoU, each pair once.
 
+    Two proposals of one person are no pair.
+
     Args:
       annotations: ``PoseAnnotations``.
       data_config: ``DataConfig``.
@@ -123,7 +130,8 @@ def trainable_pairs(annotations, data_config, used=None):
       int [R, 2], rows of people.
     """
     people = np.flatnonzero(trainable_people(annotations, data_config) if used is None else used)
-    return people[pairing.pairs(annotations.boxes[people], annotations.image_index[people])]
+    columns = (annotations.boxes, annotations.image_index, annotations.annotation_ids)
+    return people[pairing.pairs(*(column[people] for column in columns))]
 
 
 def _used_people(annotations, data_config):
@@ -139,35 +147,30 @@ def _used_people(annotations, data_config):
 
 
 def _training_batches(
-    annotations, groups, *, crop_size, data_config, batch_size, seed, crop_offset, with_others, with_poses
+    annotations, groups, *, crop_size, data_config, batch_size, seed, crop_offset, everybody, with_poses
 ):
     """Infinite batches of augmented crops, dict(crops, crop_to_image, joints, given_pose, given_score), of groups.
 
     Args:
       groups: int [R, M], rows of the M people of each group, who share an image; they stay neighbours.
-      annotations, crop_size, data_config, batch_size, seed, crop_offset, with_others, with_poses: see
+      annotations, crop_size, data_config, batch_size, seed, crop_offset, everybody, with_poses: see
         ``training_dataset``.
     """
     members = groups.shape[1]
     people = _PeopleByImage(annotations.image_paths, annotations.image_index, groups)
     boxes = tf.constant(annotations.boxes, tf.float32)
-    # (x, y, v, class of visibility), and a row more, of nobody.
-    keypoints = np.concatenate([annotations.keypoints, annotations.visibility[..., None]], axis=-1)
-    nobody = np.tile([0.0, 0.0, UNLABELLED, UNKNOWN], [1, keypoints.shape[1], 1])
-    keypoints = tf.constant(np.concatenate([keypoints, nobody]), tf.float32)
-    labelled_rows = np.arange(annotations.num_people)[:, None]
-    if with_others:
-        others = interference.others_in_crops(annotations, crop_size, data_config.box_margin)
-        labelled_rows = np.concatenate([labelled_rows, others], axis=1)
-    labelled_rows = tf.constant(labelled_rows, tf.int32)
+    keypoints, labelled_rows = _labels(annotations, everybody, crop_size, data_config.box_margin)
     flip_order = tf.constant(annotations.skeleton.flip_order)
     # 31 bits: what tf.data takes for a seed.
     order, mixing, placing, looks, errors = (np.random.SeedSequence(seed).generate_state(5) >> 1).tolist()
     poses_of = pose_errors.poses_of(annotations, data_config) if with_poses else None
 
-    def load(index):
+    def image_at(index):
         epoch, position = index // people.num_images, index % people.num_images
-        image = tf.random.experimental.index_shuffle(position, [order, epoch], people.num_images - 1)
+        return tf.random.experimental.index_shuffle(position, [order, epoch], people.num_images - 1)
+
+    def load(index):
+        image = image_at(index)
         rows = tf.reshape(people.rows(image), [-1])
         affines, mirrored = augment.random_affines(
             tf.gather(boxes, rows), crop_size, data_config, [placing, index], members
@@ -176,26 +179,72 @@ def _training_batches(
         labels = tf.gather(keypoints, tf.gather(labelled_rows, rows))
         labels = tf.where(mirrored[:, None, None, None], tf.gather(labels, flip_order, axis=2), labels)
         joints = _crop_joints(labels, affines, crop_size)
-        joints = joints if with_others else joints[:, 0]
         loaded = {"crops": tf.cast(tf.round(crops), tf.uint8), "crop_to_image": affines, "joints": joints}
         if poses_of is not None:
             given = poses_of(rows, [errors, index])
             given = tf.where(mirrored[:, None, None], tf.gather(given, flip_order, axis=1), given)
             given_pose = geometry.image_to_normalized(affines, given[..., :2], crop_size)
             loaded.update(given_pose=given_pose, given_score=given[..., 2])
-        return {name: tf.reshape(value, [-1, members, *value.shape[1:]]) for name, value in loaded.items()}
+        return index, {name: tf.reshape(value, [-1, members, *value.shape[1:]]) for name, value in loaded.items()}
 
     def finish(index, batch):
         batch = {name: tf.reshape(value, [batch_size, *value.shape[2:]]) for name, value in batch.items()}
-        crops = augment.appearance(tf.cast(batch["crops"], tf.float32), data_config, [looks, index])
-        return {**batch, "crops": crops}
+        crops = tf.cast(batch["crops"], tf.float32)
+        crops, joints = augment.appearance(crops, batch["joints"], data_config, [looks, index])
+        return {**batch, "crops": crops, "joints": joints[:, 0] if everybody is None else joints}
 
     dataset = tf.data.Dataset.range(np.iinfo(np.int64).max).map(load, num_parallel_calls=tf.data.AUTOTUNE)
     if not data_config.strict:
-        dataset = dataset.ignore_errors()
+        image_files.check_one_decodes(people.paths)
+        dataset = _skip_errors(dataset, lambda index: people.path(image_at(index)), people.num_images)
+    dataset = dataset.map(lambda index, loaded: loaded)
     buffer = min(_SHUFFLED_CROPS // members, 1 + len(groups) // _SHUFFLED_SHARE)
     dataset = dataset.unbatch().shuffle(buffer, seed=mixing).batch(batch_size // members, drop_remainder=True)
     return dataset.enumerate().map(finish, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _labels(annotations, everybody, crop_size, box_margin):
+    """The labels (x, y, v, class of visibility) of all people and, last, of nobody, float32 [P + 1, K, 4]; and the rows
+    in it of each person and of the M others in the person's crop, int32 [N, 1 + M], M = 0 without ``everybody``."""
+    tables = [annotations] if everybody is None else [annotations, everybody]
+    labels = [np.concatenate([table.keypoints, table.visibility[..., None]], axis=-1) for table in tables]
+    nobody = np.tile([0.0, 0.0, UNLABELLED, UNKNOWN], [1, annotations.skeleton.num_joints, 1])
+    rows = np.arange(annotations.num_people)[:, None]
+    if everybody is not None:
+        others = interference.others_in_crops(annotations, everybody, crop_size, box_margin)
+        rows = np.concatenate([rows, annotations.num_people + others], axis=1)
+    return tf.constant(np.concatenate([*labels, nobody]), tf.float32), tf.constant(rows, tf.int32)
+
+
+def _skip_errors(dataset, path_at, num_images):
+    """Leaves out what raises, with a warning for each image.
+
+    Args:
+      dataset: tf.data.Dataset of (0, 1, 2, ..., anything).
+      path_at: TensorFlow function of an index that gives the image's path.
+      num_images: how many images there are, for the warning.
+    """
+    left_out = set()
+
+    def warn(paths):
+        for path in paths.tolist():
+            if path not in left_out:
+                left_out.add(path)
+                logging.getLogger(__name__).warning(
+                    "left out %d of %d images so far: %s cannot be decoded", len(left_out), num_images, path.decode()
+                )
+
+    def follow(expected, element):
+        index, _ = element
+
+        def tell():
+            skipped = tf.range(expected, index)
+            tf.numpy_function(warn, [tf.map_fn(path_at, skipped, fn_output_signature=tf.string)], [])
+            return index + 1
+
+        return tf.cond(index > expected, tell, lambda: index + 1), element
+
+    return dataset.ignore_errors().scan(tf.constant(0, tf.int64), follow)
 
 
 def _crop_joints(labels, affines, crop_size):
@@ -278,7 +327,8 @@ class _PeopleByImage:
         self.num_images = len(used)
         self._rows = tf.constant(groups[np.argsort(image_index, kind="stable")], tf.int64)
         self._starts = tf.constant(np.concatenate([[0], np.cumsum(self.counts)]), tf.int64)
-        self._paths = tf.constant([str(image_paths[i]) for i in used], tf.string)
+        self.paths = [str(image_paths[i]) for i in used]
+        self._paths = tf.constant(self.paths, tf.string)
 
     def rows(self, image):
         return self._rows[self._starts[image] : self._starts[image + 1]]

@@ -25,7 +25,7 @@ def select(annotations, predictions, *, min_visible_joints, min_oks, name="propo
       name: what the predictions are called in messages, e.g. their file.
 
     Returns:
-      ``PoseAnnotations`` with one row a proposal: the proposal's box and pose, the person's labels, ids counted from 1.
+      ``PoseAnnotations`` with one row a proposal: the proposal's box and pose, the person's labels and annotation id.
       A person may appear several times, or never.
 
     Raises:
@@ -43,7 +43,6 @@ def select(annotations, predictions, *, min_visible_joints, min_oks, name="propo
     return dataclasses.replace(
         annotations.select(person[kept]),
         boxes=predictions.boxes[kept],
-        annotation_ids=np.arange(1, kept.sum() + 1),
         given_poses=predictions.keypoints[kept],
     )
 

@@ -11,6 +11,7 @@ import numpy as np
 from opec_tf.detectors import candidates, onnx_header, yolo_outputs
 from opec_tf.errors import UserError
 
+_DARKNET_HEADER = 20  # bytes: three numbers for the version, and the pictures seen, of 64 bits
 _OPEN_SIZE = 640  # side of the input of a network that leaves it open: what YOLOv5 and YOLOv8 are trained on
 
 
@@ -64,17 +65,28 @@ class YoloDetector:
         """Reads Darknet's two files.
 
         Raises:
-          UserError: one cannot be read, or they are no YOLO network with the wanted class.
+          UserError: one cannot be read or run, they are no YOLO network with the wanted class, or they do not belong
+            together.
         """
         text, weights = _read(config_path), _read(weights_path)
         size, classes = _darknet_settings(config_path, text)
         _check_class(config_path, classes, detector_config)
         try:
-            network = cv2.dnn.readNetFromDarknet(np.frombuffer(text, np.uint8), np.frombuffer(weights, np.uint8))
+            # OpenCV takes a file that ends too early for a whole one, and without a header leaves out the weights.
+            padded = weights.ljust(_DARKNET_HEADER, b"\0")
+            network = cv2.dnn.readNetFromDarknet(np.frombuffer(text, np.uint8), np.frombuffer(padded, np.uint8))
+            needed = _darknet_bytes(network, padded)
+            if len(weights) != needed:
+                raise UserError(
+                    f"{weights_path}: holds {len(weights)} bytes, but the network of {config_path} has {needed}; "
+                    "check that the file is whole and the two belong together"
+                )
+            network.setInput(np.zeros([1, 3, *size], np.float32))
+            network.forward(network.getUnconnectedOutLayersNames())
         except cv2.error as error:
             raise UserError(
-                f"{config_path}: OpenCV cannot read this network with {weights_path} ({_line(error.err)}); check that "
-                "the two belong together"
+                f"{config_path}: OpenCV cannot read or run this network with {weights_path} ({_line(error.err)}); "
+                "check that the two belong together"
             ) from error
         return cls(network, yolo_outputs.DARKNET, size, detector_config)
 
@@ -125,6 +137,16 @@ def _darknet_settings(path, text):
             f"{path}: is no Darknet configuration with [net] width and height and a [yolo] layer ({_line(error)}); "
             "check the file"
         ) from error
+
+
+def _darknet_bytes(network, weights):
+    """Length that the .weights file of a ``cv2.dnn.Net`` must have."""
+    major, minor = np.frombuffer(weights[:8], np.int32).tolist()
+    # Files before version 0.2 count the pictures seen with 32 bits.
+    header = _DARKNET_HEADER if 10 * major + minor >= 2 else _DARKNET_HEADER - 4
+    layers = map(network.getLayer, network.getLayerNames())
+    # A Region's blob holds the anchors, which are the .cfg's.
+    return header + sum(blob.nbytes for layer in layers if layer.type != "Region" for blob in layer.blobs)
 
 
 def _check_class(path, classes, detector_config):

@@ -90,7 +90,26 @@ def read(path, num_joints=None, to_refine=False):
     Raises:
       UserError: the file is malformed; the message names the record, counted from 1, and the field.
     """
-    people = records.Records(path, "prediction", files.read_json(path))
+    people = read_people(path)
+    return from_people(people, people.integers("image_id"), num_joints, to_refine)
+
+
+def read_people(path):
+    """The ``Records`` of the people of a COCO results JSON; those of other categories are counted in a warning."""
+    everything = records.Records(path, "prediction", files.read_json(path))
+    people = everything.people()
+    if len(people) < len(everything):
+        logging.getLogger(__name__).warning(
+            "%s: %d of %d predictions have a 'category_id' other than 1 (person); they are left out",
+            path,
+            len(everything) - len(people),
+            len(everything),
+        )
+    return people
+
+
+def from_people(people, image_ids, num_joints=None, to_refine=False):
+    """``PosePredictions`` of the ``Records`` of people, in images of these ids, int [N]; see ``read``."""
     if to_refine:
         people = _with_gaps(people)
     if num_joints is None:
@@ -106,17 +125,8 @@ def read(path, num_joints=None, to_refine=False):
     with_box = [
         item if there else {"bbox": box} for item, there, box in zip(people.items, people.has("bbox"), boxes.tolist())
     ]
-    boxes = records.Records(path, "prediction", with_box).numbers("bbox", (4,), "x, y, width, height")
-    poses = PosePredictions(people.integers("image_id"), keypoints, people.numbers("score"), boxes)
-    person = people.integers("category_id", default=1) == 1
-    if not person.all():
-        logging.getLogger(__name__).warning(
-            "%s: %d of %d predictions have a 'category_id' other than 1 (person); they are left out",
-            path,
-            np.sum(~person),
-            len(person),
-        )
-    return poses.select(person)
+    boxes = people.with_items(with_box).numbers("bbox", (4,), "x, y, width, height")
+    return PosePredictions(image_ids, keypoints, people.numbers("score"), boxes)
 
 
 def _with_gaps(people):
@@ -134,12 +144,12 @@ def _with_gaps(people):
         items.append(item)
     if any(counts):
         logging.getLogger(__name__).warning(
-            "%s: %d joints (first: of prediction number %d) have an x or y that is null or NaN: taken as not given",
+            "%s: %d joints (first: of %s) have an x or y that is null or NaN: taken as not given",
             people.path,
             sum(counts),
-            1 + np.flatnonzero(counts)[0],
+            people.name(np.flatnonzero(counts)[0]),
         )
-    return records.Records(people.path, people.kind, items)
+    return people.with_items(items)
 
 
 def empty(num_joints):
@@ -163,10 +173,9 @@ def map_to(predictions, annotations, name="predictions"):
     """
     unknown = ~np.isin(predictions.image_ids, annotations.image_ids)
     if unknown.any():
-        first = int(np.argmax(unknown))
         raise UserError(
-            f"{name}: prediction number {first + 1}: 'image_id' {predictions.image_ids[first]} is not among the ground "
-            "truth's images; check that both files belong together"
+            f"{name}: a prediction's 'image_id' {predictions.image_ids[unknown][0]} is not among the ground truth's "
+            "images; check that both files belong together"
         )
     return map_to_skeleton(predictions, annotations.skeleton, name)
 

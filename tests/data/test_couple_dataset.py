@@ -72,6 +72,17 @@ def test_each_pair_is_drawn_once_an_epoch(people):
         people.is_crowd[1] = False
 
 
+def test_two_proposals_of_a_person_are_no_pair(people):
+    """Persons 0 and 1 overlap, each detected twice; person 5, alone, is detected twice too."""
+    rows = np.array([0, 1, 0, 1, 5, 5])
+    proposed = people.select(rows)
+    pairs = pipeline.trainable_pairs(proposed, PLAIN)
+    np.testing.assert_array_equal(np.sort(rows[pairs], axis=1), [[0, 1]] * len(pairs))
+    assert set(pairs.ravel()) == {0, 1, 2, 3}
+    for inputs, joints in couples(proposed, count=4):
+        np.testing.assert_array_equal(np.sort(rows_of(inputs, joints).reshape(-1, 2), axis=1), [[0, 1]] * 2)
+
+
 def test_batches_are_pairs_with_their_own_affines(people):
     for inputs, joints in couples(people, batch_size=6, count=4):
         np.testing.assert_array_equal(inputs["partner"], [1, 0, 3, 2, 5, 4])

@@ -117,6 +117,18 @@ def test_damage_in_the_middle_is_named_when_decoding_fails(tmp_path):
             list(dataset)
 
 
+def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    path = write(tmp_path, "locked.jpg", JPEG)
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(UserError, match=r"locked\.jpg: cannot be read \(Permission denied\)"):
+        with image_files.naming_unreadable([path]):
+            raise tf.errors.PermissionDeniedError(None, None, f"{path}; Permission denied")
+
+
 def test_an_error_that_no_file_explains_is_passed_on(tmp_path):
     paths = [write(tmp_path, "good.jpg", JPEG)]
     with pytest.raises(tf.errors.InvalidArgumentError, match="shape"):

@@ -1,5 +1,7 @@
 """Whose joints a crop is labelled with beside its person's, and where they lie under every change of the crop."""
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -36,24 +38,37 @@ def crowd(tmp_path_factory):
 
 
 def test_those_with_most_joints_in_the_crop_come_first(crowd):
-    found = interference.others_in_crops(crowd, SIZE, 1.25)
+    found = interference.others_in_crops(crowd, crowd, SIZE, 1.25)
     assert found.shape == (4, interference.OTHERS)
     np.testing.assert_array_equal(found[:, :2], [[1, 4], [0, 4], [4, 4], [4, 4]])
     # A crop of twelve boxes' size holds everybody; the far one is as much in it as the near one.
-    everybody = interference.others_in_crops(crowd, SIZE, 12.0)
+    everybody = interference.others_in_crops(crowd, crowd, SIZE, 12.0)
     assert [set(row) for row in everybody] == [{1, 2, 4}, {0, 2, 4}, {0, 1, 4}, {4}]
     one_joint = crowd.keypoints.copy()
     one_joint[1, 1:, 2] = 0.0
     fewer = people_of(one_joint, crowd.image_index, crowd.boxes, crowd.image_paths)
-    np.testing.assert_array_equal(interference.others_in_crops(fewer, SIZE, 12.0)[0, :3], [2, 1, 4])
+    np.testing.assert_array_equal(interference.others_in_crops(fewer, fewer, SIZE, 12.0)[0, :3], [2, 1, 4])
 
 
 def test_a_person_with_several_proposals_is_one(crowd):
-    """Rows 0 and 2 are proposals of one person, rows 1 and 3 of another."""
-    order = [0, 1, 0, 1]
-    proposals = people_of(crowd.keypoints[order], [0, 0, 0, 0], crowd.boxes[order], crowd.image_paths)
-    found = interference.others_in_crops(proposals, SIZE, 1.25)
-    np.testing.assert_array_equal(found[:, :2], [[1, 4], [0, 4], [1, 4], [0, 4]])
+    """Rows 0 and 2 are proposals of one person, row 1 of another."""
+    proposals = crowd.select(np.array([0, 1, 0]))
+    found = interference.others_in_crops(proposals, crowd, SIZE, 1.25)
+    np.testing.assert_array_equal(found[:, :2], [[1, 4], [0, 4], [1, 4]])
+
+
+def test_who_is_not_trained_on_counts_among_the_others(crowd):
+    """Of image 0 only person 0 is cropped; in a large crop there are persons 1 and 2, unless one is a crowd region."""
+    proposals = crowd.select(np.array([0]))
+    assert interference.others_in_crops(proposals, crowd, SIZE, 12.0)[0].tolist() == [1, 2, 4, 4]
+    marked = dataclasses.replace(crowd, is_crowd=[False, True, False, False])
+    assert interference.others_in_crops(proposals, marked, SIZE, 12.0)[0].tolist() == [2, 4, 4, 4]
+    dataset = pipeline.training_dataset(
+        proposals, crop_size=SIZE, data_config=config.DataConfig(), batch_size=4, seed=3, everybody=crowd
+    )
+    _, joints = next(iter(dataset))
+    assert joints.shape == (4, 1 + interference.OTHERS, 12, 4)
+    assert (np.sum(joints[:, 1, :, 2], axis=-1) > 0).all() and not joints[:, 2:, :, 2].numpy().any()
 
 
 def test_the_strongest_are_kept(crowd):
@@ -63,7 +78,7 @@ def test_the_strongest_are_kept(crowd):
         keypoints[row, : row + 5, 0] += 0.1 * row
         keypoints[row, row + 5 :, 2] = 0.0
     dense = people_of(keypoints, np.zeros(many, int), np.tile(crowd.boxes[:1], [many, 1]), crowd.image_paths)
-    found = interference.others_in_crops(dense, SIZE, 1.25)
+    found = interference.others_in_crops(dense, dense, SIZE, 1.25)
     np.testing.assert_array_equal(found[0], np.arange(many - 1, 1, -1))
 
 
@@ -83,7 +98,7 @@ def test_others_joints_move_with_the_crop(crowd):
     """Where a crop's own joints went, turned, scaled and mirrored, the other's went too; outside they do not count."""
     wild = config.DataConfig(rotation_degrees=40.0, scale_jitter=0.25, box_jitter=0.1)
     dataset = pipeline.training_dataset(
-        crowd, crop_size=SIZE, data_config=wild, batch_size=8, seed=3, with_others=True
+        crowd, crop_size=SIZE, data_config=wild, batch_size=8, seed=3, everybody=crowd
     )
     assert dataset.element_spec[1].shape == (8, 1 + interference.OTHERS, 12, 4)
     both, outside, mirrored_crops = 0, 0, 0
@@ -105,15 +120,15 @@ def test_others_joints_move_with_the_crop(crowd):
 
 
 def test_labels_of_the_person_are_those_without_others(crowd):
-    def labels(with_others):
+    def labels(everybody):
         dataset = pipeline.training_dataset(
-            crowd, crop_size=SIZE, data_config=config.DataConfig(), batch_size=4, seed=1, with_others=with_others
+            crowd, crop_size=SIZE, data_config=config.DataConfig(), batch_size=4, seed=1, everybody=everybody
         )
         return next(iter(dataset))[1].numpy()
 
-    np.testing.assert_array_equal(labels(True)[:, 0], labels(False))
+    np.testing.assert_array_equal(labels(crowd)[:, 0], labels(None))
     pair = pipeline.couple_dataset(
-        crowd, crop_size=SIZE, data_config=config.DataConfig(), batch_size=2, seed=1, with_others=True
+        crowd, crop_size=SIZE, data_config=config.DataConfig(), batch_size=2, seed=1, everybody=crowd
     )
     first, second = next(iter(pair))[1].numpy()
     assert first[1, :, 2].sum() > 0 and second[1, :, 2].sum() > 0

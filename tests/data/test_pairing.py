@@ -25,6 +25,14 @@ def test_of_equal_overlaps_the_first_is_taken():
     np.testing.assert_array_equal(pairing.partners(np.tile(CROWD[:1], [3, 1]), [0, 0, 0]), [1, 0, 0])
 
 
+def test_boxes_of_one_person_are_no_partners():
+    """a and b are one person, so both take c; alone with each other they have nobody."""
+    boxes = CROWD + [[0, 0, 3, 0]] * 4
+    np.testing.assert_array_equal(pairing.partners(boxes, [0, 0, 0, 0], [7, 7, 2, 3]), [2, 2, 1, -1])
+    np.testing.assert_array_equal(pairing.pairs(boxes, [0, 0, 0, 0], [7, 7, 2, 3]), [[0, 2], [1, 2]])
+    np.testing.assert_array_equal(pairing.partners(boxes[:2], [0, 0], [7, 7]), [-1, -1])
+
+
 def test_touching_boxes_and_no_boxes_have_no_partner():
     np.testing.assert_array_equal(pairing.partners([[0, 0, 10, 10], [10, 0, 10, 10]], [0, 0]), [-1, -1])
     assert pairing.pairs([[0, 0, 10, 10], [10, 0, 10, 10]], [0, 0]).shape == (0, 2)

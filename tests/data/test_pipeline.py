@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import pathlib
 
 import cv2
 import numpy as np
@@ -198,10 +199,37 @@ def with_bad_images(coloured, tmp_path):
 def test_training_skips_bad_images_with_a_warning(with_bad_images, caplog):
     with caplog.at_level(logging.WARNING):
         persons = persons_in(first_batches(training(with_bad_images, PLAIN), 60))
-    [message] = caplog.messages
-    assert message.startswith("left out 1 of 20 images: ") and "missing.png cannot be read" in message
+    missing, damaged = caplog.messages
+    assert missing.startswith("left out 1 of 20 images: ") and "missing.png cannot be read" in missing
+    assert damaged == f"left out 1 of 19 images so far: {with_bad_images.image_paths[4]} cannot be decoded"
     lost = np.flatnonzero(np.isin(with_bad_images.image_index, [2, 4]))
     assert set(persons) == set(range(39)) - set(lost)
+
+
+def test_training_names_every_damaged_image_once(with_bad_images, caplog):
+    """All but image 7 have only a header that is whole."""
+    content = pathlib.Path(with_bad_images.image_paths[4]).read_bytes()
+    paths = [str(pathlib.Path(with_bad_images.image_paths[4]).with_name(f"{i}.png")) for i in range(20)]
+    for path in paths:
+        pathlib.Path(path).write_bytes(content)
+    paths[7] = with_bad_images.image_paths[7]
+    bad = dataclasses.replace(with_bad_images, image_paths=np.array(paths))
+    with caplog.at_level(logging.WARNING):
+        persons = persons_in(first_batches(training(bad, PLAIN, batch_size=2), 10))
+    assert set(with_bad_images.image_index[persons]) == {7}
+    assert [message.split(": ")[0] for message in caplog.messages] == [
+        f"left out {count} of 20 images so far" for count in range(1, 20)
+    ]
+    assert {message.split(": ")[1].split()[0] for message in caplog.messages} == set(paths[:7] + paths[8:])
+
+
+def test_images_of_which_none_can_be_decoded_are_an_error(with_bad_images):
+    bad = with_bad_images.select(with_bad_images.image_index == 4)
+    message = r"damaged\.png: is truncated or damaged, and not one of the 1 images can be decoded"
+    with pytest.raises(UserError, match=message):
+        training(bad, PLAIN)
+    with pytest.raises(UserError, match=message):
+        pipeline.couple_dataset(bad, crop_size=SIZE, data_config=PLAIN, batch_size=4, seed=0)
 
 
 def test_training_stops_at_a_bad_image_under_strict(with_bad_images):
@@ -302,3 +330,18 @@ def test_visibility_follows_the_joints_and_what_the_crop_cuts_off_is_outside(dot
     known = joints[..., 3] != -1
     assert beyond[known].sum() > 10
     np.testing.assert_array_equal(joints[..., 3][known], np.where(beyond, 2, expected)[known])
+
+
+def test_an_occluder_makes_the_joints_under_it_occluded(dotted):
+    """Those whose dot is gone; all else is as without an occluder."""
+    hiding = dataclasses.replace(PLAIN, occluder_probability=0.7)
+    (before, joints), (after, found) = (
+        [np.concatenate(parts) for parts in zip(*first_batches(training(dotted, settings), 8))]
+        for settings in (PLAIN, hiding)
+    )
+    x, y = np.moveaxis(np.round(geometry.denormalize(joints[..., :2], SIZE)).astype(int), -1, 0)
+    gone = np.any((before != after)[np.arange(64)[:, None], y, x], axis=-1)
+    np.testing.assert_array_equal(joints[..., 3], 0)
+    assert np.mean(found[..., 3] != gone) < 0.01  # where the edge of an occluder crosses a joint's pixel
+    np.testing.assert_array_equal(found[..., :3], joints[..., :3])
+    assert 20 < gone.sum() < 100

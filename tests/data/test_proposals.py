@@ -43,7 +43,7 @@ def test_rules_by_hand():
     np.testing.assert_array_equal(selected.keypoints, people.keypoints[[0, 0, 2]])
     np.testing.assert_array_equal(selected.given_poses, poses.keypoints[[0, 1, 4]])
     assert selected.image_index.tolist() == [0, 0, 1]
-    assert selected.annotation_ids.tolist() == [1, 2, 3]
+    assert selected.annotation_ids.tolist() == [10, 10, 12]
     assert selected.num_images == 2
 
 
@@ -65,9 +65,7 @@ def test_poses_of_other_joints_are_compared_by_name():
 
 
 def test_unknown_image_names_the_file():
-    with pytest.raises(
-        UserError, match="p.json: prediction number 2: 'image_id' 3 is not among the ground truth's images"
-    ):
+    with pytest.raises(UserError, match="p.json: a prediction's 'image_id' 3 is not among the ground truth's images"):
         proposals.select(_people(), _poses([1, 3], [0.0, 0.0]), **_RULES, name="p.json")
 
 

@@ -91,6 +91,11 @@ def test_a_folder_that_vanishes_is_one_line(tmp_path, monkeypatch):
         synthetic.write_dataset(tmp_path, couples=10, seed=0, image_size=64, workers=1, progress=False)
 
 
+def test_a_full_disk_is_told_with_the_file():
+    with pytest.raises(UserError, match=r"^/dev/full: cannot be written \(No space left on device\); free some space"):
+        dataset._render([("/dev/full", 0, 0, False)], seed=0, image_size=64, workers=1, progress=False)
+
+
 def test_overlap_is_that_of_ocpose(monkeypatch):
     """Table 1's statistic and the share of hidden joints, over geometry alone: nothing is shaded."""
     monkeypatch.setattr(render, "shade", lambda *_: (None, None))

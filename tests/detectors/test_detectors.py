@@ -87,6 +87,34 @@ def test_darknet(darknet, name):
     assert len(detect(name.format(darknet))[0]) == 0
 
 
+def test_darknet_weights_must_be_those_of_the_network(darknet):
+    whole = (darknet / "one.weights").read_bytes()
+    needed = 20 + 4 * (7 + 7 * 3 * 32 * 32)
+    # The last has an old header, of 16 bytes.
+    old = np.array([0, 1, 0, 0], np.int32).tobytes() + whole[20:]
+    cases = [(b"", needed - 4), (whole[:-4], needed), (whole + bytes(4), needed), (old[:-4], needed - 4)]
+    for content, expected in cases:
+        (darknet / "one.weights").write_bytes(content)
+        with pytest.raises(UserError) as error:
+            detect(darknet / "one.cfg")
+        assert str(error.value) == (
+            f"{darknet}/one.weights: holds {len(content)} bytes, but the network of {darknet}/one.cfg has {expected}; "
+            "check that the file is whole and the two belong together"
+        )
+    (darknet / "one.weights").write_bytes(old)
+    assert len(detect(darknet / "one.cfg", person_class=1)[0]) == 1
+
+
+def test_darknet_counts_batch_normalization(darknet):
+    """Three filters of 2 x 2, with four numbers each for its normalization."""
+    layer = "[convolutional]\nbatch_normalize=1\nfilters=3\nsize=2\nstride=1\npad=1\nactivation=leaky\n"
+    (darknet / "one.cfg").write_text(DARKNET.replace("channels=3\n", "channels=3\n" + layer))
+    whole = (darknet / "one.weights").read_bytes()
+    first = np.ones(3 * 3 * 2 * 2 + 4 * 3, np.float32).tobytes()
+    (darknet / "one.weights").write_bytes(whole[:20] + first + whole[20:])
+    assert len(detect(darknet / "one.cfg", person_class=1)[0]) == 1
+
+
 def test_bad_files(darknet):
     tiny_onnx.make(darknet / "classes.onnx", (32, 32), np.zeros([1, 1000]))
     tiny_onnx.make(darknet / "yolov8.onnx", (32, 32), np.zeros([1, 6, 21]))

@@ -187,7 +187,7 @@ def test_evaluation_is_silent(capsys):
 @pytest.mark.parametrize(
     ("image_ids", "joints", "protocol", "expected"),
     [
-        ([4, 5], 14, "crowdpose", "r.json: prediction number 2: 'image_id' 5 is not among the ground truth's images"),
+        ([4, 5], 14, "crowdpose", "r.json: a prediction's 'image_id' 5 is not among the ground truth's images"),
         ([4], 12, "crowdpose", "r.json: poses have 12 joints, but protocol crowdpose also needs head, neck; give"),
         ([4], 13, "crowdpose12", "r.json: poses have 13 joints; known are poses of 12, 14, 17, 16 joints"),
     ],

@@ -3,11 +3,13 @@
 * Training list: [{img_name, pair: [{gt: 12 x 3 (x, y, flag), yolo_bbox: [left, top, right, bottom], score, dt}]}].
 * Test list: [{image_id: "N.jpg", bbox: [left, top, right, bottom], keypoints: 36 numbers, score}].
 
-The release does not describe its flags, so they are read by what they hold. With a 2 among them they are COCO's v. With
-0 and 1 only, 1 is a visible joint and 0 an occluded one, which OCPose's annotators placed too; a 0 at the position
-(0, 0) is unlabelled. Other values are a detector's scores: such poses are no labels, and all their joints unlabelled.
+The release does not describe its flags, so they are read by what they hold. Where most people have a 2 among theirs,
+they are COCO's v. Else 1 is a visible joint and 0 an occluded one, which OCPose's annotators placed too; a 0 at the
+position (0, 0) is unlabelled. Other values (a 2 too where most people have none) are no labels, perhaps a detector's
+scores: all joints of a person who has one are unlabelled, and a warning counts these people.
 """
 
+import logging
 import os
 
 import numpy as np
@@ -49,7 +51,7 @@ def read(path, image_folder):
         image_index=image_index,
         boxes=boxes,
         areas=boxes[:, 2] * boxes[:, 3],
-        keypoints=_with_visibility(joints.reshape(-1, BODY12.num_joints, 3)),
+        keypoints=_with_visibility(people, joints.reshape(-1, BODY12.num_joints, 3)),
         is_crowd=np.zeros(len(people)),
     )
 
@@ -67,14 +69,25 @@ def _people_of_pairs(entries):
     return records.Records(entries.path, "person", people, "img_name")
 
 
-def _with_visibility(joints):
-    """The joints [N, 12, 3] with their flags as v (see the module's docstring)."""
+def _with_visibility(people, joints):
+    """The joints [N, 12, 3] of ``Records`` with their flags as v (see the module's docstring)."""
     flags = joints[..., 2]
-    if not np.isin(flags, (0, 1, 2)).all():
-        visibility = np.full(flags.shape, UNLABELLED)
-    elif (flags == 2).any():
-        visibility = flags
+    usable = np.isin(flags, (0, 1, 2)).all(axis=1)
+    has_two = usable & np.any(flags == 2, axis=1)
+    if 2 * has_two.sum() > usable.sum():
+        visibility, expected = flags, "0, 1 or 2"
     else:
         placed = np.any(joints[..., :2] != 0, axis=-1)
-        visibility = np.where(flags == 1, VISIBLE, np.where(placed, OCCLUDED, UNLABELLED))
+        visibility, expected = np.where(flags == 1, VISIBLE, np.where(placed, OCCLUDED, UNLABELLED)), "0 or 1"
+        usable &= ~has_two
+    if not usable.all():
+        logging.getLogger(__name__).warning(
+            "%s: %d of %d people (first: %s) have a joint whose flag is not %s; their joints count as unlabelled",
+            people.path,
+            np.sum(~usable),
+            len(people),
+            people.name(int(np.argmin(usable))),
+            expected,
+        )
+    visibility = np.where(usable[:, None], visibility, UNLABELLED)
     return np.concatenate([joints[..., :2], visibility[..., None]], axis=-1)

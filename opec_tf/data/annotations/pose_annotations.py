@@ -48,7 +48,7 @@ class PoseAnnotations:
       image_paths: text [M], full paths.
       image_sizes: int32 [M, 2], (height, width); 0 where the file does not say.
       crowd_index: float64 [M], CrowdPose's crowdIndex; NaN where the file does not say.
-      annotation_ids: int64 [N].
+      annotation_ids: int64 [N], who it is; of several training proposals of one person the same.
       image_index: int32 [N], row of the image each person is in.
       boxes: float64 [N, 4], (x, y, w, h).
       areas: float64 [N], pixels^2, for OKS: what the file says, the box's area where it says nothing.

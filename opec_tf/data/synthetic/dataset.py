@@ -134,7 +134,7 @@ def _render(pictures, seed, image_size, workers, progress):
                     meter.advance(1)
             message = process.stderr.read().strip()
             if process.wait() == worker.CANNOT_WRITE:
-                raise UserError(message)
+                raise UserError(message.splitlines()[-1])  # warnings of Python's own may stand before it
             if process.returncode != 0:
                 raise RuntimeError(f"a rendering process ended with status {process.returncode}: {message}")
 

@@ -27,8 +27,12 @@ def render(job):
         picture = couple.make_couple(rng, job["image_size"], held_out)
         quality = int(rng.integers(78, 96))
         _, encoded = cv2.imencode(".jpg", picture.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-        with open(path, "wb") as file:
-            file.write(encoded.tobytes())
+        try:
+            with open(path, "wb") as file:
+                file.write(encoded.tobytes())
+        except OSError as error:
+            # A full disk's error does not say which file.
+            raise OSError(error.errno, error.strerror, path) from error
         yield {
             "path": path,
             "keypoints": np.round(picture.keypoints, 2).tolist(),
