@@ -224,8 +224,8 @@ class TrainConfig(Checked):
     couple_epochs: int = setting(30, "epochs of stage couple", above=0)
     context_epochs: int = setting(
         20,
-        "with --body_context or --couple_context: epochs for which the context learns alone, at half of its stage's "
-        "learning rate, from poses that are kept, before the last epoch of its stage",
+        "with --body_context or --couple_context: epochs for which the context learns alone from poses that are kept, "
+        "before the last epoch of its stage",
         above=0,
     )
     context_passes: int = setting(

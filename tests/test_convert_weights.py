@@ -148,7 +148,7 @@ def test_a_trained_base_survives_the_way_to_pytorch_and_back(tmp_path):
     for name, value in checkpoints.read(tmp_path / "a.pth").items():
         np.testing.assert_array_equal(value, _as_pytorch(again.get_layer("base"))[name])
 
-    people, _ = loop.load_data(model_config, data_config, "crowdpose")
+    people, *_ = loop.load_data(model_config, data_config, "crowdpose")
     batches = pipeline.training_dataset(people, crop_size=(64, 64), data_config=data_config, batch_size=16, seed=3)
     crops, joints = next(iter(batches))
     loss = losses.HeatmapLoss(sigma=train_config.heatmap_sigma)

@@ -31,7 +31,7 @@ def build_opec_net(config):
     return tf.keras.Model(crops, outputs, name="opec_net")
 
 
-def training_dataset(annotations, *, crop_size, data_config, batch_size, seed, crop_offset, with_others, with_poses):
+def training_dataset(annotations, *, crop_size, data_config, batch_size, seed, crop_offset, everybody, with_poses):
     generator = tf.random.Generator.from_seed(1)
     joints = annotations.skeleton.num_joints
     positions = generator.uniform([batch_size, joints, 2], -0.8, 0.8)

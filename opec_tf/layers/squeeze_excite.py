@@ -29,7 +29,9 @@ class SqueezeExcite(tf.keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, features):
-        gates = self.excite(self.squeeze(tf.reduce_mean(features, axis=(1, 2))))
+        # In float32: of thousands of cells half precision loses count.
+        means = tf.reduce_mean(tf.cast(features, tf.float32), axis=(1, 2))
+        gates = self.excite(self.squeeze(tf.cast(means, features.dtype)))
         return features * gates[:, None, None, :]
 
     def get_config(self):

@@ -64,9 +64,6 @@ class CopyWeights(tf.keras.callbacks.Callback):
         super().__init__()
         self.copy = copy
 
-    def on_train_begin(self, logs=None):
-        self.copy.set_weights(self.model.get_weights())
-
     def on_epoch_end(self, epoch, logs=None):
         self.copy.set_weights(self.model.get_weights())
 

@@ -20,7 +20,7 @@ from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.data import annotations, image_files, pipeline, proposals
 from opec_tf.errors import UserError
 from opec_tf.evaluation import coco_eval, predictions
-from opec_tf.training import callbacks, context, stages, strategy as strategies, validation, workdir
+from opec_tf.training import callbacks, checks, context, stages, strategy as strategies, validation, workdir
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +31,9 @@ class Run:
       root: the workdir.
       model_config, data_config, train_config, inference_config: the settings.
       strategy: tf.distribute strategy.
-      train_data, val_data: ``PoseAnnotations``; val_data is None where no validation split is named.
+      train_data: ``PoseAnnotations`` of who is trained on, with the boxes to crop.
+      everybody: ``PoseAnnotations`` of all people in their images.
+      val_data: ``PoseAnnotations``; None where no validation split is named.
     """
 
     root: pathlib.Path
@@ -41,11 +43,18 @@ class Run:
     inference_config: InferenceConfig
     strategy: tf.distribute.Strategy
     train_data: annotations.PoseAnnotations
+    everybody: annotations.PoseAnnotations
     val_data: annotations.PoseAnnotations
 
     @property
     def is_chief(self):
         return strategies.is_chief(self.strategy)
+
+    def people(self, stage):
+        """Number of people in a pass through the data of a stage."""
+        if stage != "couple":
+            return self.train_data.num_people
+        return 2 * len(pipeline.trainable_pairs(self.train_data, self.data_config))
 
 
 def train(root, model_config, data_config, train_config, inference_config):
@@ -59,35 +68,39 @@ def train(root, model_config, data_config, train_config, inference_config):
       UserError: unusable settings, data, weights or workdir; a loss that is not finite; too little memory or disk.
     """
     strategy = strategies.make(train_config.strategy)
-    root = pathlib.Path(root)
-    workdir.start(root, model_config, write=strategies.is_chief(strategy))
-    unfinished = [stage for stage in train_config.stages if not workdir.stage_folder(root, stage).finished]
-    for stage in train_config.stages:
-        if stage not in unfinished:
-            print(f"stage {stage}: finished before; delete {root / stage} to train it anew", flush=True)
-    if not unfinished:
-        return
-    train_data, val_data = load_data(model_config, data_config, inference_config.protocol)
-    run = Run(root, model_config, data_config, train_config, inference_config, strategy, train_data, val_data)
-    for stage in unfinished:
-        with _precision(train_config.precision), _memory_errors(stage):
-            _train_stage(run, stage)
-        strategies.barrier(strategy)
+    root, is_chief = pathlib.Path(root), strategies.is_chief(strategy)
+    workdir.start(root, model_config, write=False)
+    with workdir.lock(root) if is_chief else contextlib.nullcontext():
+        unfinished = [stage for stage in train_config.stages if not workdir.stage_folder(root, stage).finished]
+        for stage in train_config.stages:
+            if stage not in unfinished:
+                print(f"stage {stage}: finished before; delete {root / stage} to train it anew", flush=True)
+        if not unfinished:
+            return
+        data = load_data(model_config, data_config, inference_config.protocol)
+        run = Run(root, model_config, data_config, train_config, inference_config, strategy, *data)
+        checks.check(run, unfinished)
+        # Not before, since a model that is written down cannot be changed any more.
+        workdir.start(root, model_config, write=is_chief)
+        for stage in unfinished:
+            with _precision(train_config.precision), _memory_errors(stage):
+                _train_stage(run, stage)
+            strategies.barrier(strategy)
 
 
 def load_data(model_config, data_config, protocol):
-    """The people to train on, with the boxes to crop, and the validation split in the joints that its protocol scores.
+    """The people to train on, with the boxes to crop; all people of their images; and the validation split, in the
+    joints that its protocol scores.
 
     Returns:
-      (``PoseAnnotations``, ``PoseAnnotations`` or None)
+      (``PoseAnnotations``, ``PoseAnnotations``, ``PoseAnnotations`` or None)
 
     Raises:
       UserError: no training data, or an unusable file.
     """
     skeleton = skeletons.SKELETONS[model_config.skeleton]
-    train_data = annotations.load_all(data_config.train_data, data_config.data_root, skeleton)
-    if data_config.train_boxes != "gt":
-        train_data = _proposals(train_data, data_config)
+    everybody = annotations.load_all(data_config.train_data, data_config.data_root, skeleton)
+    train_data = everybody if data_config.train_boxes == "gt" else _proposals(everybody, data_config)
     train_data = train_data.select(pipeline.trainable_people(train_data, data_config))
     if not train_data.num_people:
         raise UserError("--train_data: nobody in it can be trained on; check its labels and --min_labelled_joints")
@@ -95,7 +108,7 @@ def load_data(model_config, data_config, protocol):
     if data_config.val_data:
         scored = coco_eval.PROTOCOLS[protocol].skeleton
         val_data = annotations.load_all(data_config.val_data, data_config.data_root, scored)
-    return train_data, val_data
+    return train_data, everybody, val_data
 
 
 def _proposals(train_data, data_config):
@@ -115,11 +128,7 @@ def _boxes(data_config, split):
     boxes, sources = getattr(data_config, f"{split}_boxes"), getattr(data_config, f"{split}_data")
     if boxes == "gt":
         return boxes
-    if len(sources) != 1:
-        raise UserError(
-            f"--{split}_boxes={boxes} knows the images of one data set by their ids, and --{split}_data names "
-            f"{'several' if sources else 'none'}; name one, or leave it at --{split}_boxes=gt"
-        )
+    annotations.require_one(sources, split, f"--{split}_boxes={boxes}")
     return os.path.join(data_config.data_root, boxes)
 
 
@@ -127,10 +136,8 @@ def _train_stage(run, stage):
     """Trains one stage from where it is to its end."""
     folder = workdir.stage_folder(run.root, stage)
     epochs = stages.epochs(stage, run.train_config)
-    make_batches, people = pipeline.training_dataset, run.train_data.num_people
-    if stage == "couple":
-        make_batches = pipeline.couple_dataset
-        people = 2 * len(pipeline.trainable_pairs(run.train_data, run.data_config))
+    make_batches = pipeline.couple_dataset if stage == "couple" else pipeline.training_dataset
+    people = run.people(stage)
     steps = stages.steps_per_epoch(run.train_config, people)
     with run.strategy.scope():
         model = stages.build(stage, run.root, run.model_config, run.train_config, epochs * steps, _jit_compile(run))
@@ -141,7 +148,7 @@ def _train_stage(run, stage):
     make_batches = functools.partial(
         make_batches, run.train_data, crop_size=run.model_config.crop_size, data_config=run.data_config,
         crop_offset=run.model_config.crop_offset,
-        with_others=bool(run.train_config.interference_weight) and "base_heatmaps" in model.loss,
+        everybody=run.everybody if run.train_config.interference_weight and "base_heatmaps" in model.loss else None,
         with_poses=stage != "base" and run.model_config.initial_pose == "given",
     )  # fmt: skip
     start_epoch = len(callbacks.read_log(folder.log))
@@ -171,6 +178,9 @@ def _train_stage(run, stage):
             callbacks=[*learning, *_callbacks(run, stage, model, plain, folder, epochs)],
             verbose=int(run.is_chief and sys.stdout.isatty()),
         )
+    if plain is not model:
+        # Without an epoch left to train the callbacks have copied nothing; every worker has to take part.
+        plain.set_weights(model.get_weights())
     if run.is_chief:
         _finish(run, stage, plain, folder, steps=int(model.optimizer.iterations.numpy()))
 

@@ -2,25 +2,18 @@
 
 import tensorflow as tf
 
-from opec_tf.errors import UserError
-
 
 def learning_rate_schedule(train_config, total_steps):
     """Linear warm-up from 0, then a cosine that reaches 0 at ``total_steps`` (paper 5.1: cosine decay from 1e-3).
 
     Args:
       train_config: ``TrainConfig``; ``learning_rate`` is reached after ``warmup_steps``.
-      total_steps: optimizer steps of the whole stage.
+      total_steps: optimizer steps of the whole stage, more than ``warmup_steps``.
 
     Returns:
       A Keras schedule, step -> rate.
-
-    Raises:
-      UserError: the warm-up takes up the whole stage.
     """
     warmup = train_config.warmup_steps
-    if not 0 <= warmup < total_steps:
-        raise UserError(f"--warmup_steps={warmup} must be from 0 to below the stage's {total_steps} steps")
     schedule = tf.keras.optimizers.schedules.CosineDecay
     if warmup == 0:
         return schedule(train_config.learning_rate, decay_steps=total_steps)

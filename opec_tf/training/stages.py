@@ -31,6 +31,13 @@ def epochs(stage, train_config):
     return getattr(train_config, f"{stage}_epochs")
 
 
+def frozen_part(stage, *, freeze_base, freeze_opec):
+    """Name of the layer that a stage leaves as it is; None where it trains everything but contexts."""
+    if stage == "couple" and freeze_opec:
+        return "opec_net"
+    return "base" if stage != "base" and freeze_base else None
+
+
 def losses_and_weights(stage, model_config, train_config):
     """The losses of a stage by model output, and their weights.
 
@@ -96,10 +103,9 @@ def build(stage, root, model_config, train_config, total_steps, jit_compile):
     opec = model.get_layer("opec_net") if stage == "couple" else model
     base = opec.get_layer("base")
     # A frozen BatchNorm layer also uses its moving statistics in training, and leaves them as they are.
-    if stage == "couple":
-        opec.trainable = not train_config.freeze_opec
-    if stage != "base" and train_config.freeze_base:
-        base.trainable = False
+    frozen = frozen_part(stage, freeze_base=train_config.freeze_base, freeze_opec=train_config.freeze_opec)
+    if frozen:
+        (opec if frozen == "opec_net" else base).trainable = False
     # Contexts learn alone.
     for layer in (*model.layers, *opec.layers):
         if layer.name in models.CONTEXT_LAYERS.values():
@@ -130,8 +136,6 @@ def _load_start_weights(model, stage, root, model_config, train_config):
     path = train_config.base_weights if stage != "couple" else ""
     if before and workdir.stage_folder(root, before).finished:
         path = workdir.stage_folder(root, before).best_weights
-    elif stage == "couple":
-        raise UserError(f"{root}: stage couple starts from OPEC-Net, and stage opec is not finished; train it first")
     print(f"stage {stage}: starts from {path or 'random weights'}", flush=True)
     if not path:
         return

@@ -3,6 +3,7 @@
 ::
 
   WORKDIR/config.json             the model's configuration: all that is needed to rebuild the model
+  WORKDIR/.lock                   held by the process that trains here
   WORKDIR/STAGE/config.json       every setting the stage was last started with, and the git revision
   WORKDIR/STAGE/best.weights.h5   weights of the best epoch; attributes of the file: the epoch and its scores
   WORKDIR/STAGE/final.weights.h5  weights after the last step; the stage is finished once this file exists
@@ -14,7 +15,9 @@
 Every file is written whole or not at all, so a run can be killed at any moment.
 """
 
+import contextlib
 import dataclasses
+import fcntl
 import json
 import logging
 import pathlib
@@ -101,6 +104,25 @@ def start(workdir, model_config, write=True):
         raise UserError(
             f"{path}: begun with another model: {', '.join(differing)}; choose another --workdir or these settings"
         )
+
+
+@contextlib.contextmanager
+def lock(workdir):
+    """Keeps other processes from training in a workdir while the block runs; a process that is killed lets go of it.
+
+    Raises:
+      UserError: another process trains there.
+    """
+    with open(pathlib.Path(workdir) / ".lock", "ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"{workdir}: another process trains here; wait for its end or choose another folder"
+            ) from error
+        except OSError:
+            pass  # a file system without locks
+        yield
 
 
 def read_model_config(workdir):

@@ -103,6 +103,17 @@ def apply(layer, inputs):
     return tf.nest.flatten(layer(inputs if len(inputs) > 1 else inputs[0]))
 
 
+def made(make, inputs):
+    """A layer whose weights that start at zero, and would hide what they multiply, are random."""
+    layer = make()
+    apply(layer, inputs)
+    generator = np.random.default_rng(6)
+    layer.set_weights(
+        [weight if np.any(weight) else generator.uniform(-0.5, 0.5, weight.shape) for weight in layer.get_weights()]
+    )
+    return layer
+
+
 def test_every_layer_is_here():
     classes = set()
     for module in pkgutil.iter_modules(layers.__path__):
@@ -114,8 +125,7 @@ def test_every_layer_is_here():
 
 def test_eager_graph_and_xla_agree(case):
     make, arrays = case
-    layer, inputs = make(), [tf.constant(array) for array in arrays]
-    apply(layer, inputs)
+    layer, inputs = made(make, arrays), [tf.constant(array) for array in arrays]
 
     def outputs_and_gradients(*inputs):
         with tf.GradientTape() as tape:
@@ -134,7 +144,7 @@ def test_eager_graph_and_xla_agree(case):
 
 def test_config_round_trip(case):
     make, inputs = case
-    layer = make()
+    layer = made(make, inputs)
     expected = apply(layer, inputs)
     assert tf.keras.utils.get_registered_name(type(layer)) == f"opec_tf>{type(layer).__name__}"
     copy = tf.keras.layers.deserialize(tf.keras.layers.serialize(layer))
@@ -170,7 +180,7 @@ def test_weights_file_round_trip(case, tmp_path):
 
 def test_saved_model_round_trip(case, tmp_path):
     make, arrays = case
-    model = model_of(make(), arrays)
+    model = model_of(made(make, arrays), arrays)
     expected = tf.nest.flatten(model(arrays))
     tf.saved_model.save(model, str(tmp_path / "model"))
     restored = tf.saved_model.load(str(tmp_path / "model"))
@@ -183,8 +193,7 @@ def test_two_replicas_add_up_to_one(case):
     make, arrays = case
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     with strategy.scope():
-        layer = make()
-        apply(layer, arrays)
+        layer = made(make, arrays)
 
     @tf.function
     def outputs_and_gradients(*inputs):
@@ -223,7 +232,7 @@ def test_half_precision_is_finite_and_close(case, precision):
             total = tf.add_n([tf.reduce_sum(tf.cast(output, tf.float32)) for output in outputs])
         return outputs, tape.gradient(total, [*inputs, *half.trainable_variables], unconnected_gradients="zero")
 
-    layer = make()
+    layer = made(make, inputs)
     expected = apply(layer, inputs)
     tf.keras.mixed_precision.set_global_policy(precision)
     try:

@@ -2,12 +2,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from opec_tf import geometry
 from opec_tf.layers.fusion_block import FusionBlock, upsample
 
 
-def test_upsample_equals_half_pixel_bilinear_resizing():
-    features = tf.random.stateless_normal((2, 5, 4, 3), seed=(1, 2))
-    np.testing.assert_allclose(upsample(features), tf.image.resize(features, (10, 8)), atol=1e-5)
+@pytest.mark.parametrize("size", [(5, 4), (20, 16), (3, 7)])
+def test_upsample_leaves_features_where_they_are(size):
+    """A ramp, whose channels hold each cell's own normalised (x, y), is one still; beyond the outermost centres of the
+    coarse map the border is repeated."""
+    height, width = size
+    outermost = 1.0 - 1.0 / np.array([width, height])
+    fine = geometry.cell_centers((2 * height, 2 * width))
+    coarse = tf.constant(geometry.cell_centers(size)[None])
+    np.testing.assert_allclose(upsample(coarse)[0], np.clip(fine, -outermost, outermost), atol=1e-6)
 
 
 def test_gates_weigh_both_sides():

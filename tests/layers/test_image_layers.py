@@ -1,6 +1,7 @@
 """Normalisation, pixel shuffle, DUC and squeeze-and-excitation: each against numbers worked out by hand."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from opec_tf.layers.duc import DUC
@@ -54,3 +55,14 @@ def test_squeeze_excite_gates_by_the_mean():
     layer.set_weights([np.diag([1.0, -1.0]), np.zeros(2), np.diag([1.0, 1.0]), np.zeros(2)])
     gate = 1.0 / (1.0 + np.exp(-2.0))
     np.testing.assert_allclose(layer(features)[0, :, 0], [[gate, 2.0], [3.0 * gate, 0.0]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_squeeze_excite_averages_a_large_map_in_half_precision(precision):
+    """The 5120 cells' sum is beyond float16, and bfloat16 counts no further than 256 ones."""
+    features = np.full([1, 80, 64, 4], 16.0, np.float32)
+    layer = SqueezeExcite(dtype=precision)
+    layer(features)
+    layer.set_weights([0.125 * np.eye(4), np.zeros(4), np.eye(4), np.zeros(4)])
+    gated = tf.cast(layer(features), tf.float32)
+    np.testing.assert_allclose(gated, 16.0 / (1.0 + np.exp(-2.0)) * np.ones_like(features), rtol=1e-2)

@@ -6,7 +6,6 @@ import tensorflow as tf
 import tiny_run
 
 from opec_tf import geometry, losses, models
-from opec_tf.errors import UserError
 from opec_tf.layers.peak_candidates import PeakCandidates
 
 SIZE = tiny_run.MODEL.crop_size
@@ -152,11 +151,6 @@ def test_xla_agrees():
     expected = model(data)
     for name, value in tf.function(model, jit_compile=True)(data).items():
         np.testing.assert_allclose(value, expected[name], atol=1e-4)
-
-
-def test_without_a_graph_there_is_no_couple():
-    with pytest.raises(UserError, match="train it with --refinement"):
-        models.build_couple_net(dataclasses.replace(tiny_run.MODEL, refinement=False))
 
 
 def test_opec_nets_visibility_is_the_couples_and_disturbs_nothing():

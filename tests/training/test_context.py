@@ -30,7 +30,7 @@ def data_config(tmp_path_factory):
 
 
 def _first_inputs(data_config):
-    train_data, _ = loop.load_data(MODEL, data_config, InferenceConfig().protocol)
+    train_data, *_ = loop.load_data(MODEL, data_config, InferenceConfig().protocol)
     batches = pipeline.couple_dataset(
         train_data, crop_size=MODEL.crop_size, data_config=data_config, batch_size=8, seed=1
     )
@@ -84,7 +84,7 @@ def test_a_stage_leaves_its_context_alone_but_before_the_last_epoch(tmp_path, da
 def test_only_the_context_learns(data_config):
     net = workdir.BUILDERS["opec"](MODEL)
     before = {layer.name: layer.get_weights() for layer in net.layers}
-    train_data, _ = loop.load_data(MODEL, data_config, InferenceConfig().protocol)
+    train_data, *_ = loop.load_data(MODEL, data_config, InferenceConfig().protocol)
 
     def make_batches(batch_size, seed):
         return pipeline.training_dataset(

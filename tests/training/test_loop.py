@@ -158,6 +158,27 @@ def _interrupt_second_epoch(self, epoch, logs=None):
         raise KeyboardInterrupt
 
 
+def test_two_processes_do_not_share_a_workdir(tmp_path, sticks, monkeypatch):
+    _train_toy(tmp_path, sticks, monkeypatch, stages=("base",))
+    partial = tmp_path / "opec" / ".partial-of-the-other"
+    partial.parent.mkdir()
+    partial.touch()
+    with workdir.lock(tmp_path), pytest.raises(UserError, match=f"^{tmp_path}: another process trains here"):
+        _train_toy(tmp_path, sticks, monkeypatch)
+    assert partial.exists()
+    _train_toy(tmp_path, sticks, monkeypatch)
+    assert not partial.exists()
+
+
+def test_a_model_that_cannot_be_trained_is_not_settled(tmp_path, sticks, monkeypatch):
+    toy_training.install(monkeypatch.setattr)
+    without_graph = dataclasses.replace(toy_training.MODEL, refinement=False)
+    config = dataclasses.replace(TOY_TRAIN, stages=("base", "opec", "couple"))
+    with pytest.raises(UserError, match="--norefinement leaves out OPEC-Net's graph"):
+        loop.train(tmp_path, without_graph, sticks, config, toy_training.INFERENCE)
+    _train_toy(tmp_path, sticks, monkeypatch, stages=("base",))
+
+
 def test_a_full_disk_is_told_before_training(tmp_path, sticks, monkeypatch):
     usage = type("usage", (), {"free": 1000})
     monkeypatch.setattr(loop.shutil, "disk_usage", lambda path: usage)
@@ -208,7 +229,7 @@ def test_damage_within_a_file_is_named_under_strict(tmp_path, monkeypatch):
 
 
 def test_training_proposals_take_the_place_of_annotated_boxes(sticks, tmp_path):
-    annotated, _ = loop.load_data(toy_training.MODEL, sticks, "crowdpose")
+    annotated, *_ = loop.load_data(toy_training.MODEL, sticks, "crowdpose")
     scores = np.ones(annotated.num_people)
     # Everybody is detected with the box moved by 3 pixels, except for the first, whose pose is far off.
     boxes = annotated.boxes + [3.0, 0.0, 0.0, 0.0]
@@ -217,13 +238,15 @@ def test_training_proposals_take_the_place_of_annotated_boxes(sticks, tmp_path):
     detected = PosePredictions(annotated.image_ids[annotated.image_index], poses, scores, boxes)
     detected.write(tmp_path / "proposals.json")
     config = dataclasses.replace(sticks, train_boxes=str(tmp_path / "proposals.json"))
-    proposed, _ = loop.load_data(toy_training.MODEL, config, "crowdpose")
+    proposed, everybody, _ = loop.load_data(toy_training.MODEL, config, "crowdpose")
+    np.testing.assert_array_equal(everybody.annotation_ids, annotated.annotation_ids)
+    np.testing.assert_array_equal(proposed.annotation_ids, annotated.annotation_ids[1:])
     np.testing.assert_allclose(proposed.boxes, boxes[1:])
     np.testing.assert_allclose(proposed.keypoints, annotated.keypoints[1:])
 
 
 def test_a_training_proposal_may_lack_joints(sticks, tmp_path):
-    annotated, _ = loop.load_data(toy_training.MODEL, sticks, "crowdpose")
+    annotated, *_ = loop.load_data(toy_training.MODEL, sticks, "crowdpose")
     poses = np.where(annotated.keypoints == 2, 1.5, annotated.keypoints)
     poses[:, 3] = np.nan
     items = [
@@ -232,7 +255,7 @@ def test_a_training_proposal_may_lack_joints(sticks, tmp_path):
     ]
     (tmp_path / "proposals.json").write_text(json.dumps(items))
     config = dataclasses.replace(sticks, train_boxes=str(tmp_path / "proposals.json"))
-    proposed, _ = loop.load_data(toy_training.MODEL, config, "crowdpose")
+    proposed, *_ = loop.load_data(toy_training.MODEL, config, "crowdpose")
     assert proposed.num_people == annotated.num_people
     assert not proposed.given_poses[:, 3].any() and proposed.given_poses[..., 2].max() == 1.0
     np.testing.assert_allclose(proposed.boxes[:, :2], np.delete(poses, 3, axis=1)[..., :2].min(axis=1))

@@ -7,7 +7,6 @@ import pytest
 import tensorflow as tf
 
 from opec_tf.config import TrainConfig
-from opec_tf.errors import UserError
 from opec_tf.training import optimizer
 
 
@@ -34,11 +33,6 @@ def test_schedule_warms_up_linearly_then_follows_a_cosine_to_zero():
 def test_schedule_without_warm_up_starts_at_the_full_rate():
     schedule = optimizer.learning_rate_schedule(TrainConfig(learning_rate=0.1), total_steps=100)
     assert [float(schedule(step)) for step in (0, 50, 100)] == pytest.approx([0.1, 0.05, 0.0], abs=1e-8)
-
-
-def test_warm_up_as_long_as_the_stage_is_refused():
-    with pytest.raises(UserError, match="--warmup_steps=20 must be from 0 to below the stage's 20 steps"):
-        optimizer.learning_rate_schedule(TrainConfig(warmup_steps=20), total_steps=20)
 
 
 def test_without_decay_and_factor_it_is_keras_adam():

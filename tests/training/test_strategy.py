@@ -1,6 +1,7 @@
-"""Two replicas, in one process or in two, end with the weights of one device that saw the same batches."""
+"""Two replicas, in one process or in two, end with the weights of one device that saw the same crops."""
 
 import dataclasses
+import functools
 import json
 import os
 import socket
@@ -10,11 +11,12 @@ import sys
 import numpy as np
 import pytest
 import stick_couples
+import tensorflow as tf
 import toy_training
 
 from opec_tf.config import DataConfig, TrainConfig
 from opec_tf.errors import UserError
-from opec_tf.training import loop, strategy as strategies, workdir
+from opec_tf.training import loop, optimizer, strategy as strategies, workdir
 
 TRAIN = TrainConfig(batch_size=2, base_epochs=2, opec_epochs=2, steps_per_epoch=3, warmup_steps=1, weight_decay=0.01)
 # Trains in a process of its own: TensorFlow's devices and cluster are set before anything else is done with it.
@@ -23,18 +25,53 @@ import sys
 import tensorflow as tf
 import test_strategy
 import toy_training
-if sys.argv[3] == "mirrored":
+if sys.argv[4] == "mirrored":
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 toy_training.install()
-test_strategy.train(*sys.argv[1:])
+getattr(test_strategy, sys.argv[1])(*sys.argv[2:])
 """
 
 
-def train(root, data_root, strategy, batch_size, stage):
+def train(root, data_root, strategy, batch_size, stage, **changes):
     data = DataConfig(data_root=data_root, train_data=(stick_couples.SOURCE,), val_data=(stick_couples.SOURCE,))
-    config = dataclasses.replace(TRAIN, strategy=strategy, batch_size=int(batch_size), stages=(stage,))
+    config = dataclasses.replace(TRAIN, strategy=strategy, batch_size=int(batch_size), stages=(stage,), **changes)
     loop.train(root, toy_training.MODEL, data, config, toy_training.INFERENCE)
+
+
+def train_and_die_before_the_end(*args):
+    """Trains in two runs, of which the second finds all epochs done."""
+    finish = loop._finish
+
+    def die(*args, **kwargs):
+        loop._finish = finish
+        raise KeyboardInterrupt
+
+    loop._finish = die
+    with pytest.raises(KeyboardInterrupt):
+        train(*args)
+    train(*args)
+
+
+def train_on_unequal_halves(*args, patch=setattr):
+    """Trains on four crops in turn, of which the first two have few labels, by steps as large as the gradients.
+
+    BatchNorm, which every replica computes for itself, is frozen with the base. Adam's steps are those of SGD where
+    epsilon outweighs its second moments.
+    """
+    patch(toy_training.loop.pipeline, "training_dataset", _unequal_halves)
+    patch(optimizer, "AdamWithFactors", functools.partial(optimizer.AdamWithFactors, epsilon=1e3))
+    train(*args, freeze_base=True, learning_rate=100.0, weight_decay=0.0)
+
+
+def _unequal_halves(annotations, *, crop_size, batch_size, **unused):
+    generator = tf.random.Generator.from_seed(2)
+    joints = annotations.skeleton.num_joints
+    labelled = tf.cast(tf.sequence_mask([2, 0, joints - 3, joints], joints), tf.float32)
+    positions = generator.uniform([4, joints, 2], -0.8, 0.8)
+    crops = generator.uniform([4, *crop_size, 3], 0, 255)
+    labels = tf.concat([positions, labelled[..., None]], axis=-1)
+    return tf.data.Dataset.from_tensor_slices((crops, labels)).batch(batch_size).repeat()
 
 
 def _start(arguments, **environment):
@@ -55,8 +92,12 @@ def _assert_same_as_on_one_device(root, data_root, stage, tmp_path, monkeypatch)
     """One device gets batches of 2: the very batch that each of the replicas sees."""
     toy_training.install(monkeypatch.setattr)
     train(tmp_path / "one", data_root, "one", 2, stage)
+    _assert_same(root, tmp_path / "one", stage)
+
+
+def _assert_same(root, other, stage):
     weights = []
-    for run in (root, tmp_path / "one"):
+    for run in (root, other):
         folder = workdir.stage_folder(run, stage)
         assert json.loads(folder.metrics.read_text())["steps"] == 6
         assert not folder.backup.exists()
@@ -67,11 +108,21 @@ def _assert_same_as_on_one_device(root, data_root, stage, tmp_path, monkeypatch)
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
 
 
-def test_mirrored(tmp_path, data_root, monkeypatch):
-    process = _start([tmp_path / "run", data_root, "mirrored", 4, "opec"])
+@pytest.mark.parametrize("function", ["train", "train_and_die_before_the_end"])
+def test_mirrored(tmp_path, data_root, monkeypatch, function):
+    process = _start([function, tmp_path / "run", data_root, "mirrored", 4, "opec"])
     output, _ = process.communicate(timeout=200)
     assert process.returncode == 0, output
     _assert_same_as_on_one_device(tmp_path / "run", data_root, "opec", tmp_path, monkeypatch)
+
+
+def test_mirrored_replicas_of_unequal_gradients(tmp_path, data_root, monkeypatch):
+    process = _start(["train_on_unequal_halves", tmp_path / "run", data_root, "mirrored", 4, "opec"])
+    output, _ = process.communicate(timeout=200)
+    assert process.returncode == 0, output
+    toy_training.install(monkeypatch.setattr)
+    train_on_unequal_halves(tmp_path / "one", data_root, "one", 4, "opec", patch=monkeypatch.setattr)
+    _assert_same(tmp_path / "run", tmp_path / "one", "opec")
 
 
 def test_two_workers_of_which_the_chief_writes(tmp_path, data_root, monkeypatch):
@@ -81,7 +132,7 @@ def test_two_workers_of_which_the_chief_writes(tmp_path, data_root, monkeypatch)
         s.close()
     processes = [
         _start(
-            [tmp_path / "run", data_root, "multi_worker", 4, "base"],
+            ["train", tmp_path / "run", data_root, "multi_worker", 4, "base"],
             TF_CONFIG=json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}),
         )
         for index in range(2)

@@ -34,7 +34,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def truth(data_config):
-    return loop.load_data(tiny_run.MODEL, data_config, INFERENCE.protocol)[1]
+    return loop.load_data(tiny_run.MODEL, data_config, INFERENCE.protocol)[-1]
 
 
 @pytest.fixture(scope="module")

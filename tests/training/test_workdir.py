@@ -1,8 +1,12 @@
 """What a run keeps is read back as it was; a folder of another model and unusable files are refused in one line."""
 
 import dataclasses
+import errno
 import json
+import multiprocessing
 import os
+import signal
+import time
 
 import h5py
 import numpy as np
@@ -73,6 +77,38 @@ def test_a_workdir_begun_with_another_model_is_refused(tmp_path):
     with pytest.raises(UserError, match=message):
         workdir.start(tmp_path, other)
     assert workdir.read_model_config(tmp_path) == MODEL
+
+
+def _hold(root, held):
+    with workdir.lock(root):
+        held.set()
+        time.sleep(100)
+
+
+def test_a_lock_holds_until_its_process_ends(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    held = context.Event()
+    process = context.Process(target=_hold, args=(tmp_path, held))
+    process.start()
+    assert held.wait(100)
+    message = f"^{tmp_path}: another process trains here; wait for its end or choose another folder$"
+    with pytest.raises(UserError, match=message):
+        with workdir.lock(tmp_path):
+            pass
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    for _ in range(2):
+        with workdir.lock(tmp_path):
+            pass
+
+
+def test_without_locks_a_file_system_is_trained_on_all_the_same(tmp_path, monkeypatch):
+    def unsupported(file, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(workdir.fcntl, "flock", unsupported)
+    with workdir.lock(tmp_path), workdir.lock(tmp_path):
+        pass
 
 
 def test_stage_settings_are_kept_with_the_revision_and_compared(tmp_path):

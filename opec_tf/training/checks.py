@@ -1,0 +1,83 @@
+"""What is wrong with a run's settings, found before the first of its stages trains and before anything is written."""
+
+import dataclasses
+
+import tensorflow as tf
+
+from opec_tf import files
+from opec_tf.errors import UserError
+from opec_tf.training import stages, strategy as strategies, workdir
+
+# Where Keras' BackupAndRestore keeps the index of the last epoch that it backed up.
+_BACKUP_FOLDER, _BACKUP_EPOCH = "chief", "ckpt_saved_epoch/.ATTRIBUTES/VARIABLE_VALUE"
+
+
+def check(run, unfinished):
+    """Checks the settings of every stage that is not finished.
+
+    Args:
+      run: ``loop.Run``.
+      unfinished: names of these stages.
+
+    Raises:
+      UserError: one of them cannot be trained, or not be resumed, with these settings.
+    """
+    train_config = run.train_config
+    crops = strategies.per_replica_batch_size(run.strategy, train_config.batch_size)
+    for stage in unfinished:
+        people = run.people(stage)
+        if stage == "couple":
+            _check_couple(run, unfinished, crops, people)
+        steps = stages.epochs(stage, train_config) * stages.steps_per_epoch(train_config, people)
+        if train_config.warmup_steps >= steps:
+            warmup = f"--warmup_steps={train_config.warmup_steps}"
+            raise UserError(f"{warmup} must be below the {steps} steps of stage {stage}")
+        folder = workdir.stage_folder(run.root, stage)
+        backup = tf.train.latest_checkpoint(str(folder.backup / _BACKUP_FOLDER))
+        if backup:
+            done = 1 + int(tf.train.load_variable(backup, _BACKUP_EPOCH))
+            _check_resumed(stage, folder, done, dataclasses.asdict(train_config))
+
+
+def _check_couple(run, unfinished, crops, people):
+    """What stage couple needs: the stage before it, its graph, and pairs of people."""
+    root = run.root
+    if "opec" not in unfinished and not workdir.stage_folder(root, "opec").finished:
+        raise UserError(f"{root}: stage couple starts from OPEC-Net, and stage opec is not finished; train it first")
+    if not run.model_config.refinement:
+        raise UserError("--norefinement leaves out OPEC-Net's graph, whose poses stage couple refines; leave out one")
+    if crops % 2:
+        raise UserError(
+            f"--batch_size={run.train_config.batch_size}: stage couple trains on pairs, so a device's {crops} crops "
+            "must be even"
+        )
+    if not people:
+        raise UserError("--train_data: no two people's boxes overlap, so stage couple has nothing to learn from")
+
+
+def _check_resumed(stage, folder, done, now):
+    """A stage goes on with the variables that it trained before, and ends no earlier than its learning rate does.
+
+    Args:
+      stage: name of the stage.
+      folder: its ``StageFolder``.
+      done: epochs that are backed up.
+      now: the fields of ``TrainConfig``.
+    """
+    begun = {**now, **files.read_json(folder.config)}
+    frozen = [
+        stages.frozen_part(stage, freeze_base=settings["freeze_base"], freeze_opec=settings["freeze_opec"])
+        for settings in (begun, now)
+    ]
+    if frozen[0] != frozen[1]:
+        raise UserError(
+            f"{folder.path}: begun with --freeze_base={begun['freeze_base']} and --freeze_opec={begun['freeze_opec']}, "
+            f"which must stay; resume with them, or delete the folder to train stage {stage} anew"
+        )
+    flag = f"{stage}_epochs"
+    least = done if done == begun[flag] else done + 1
+    if now[flag] < least:
+        raise UserError(
+            f"--{flag}={now[flag]}: {folder.path} has done {done} of {begun[flag]} epochs; set {least} or more, or "
+            f"delete the folder to train stage {stage} anew"
+        )
