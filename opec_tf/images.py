@@ -102,7 +102,7 @@ def crop(image, crop_to_image, crop_size, crop_offset=0.0):
     """
     height, width = crop_size
     crop_to_image = geometry.shift_affine(crop_to_image, crop_offset)
-    image_extent = tf.shape(image)[1::-1]  # (w, h)
+    image_extent = tf.reverse(tf.shape(image)[:2], [0])  # (w, h)
     corners = tf.constant([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]], tf.float32)
     linear, offset = crop_to_image[..., :2], crop_to_image[..., 2]
     corners = tf.matmul(corners, linear, transpose_b=True) + offset[:, None]

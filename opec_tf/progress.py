@@ -20,7 +20,7 @@ class Progress:
 
     def __init__(self, label, unit, total=0, enabled=True):
         self.label, self.unit, self.total, self.enabled = label, unit, total, enabled
-        self.done = 0
+        self.done = self._told = 0
         self._terminal = sys.stderr.isatty()
         self._start = self._reported = time.monotonic()
 
@@ -28,7 +28,7 @@ class Progress:
         return self
 
     def __exit__(self, *error):
-        if self.enabled and self.done:
+        if self.enabled and self.done and (self._terminal or self._told < self.done):
             print(self._line(time.monotonic()), file=sys.stderr, flush=True)
 
     def advance(self, count):
@@ -36,7 +36,7 @@ class Progress:
         self.done += count
         now = time.monotonic()
         if self.enabled and now - self._reported >= (_TERMINAL_INTERVAL if self._terminal else _LOG_INTERVAL):
-            self._reported = now
+            self._reported, self._told = now, self.done
             print(self._line(now), end="" if self._terminal else "\n", file=sys.stderr, flush=True)
 
     def _line(self, now):

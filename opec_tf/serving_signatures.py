@@ -143,7 +143,7 @@ class PoseSignatures(tf.Module):
     def _crop_people(self, image_bytes, boxes, affines):
         """One picture, boxes [P, 4] and their affines -> crops [P, H, W, 3]."""
         image = images.decode(image_bytes)
-        size = tf.cast(tf.shape(image)[1::-1], tf.float32)
+        size = tf.cast(tf.reverse(tf.shape(image)[:2], [0]), tf.float32)
         meets = tf.reduce_all((boxes[:, :2] < size) & (boxes[:, :2] + boxes[:, 2:] > 0.0))
         message = "boxes holds a box that lies outside its picture, whose (width, height) is"
         with tf.control_dependencies([_refuse_unless(meets, message, size)]):
