@@ -7,6 +7,7 @@ A source has ``names`` (a file name for each frame's record), ``ids`` (int64, on
 import glob
 import logging
 import os
+import pathlib
 
 import cv2
 import numpy as np
@@ -159,13 +160,16 @@ class Video:
 class VideoWriter:
     """Writes RGB frames of one size as an MP4 file that is whole once the block ends, or absent.
 
+    Where the block ends by an error, NAME.partial.mp4 beside it has the frames so far.
+
     Args:
       path: the file, ending in ".mp4".
       rate: frames a second.
     """
 
     def __init__(self, path, rate):
-        self.path, self.rate = path, rate
+        self.path, self.rate = pathlib.Path(path), rate
+        self._partial = self.path.with_suffix(f".partial{self.path.suffix}")
         self._writer = None
 
     def __enter__(self):
@@ -176,6 +180,10 @@ class VideoWriter:
     def __exit__(self, *error):
         if self._writer:
             self._writer.release()
+            if error[0]:
+                os.replace(self._temporary, self._partial)
+            else:
+                self._partial.unlink(missing_ok=True)
         return self._target.__exit__(*error)
 
     def write(self, image):

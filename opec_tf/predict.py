@@ -8,7 +8,7 @@ People are found by OpenCV's HOG detector, which misses most of those in a crowd
 OUTPUT_DIR/predictions.json holds COCO results with file names; image_id is the number that a file is named by, where
 all are, else its place from 1 on; of a video's frames it counts from 0. People have "visibility" where the model tells:
 for each joint the probabilities [visible, occluded, outside the picture]. OUTPUT_DIR/drawings/ holds the drawings.
-Broken off, OUTPUT_DIR/predictions.partial.json has the people found so far.
+Broken off, OUTPUT_DIR/predictions.partial.json has the people found so far, and a video's drawings end in .partial.mp4.
 """
 
 from absl import flags as absl_flags

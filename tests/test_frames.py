@@ -111,11 +111,19 @@ def test_video_writer_round_trip_of_odd_sizes(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_video_writer_leaves_nothing_behind_an_error(tmp_path):
-    with pytest.raises(RuntimeError), frames.VideoWriter(tmp_path / "video.mp4", 10) as writer:
-        writer.write(picture(9))
+def test_video_writer_keeps_what_it_has_before_an_error(tmp_path):
+    path = tmp_path / "video.mp4"
+    with pytest.raises(RuntimeError), frames.VideoWriter(path, 10) as writer:
+        for _ in range(3):
+            writer.write(picture(9))
         raise RuntimeError
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["video.partial.mp4"]
+    assert len(frames.Video(str(tmp_path / "video.partial.mp4"))) == 3
+    with pytest.raises(RuntimeError), frames.VideoWriter(path, 10):
+        raise RuntimeError
+    with frames.VideoWriter(path, 10) as writer:
+        writer.write(picture(9))
+    assert list(tmp_path.iterdir()) == [path]
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(UserError, match=r"video\.mp4: cannot be written"),
