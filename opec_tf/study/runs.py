@@ -258,10 +258,9 @@ def _is_scored(folder, stage_folder, data_config, inference_config, initial_pose
     if not path.exists() or path.stat().st_mtime < stage_folder.best_weights.stat().st_mtime:
         return False
     measured = files.read_json(path)["settings"]
-    settings = {
-        "stage": stage_folder.path.name, "data_root": data_config.data_root, "data": data_config.test_data,
+    expected = {
+        "stage": stage_folder.path.name, "data_root": data_config.data_root, "data": list(data_config.test_data),
         "boxes": initial_poses or "gt", "initial_poses": initial_poses, "box_margin": data_config.box_margin,
-        **dataclasses.asdict(inference_config),
     }  # fmt: skip
-    expected = json.loads(json.dumps(settings))
-    return all(measured.get(name, value) == value for name, value in expected.items())
+    same = all(measured.get(name, value) == value for name, value in expected.items())
+    return same and config.from_mapping(InferenceConfig, measured) == inference_config

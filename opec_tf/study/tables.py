@@ -20,10 +20,6 @@ BASE = "base"
 _STARTS = {BASE: "base: heatmap peak", models.GIVEN_OUTPUT: "given: the poses that are refined"}
 _COLUMNS = ("AP", "AP50", "AP75", "vis75", "inv75", "swap")
 _GAINS = ("AP", "inv75")
-# What the scores of one table have in common.
-_SAME_SETTINGS = (
-    "data_root", "data", *(field.name for field in dataclasses.fields(InferenceConfig)),
-)  # fmt: skip
 _SPLIT_TITLES = {
     "test": "Test split",
     "heldout": "Held-out data: the same checkpoints on what they never trained on",
@@ -66,9 +62,10 @@ def collect(root):
             if not path.exists():
                 continue
             content = files.read_json(path)
-            settings = {name: content["settings"].get(name) for name in _SAME_SETTINGS}
+            data, scoring = content["settings"]["data"], config.from_mapping(InferenceConfig, content["settings"])
+            settings = data, content["settings"].get("data_root"), scoring
             if settings == settings_of_split.setdefault(split, settings):
-                results.append(Result(row, seed, split, content["poses"], tuple(settings["data"])))
+                results.append(Result(row, seed, split, content["poses"], tuple(data)))
             else:
                 logging.getLogger(__name__).warning(
                     "%s: scored with other settings than the base; left out until its row is asked for", path

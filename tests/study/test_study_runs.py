@@ -119,6 +119,14 @@ def test_scores_by_hand_in_a_runs_folder_are_measured_anew(study):
         path.write_text(json.dumps({**metrics, "settings": {**metrics["settings"], name: value}}))
         runs.run(study, ["full"], [0], announce=str)
         assert json.loads(path.read_text()) == metrics
+    # Scores of before a setting existed were measured with its default.
+    before = {name: value for name, value in metrics["settings"].items() if name != "peak_smoothing"}
+    path.write_text(json.dumps({**metrics, "settings": before}))
+    runs.run(study, ["full"], [0], announce=str)
+    assert json.loads(path.read_text())["settings"] == before
+    inference = dataclasses.replace(toy_training.INFERENCE, peak_smoothing=1.0)
+    runs.run(dataclasses.replace(study, inference_config=inference), ["full"], [0], announce=str)
+    assert json.loads(path.read_text())["settings"]["peak_smoothing"] == 1.0
 
 
 def test_given_base_is_copied_and_stays(study, tmp_path, trained):
