@@ -1,7 +1,8 @@
 """Where pictures to predict on come from: image files or a video. Both give upright RGB frames, one after the other.
 
-A source has ``names`` (a file name for each frame's record), ``ids`` (int64, one a frame), ``len()``, and iterates over
-(row, RGB uint8 [h, w, 3]).
+A source has ``names`` (a file name for each frame's record), ``ids`` (int64, one a frame), ``skipped`` (paths that
+could not be read) and ``len()``; ``start_at(row)`` iterates over (row, RGB uint8 [h, w, 3]) of its frames from that row
+on.
 """
 
 import glob
@@ -83,15 +84,17 @@ class ImageFiles:
     def __len__(self):
         return len(self.paths)
 
-    def __iter__(self):
-        dataset = tf.data.Dataset.from_tensor_slices(list(self.paths)).enumerate()
+    def start_at(self, first):
+        """Iterates over (row, RGB uint8 [h, w, 3]) from a row on."""
+        paths = tf.constant(self.paths[first:], tf.string)
+        dataset = tf.data.Dataset.from_tensor_slices(paths).enumerate(first)
         dataset = dataset.map(
             lambda row, path: (row, images.decode(tf.io.read_file(path))), num_parallel_calls=tf.data.AUTOTUNE
         )
         if not self.strict:
             dataset = dataset.ignore_errors()
-        expected = 0
-        with image_files.naming_unreadable(self.paths):
+        expected = first
+        with image_files.naming_unreadable(self.paths[first:]):
             for row, image in dataset.prefetch(2):
                 self._skip(range(expected, int(row)))
                 expected = int(row) + 1
@@ -116,10 +119,8 @@ class Video:
       rate: frames a second.
     """
 
-    skipped = ()
-
     def __init__(self, path):
-        self.path = path
+        self.path, self.skipped = path, []
         capture = cv2.VideoCapture(path)
         self.rate = capture.get(cv2.CAP_PROP_FPS) or _UNKNOWN_RATE
         count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -142,9 +143,12 @@ class Video:
     def __len__(self):
         return len(self.ids)
 
-    def __iter__(self):
+    def start_at(self, first):
+        """Iterates over (row, RGB uint8 [h, w, 3]) from a row on."""
         capture = cv2.VideoCapture(self.path)
-        row = 0
+        for _ in range(first):  # seeking by number is not exact in every format
+            capture.grab()
+        row = first
         while row < len(self):
             readable, image = capture.read()
             if not readable:

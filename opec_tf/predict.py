@@ -8,12 +8,18 @@ People are found by OpenCV's HOG detector, which misses most of those in a crowd
 OUTPUT_DIR/predictions.json holds COCO results with file names; image_id is the number that a file is named by, where
 all are, else its place from 1 on; of a video's frames it counts from 0. People have "visibility" where the model tells:
 for each joint the probabilities [visible, occluded, outside the picture]. OUTPUT_DIR/drawings/ holds the drawings.
-Broken off, OUTPUT_DIR/predictions.partial.json has the people found so far, and a video's drawings end in .partial.mp4.
+Broken off, OUTPUT_DIR/predictions.partial.json has what was found so far, from which the same command goes on; only a
+video that is drawn starts anew, and its drawings until then are in NAME.partial.mp4.
 """
+
+import dataclasses
+import datetime
+import hashlib
+import os
 
 from absl import flags as absl_flags
 
-from opec_tf import cli, detection, detectors, files, flags, frames, given_poses, prediction, skeletons
+from opec_tf import cli, detection, detectors, files, flags, frames, given_poses, prediction, settings, skeletons
 from opec_tf.config import DetectorConfig, InferenceConfig
 from opec_tf.errors import UserError
 from opec_tf.training import workdir
@@ -63,6 +69,7 @@ def main():
         box_margin=prediction.trained_box_margin(root, stage),
         inference_config=flags.read(InferenceConfig),
         style=prediction.DrawingStyle(options.hidden_score, options.compare) if options.draw else None,
+        made_by=_made_by(options, source, workdir.stage_folder(root, stage).best_weights),
     )  # fmt: skip
     skipped = f"; {len(source.skipped)} of {len(source)} images skipped" if source.skipped else ""
     print(f"{count} people written to {options.output_dir}{skipped}")
@@ -79,6 +86,25 @@ def _boxes(options, source, skeleton):
     if options.boxes:
         return detection.read(options.boxes, source.ids, source.names, skeleton)
     return None if options.detector == "none" else detectors.make(options.detector, flags.read(DetectorConfig))
+
+
+def _made_by(options, source, weights):
+    """All that the results depend on, but for the content of the pictures."""
+    choices = {**dataclasses.asdict(flags.read(InferenceConfig)), **dataclasses.asdict(flags.read(DetectorConfig))}
+    del choices["inference_batch_size"]
+    choices.update({name: options[name].value for name in ("draw", "compare", "hidden_score")})
+    made_by = {name: settings.as_flag(value) for name, value in choices.items()}
+    for name in ("boxes", "detector", "initial_poses"):
+        made_by[name] = ",".join(map(_dated, (options[name].value or "").split(",")))
+    names = hashlib.sha256(os.fsencode("\n".join(source.names))).hexdigest()
+    return {"weights": _dated(weights), "images": f"{len(source)} of names {names[:12]}", **made_by}
+
+
+def _dated(path):
+    """A path with the time of its file, where there is such a file."""
+    if not os.path.isfile(path):
+        return str(path)
+    return f"{path} of {datetime.datetime.fromtimestamp(os.path.getmtime(path)).isoformat(timespec='seconds')}"
 
 
 if __name__ == "__main__":

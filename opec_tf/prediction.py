@@ -5,7 +5,6 @@ import dataclasses
 import logging
 import os
 import pathlib
-import time
 
 import numpy as np
 
@@ -15,14 +14,13 @@ from opec_tf.errors import UserError
 from opec_tf.frames import Video, VideoWriter
 from opec_tf.forward import PEAK
 from opec_tf.inference import ASSOCIATION, PoseEstimator
+from opec_tf.partial_predictions import PartialPredictions
 from opec_tf.progress import Progress
 from opec_tf.training import workdir
 
 # A chunk ends at this many bytes of decoded frames, or with as many people as two batches.
 _CHUNK_BYTES = 128 * 2**20
 _CHUNK_BATCHES = 2
-# Seconds of work that a killed process may lose.
-_KEEP_SECONDS = 60.0
 # People a frame that a batch is made for while nobody knows how many a detector will find.
 _EXPECTED_PEOPLE = 4
 
@@ -41,10 +39,11 @@ class DrawingStyle:
     compare: bool = False
 
 
-def predict(model, source, boxes, output_dir, *, model_config, box_margin, inference_config, style):
+def predict(model, source, boxes, output_dir, *, model_config, box_margin, inference_config, style, made_by):
     """Estimates the poses on all frames of a source; writes predictions.json and, under drawings/, images or a video.
 
     Until all frames are done predictions.partial.json has the poses so far, and keeps them if the work is broken off.
+    The next call with the same ``made_by`` goes on from there, but for a video that is drawn.
 
     Args:
       model: from ``models.build_base``, ``build_opec_net`` or ``build_couple_net``.
@@ -55,12 +54,14 @@ def predict(model, source, boxes, output_dir, *, model_config, box_margin, infer
       model_config, inference_config: the settings.
       box_margin: side of a crop over side of its person's box.
       style: ``DrawingStyle``; None: nothing is drawn.
+      made_by: all that the results depend on, a dict of strings.
 
     Returns:
       Number of people predicted.
 
     Raises:
-      UserError: a result cannot be written, or not one frame could be read.
+      UserError: a result cannot be written, not one frame could be read, or predictions.partial.json is of another
+        ``made_by``.
     """
     output_dir = files.make_folder(output_dir)
     batch_size = max(1, min(inference_config.inference_batch_size, _expected_people(source, boxes)))
@@ -73,50 +74,28 @@ def predict(model, source, boxes, output_dir, *, model_config, box_margin, infer
             "--compare needs a refined pose beside the base's, but the workdir has stage base alone; train stage opec, "
             "or add --association"
         )
-    results, frames_read = [], 0
+    # A video's drawings are one file, which cannot be added to.
+    goes_on = not (style and isinstance(source, Video))
     with contextlib.ExitStack() as stack:
-        keep = stack.enter_context(_keeping(results, output_dir / "predictions.partial.json"))
+        kept = stack.enter_context(PartialPredictions(output_dir / "predictions.partial.json", made_by, goes_on))
         write_drawing = stack.enter_context(_drawing_writer(source, output_dir / "drawings")) if style else None
-        meter = stack.enter_context(Progress("predicting", "frames", len(source)))
-        for rows, images, chunk in _chunks(source, boxes, _CHUNK_BATCHES * batch_size):
+        meter = stack.enter_context(Progress("predicting", "frames", len(source) - kept.done.frames))
+        source.skipped += kept.done.skipped
+        for rows, images, chunk in _chunks(source, kept.done.frames, boxes, _CHUNK_BATCHES * batch_size):
             estimates = estimator.estimate_frames(
                 images, source.ids[rows], chunk.image_index, chunk.boxes, chunk.scores, chunk.poses
             )
-            results += _coco_results(estimates, rows, chunk, source)
             if write_drawing:
                 for position, (row, image) in enumerate(zip(rows, images)):
                     write_drawing(row, _draw(image, position, estimates, chunk, estimator.skeleton, style))
-            frames_read += len(images)
+            kept.add(_coco_results(estimates, rows, chunk, source), int(rows[-1]) + 1, source.skipped)
             meter.advance(len(images))
-            keep()
-        if not frames_read:
+        if not kept.done.frames:
             raise UserError(
                 f"{source.skipped[0]}: cannot be read, nor can any other of the {len(source)} images; check --images"
             )
-        files.write_json(output_dir / "predictions.json", results)
-    return len(results)
-
-
-@contextlib.contextmanager
-def _keeping(results, path):
-    """Gives a function that writes the list of results to a file now and then; it is gone where the block succeeds."""
-    written, done = time.monotonic(), False
-
-    def keep():
-        nonlocal written
-        if time.monotonic() - written >= _KEEP_SECONDS:
-            files.write_json(path, results)
-            written = time.monotonic()
-
-    try:
-        yield keep
-        done = True
-    finally:
-        if done:
-            path.unlink(missing_ok=True)
-        elif results:
-            files.write_json(path, results)
-            logging.getLogger(__name__).warning("%s has the %d people found so far", path, len(results))
+        files.write_json(output_dir / "predictions.json", kept.done.predictions)
+    return len(kept.done.predictions)
 
 
 def trained_box_margin(root, stage):
@@ -167,10 +146,10 @@ def _expected_people(source, boxes):
     return _EXPECTED_PEOPLE * len(source) if callable(boxes) else len(boxes.boxes)
 
 
-def _chunks(source, boxes, max_people):
-    """Yields (rows, frames, ``PersonBoxes`` whose image_index counts within the chunk)."""
+def _chunks(source, first, boxes, max_people):
+    """Yields (rows, frames, ``PersonBoxes`` whose image_index counts within the chunk) from a row on."""
     rows, images, chunk, outside, without = [], [], [], 0, []
-    for row, image in source:
+    for row, image in source.start_at(first):
         people = _people_of_frame(boxes, row, image)
         if callable(boxes) and not len(people.boxes):
             without.append(source.names[row])
@@ -190,7 +169,7 @@ def _chunks(source, boxes, max_people):
         yield np.array(rows), images, detection.concatenate(chunk)
     if outside:
         logging.getLogger(__name__).warning("left out %d boxes that lie outside their image", outside)
-    detectors.warn_about_nobody(without, len(source))
+    detectors.warn_about_nobody(without, len(source) - first)
 
 
 def _people_of_frame(boxes, row, image):

@@ -25,7 +25,7 @@ LAYER_OF_PART = {
     **dict.fromkeys(("flags", "cli"), "command line"),
     **dict.fromkeys(("layers", "models", "data"), None),
     **dict.fromkeys(("training", "forward", "inference", "detection", "detectors", "given_poses", "frames"), "use"),
-    **dict.fromkeys(("prediction", "reports", "speed", "study"), "use"),
+    **dict.fromkeys(("prediction", "partial_predictions", "reports", "speed", "study"), "use"),
     **dict.fromkeys(("serving_signatures", "exporting", "model_server", "serving_example", "serving_speed"), "use"),
 }
 LAYER_OF_PART.update({part: part for part, layer in LAYER_OF_PART.items() if layer is None})

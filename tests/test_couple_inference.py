@@ -123,7 +123,7 @@ def test_predict_writes_and_draws_the_couples_poses(pictures, tmp_path):
     count = prediction.predict(
         partners_pose_model(), source, detection.PersonBoxes(IMAGE_INDEX, np.array(BOXES, float)), tmp_path,
         model_config=CONFIG, box_margin=1.25, inference_config=InferenceConfig(inference_batch_size=2),
-        style=prediction.DrawingStyle(compare=True),
+        style=prediction.DrawingStyle(compare=True), made_by={},
     )  # fmt: skip
     results = json.loads((tmp_path / "predictions.json").read_text())
     assert count == len(results) == 7 and len(list((tmp_path / "drawings").iterdir())) == 4

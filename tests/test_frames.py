@@ -29,8 +29,8 @@ def write_video(path, count, size=(48, 64), rate=10):
     writer.release()
 
 
-def levels(source):
-    return [(row, int(image.mean())) for row, image in source]
+def levels(source, first=0):
+    return [(row, int(image.mean())) for row, image in source.start_at(first)]
 
 
 def test_folder_is_read_in_order_with_its_subfolders(folder):
@@ -38,6 +38,7 @@ def test_folder_is_read_in_order_with_its_subfolders(folder):
     assert source.names == ["a.png", "b.png", "deep/c.png"]
     np.testing.assert_array_equal(source.ids, [1, 2, 3])
     assert levels(source) == [(0, 10), (1, 20), (2, 30)]
+    assert levels(source, 2) == [(2, 30)] and levels(source, 3) == []
 
 
 def test_patterns_and_single_files(folder):
@@ -67,13 +68,17 @@ def test_unreadable_images_are_skipped_with_one_line_each(folder, caplog):
     (folder / "a.png").write_bytes(b"no picture")
     (folder / "deep" / "c.png").write_bytes((folder / "b.png").read_bytes()[:60])
     source = frames.open_source(str(folder), strict=False)
+    assert levels(source, 1) == [(1, 20)]
+    assert [pathlib.Path(path).name for path in source.skipped] == ["c.png"]
+    source = frames.open_source(str(folder), strict=False)
+    caplog.clear()
     assert levels(source) == [(1, 20)]
     assert [pathlib.Path(path).name for path in source.skipped] == ["a.png", "c.png"]
     messages = [record.getMessage() for record in caplog.records]
     assert messages[0].endswith("a.png: is not a JPEG, PNG, BMP or GIF picture; skipped")
     assert messages[1].endswith("c.png: is truncated or damaged; skipped")
     with pytest.raises(UserError, match=r"a\.png: is not a JPEG.*without --strict"):
-        list(frames.open_source(str(folder), strict=True))
+        levels(frames.open_source(str(folder), strict=True))
 
 
 @pytest.mark.parametrize("images", ["nothing/*.png", "missing.jpg", "deep"])
@@ -90,6 +95,8 @@ def test_video_is_known_by_its_content(tmp_path):
     assert isinstance(source, frames.Video) and len(source) == 7 and source.rate == 10
     np.testing.assert_array_equal(source.ids, np.arange(7))
     np.testing.assert_allclose([level for _, level in levels(source)], 20 * np.arange(7), atol=8)
+    assert [row for row, _ in levels(source, 5)] == [5, 6]
+    np.testing.assert_allclose([level for _, level in levels(source, 5)], [100, 120], atol=8)
 
 
 def test_text_is_no_video(folder):
@@ -105,7 +112,7 @@ def test_video_writer_round_trip_of_odd_sizes(tmp_path):
         assert not path.exists()
     source = frames.Video(str(path))
     assert len(source) == 5 and source.rate == 12.5
-    for row, image in source:
+    for row, image in source.start_at(0):
         assert image.shape == (34, 48, 3)
         np.testing.assert_allclose(image.mean(axis=(0, 1)), [200, 40, 10 * row], atol=6)
     assert list(path.parent.iterdir()) == [path]

@@ -72,6 +72,10 @@ def test_bad_input(run, folder, tmp_path_factory):
     }
     for name, content in files.items():
         (folder / name).write_text(content)
+    (folder / "begun").mkdir()
+    (folder / "begun" / "predictions.partial.json").write_text(
+        '{"frames": 1, "skipped": [], "predictions": [], "made_by": {"weights": "w"}}'
+    )
     good = {"workdir": run, "images": folder, "output_dir": folder / "out"}
     cases = [
         ({"workdir": unfinished}, "no stage is finished"),
@@ -97,6 +101,7 @@ def test_bad_input(run, folder, tmp_path_factory):
         ({"detector": folder / "none.onnx"}, "none.onnx: cannot be read"),
         ({"detector": "model.pt"}, "model.pt: is no detector"),
         ({"output_dir": folder / "0.jpg"}, "0.jpg: cannot be written"),
+        ({"output_dir": folder / "begun", "detector": "none"}, "begun with weights=w (now "),
     ]
     arguments = [[f"--{name}={value}" for name, value in {**good, **changes}.items()] for changes, _ in cases]
     for (changes, expected), message in zip(cases, tiny_run.messages("predict", *arguments)):

@@ -1,3 +1,4 @@
+import contextlib
 import json
 
 import cv2
@@ -5,7 +6,7 @@ import numpy as np
 import pytest
 from painted_people import COLOR_OF_JOINT, CONFIG, color_model, paint
 
-from opec_tf import detection, drawing, frames, given_poses, prediction, skeletons
+from opec_tf import detection, drawing, frames, given_poses, partial_predictions, prediction, skeletons
 from opec_tf.config import InferenceConfig
 from opec_tf.errors import UserError
 
@@ -14,10 +15,14 @@ SPOTS = np.array([[80.0, 60.0], [120.0, 100.0], [95.0, 140.0]])
 SIZE = (220, 260)
 
 
-def predict(source, boxes, output_dir, model=None, batch_size=4, **style):
+STYLE, COMPARE = prediction.DrawingStyle(), prediction.DrawingStyle(compare=True)
+
+
+def predict(source, boxes, output_dir, model=None, batch_size=4, style=STYLE, **made_by):
     return prediction.predict(
         model or color_model(), source, boxes, output_dir, model_config=CONFIG, box_margin=1.25,
-        inference_config=InferenceConfig(inference_batch_size=batch_size), style=prediction.DrawingStyle(**style),
+        inference_config=InferenceConfig(inference_batch_size=batch_size), style=style,
+        made_by={"weights": "a", **made_by},
     )  # fmt: skip
 
 
@@ -61,30 +66,96 @@ def test_images_in_chunks_give_each_its_own_people(folder, tmp_path, batch_size)
     assert changes[2] < 30 and min(changes[i] for i in (0, 1, 3, 4)) > 100
 
 
-@pytest.mark.parametrize("seconds", [0.0, 60.0])
-def test_what_is_predicted_is_kept_when_the_work_is_broken_off(folder, tmp_path, monkeypatch, caplog, seconds):
-    """A detector that dies at the fourth of five pictures, after a chunk of two."""
-    partial = tmp_path / "out" / "predictions.partial.json"
-    seen = []
+class MortalDetector:
+    """Finds a person in every picture, but for one at which it dies the first time."""
 
-    def detector(image):
-        seen.append(partial.exists())
-        if len(seen) == 4 and dies:
+    def __init__(self, dies_at):
+        self.dies_at, self.calls = dies_at, 0
+
+    def __call__(self, image):
+        self.calls += 1
+        if self.calls == self.dies_at:
             raise KeyboardInterrupt
         return BOX[None], np.ones(1)
 
-    monkeypatch.setattr(prediction, "_KEEP_SECONDS", seconds)
-    source = frames.open_source(str(folder), strict=False)
-    dies = True
+
+@pytest.mark.parametrize("seconds", [0.0, 60.0])
+def test_what_is_predicted_is_kept_when_the_work_is_broken_off(folder, tmp_path, monkeypatch, caplog, seconds):
+    """A detector that dies at the fourth of five readable pictures, after a chunk of two."""
+    monkeypatch.setattr(partial_predictions, "_KEEP_SECONDS", seconds)
+    (folder / "00.png").write_bytes(b"no picture")
+    partial, seen = tmp_path / "out" / "predictions.partial.json", []
+    mortal = MortalDetector(4)
+
+    def detector(image):
+        seen.append(partial.exists())
+        return mortal(image)
+
     with pytest.raises(KeyboardInterrupt):
-        predict(source, detector, tmp_path / "out", batch_size=1)
+        predict(frames.open_source(str(folder), strict=False), detector, tmp_path / "out", batch_size=1)
     assert seen == [False, False, not seconds, not seconds]
-    assert [item["image_id"] for item in json.loads(partial.read_text())] == [0, 1]
-    assert "predictions.partial.json has the 2 people found so far" in caplog.text
+    kept = json.loads(partial.read_text())
+    assert [item["file_name"] for item in kept["predictions"]] == ["0.png", "1.png"]
+    assert kept["frames"] == 3 and kept["skipped"] == [str(folder / "00.png")]
+    assert "has the 2 people found so far; the same command goes on from there" in caplog.text
     assert not (tmp_path / "out" / "predictions.json").exists()
-    dies = False
+
+    source = frames.open_source(str(folder), strict=False)
     assert predict(source, detector, tmp_path / "out", batch_size=1) == 5
-    assert not partial.exists() and len(results(tmp_path / "out")) == 5
+    assert "going on behind the first 3 frames" in caplog.text and mortal.calls == 4 + 3
+    assert not partial.exists() and source.skipped == [str(folder / "00.png")]
+    assert len(list((tmp_path / "out" / "drawings").iterdir())) == 5
+    predict(frames.open_source(str(folder), strict=False), detector, tmp_path / "at_once", batch_size=1)
+    assert results(tmp_path / "out") == results(tmp_path / "at_once")
+
+
+def test_going_on_with_other_settings_is_refused_and_loses_nothing(folder, tmp_path):
+    source, partial = frames.open_source(str(folder), strict=False), tmp_path / "predictions.partial.json"
+    with pytest.raises(KeyboardInterrupt):
+        predict(source, MortalDetector(4), tmp_path, batch_size=1)
+    before = partial.read_bytes()
+    with pytest.raises(UserError, match=r"begun with weights=a \(now b\), flip=None \(now 1\); remove"):
+        predict(source, MortalDetector(0), tmp_path, weights="b", flip="1")
+    assert partial.read_bytes() == before
+    for content in ("[]", "{}", '{"frames": null}', '{"frames": 1, "skipped": [], "predictions": [], "made_by": 1}'):
+        partial.write_text(content)
+        with pytest.raises(UserError, match="does not hold predictions that were broken off; remove it"):
+            predict(source, MortalDetector(0), tmp_path)
+
+
+def test_all_frames_done_but_not_written(folder, tmp_path):
+    """As after a disk that was full at the very end: nothing is estimated again."""
+    with in_the_way(tmp_path / "predictions.json"), pytest.raises(UserError, match="cannot be written"):
+        predict(frames.open_source(str(folder), strict=False), MortalDetector(0), tmp_path)
+    asked = MortalDetector(0)
+    assert predict(frames.open_source(str(folder), strict=False), asked, tmp_path) == 5
+    assert asked.calls == 0 and len(results(tmp_path)) == 5
+
+
+@contextlib.contextmanager
+def in_the_way(path):
+    """A folder where a file should be written."""
+    path.mkdir()
+    (path / "file").touch()
+    yield
+    (path / "file").unlink()
+    path.rmdir()
+
+
+@pytest.mark.parametrize("draw", [True, False])
+def test_only_a_video_that_is_not_drawn_goes_on(tmp_path, caplog, draw):
+    path = tmp_path / "walk.mp4"
+    with frames.VideoWriter(path, 20) as writer:
+        for i in range(5):
+            writer.write(paint(*SIZE, [SPOTS + [10 * i, 0]]))
+    detector, style = MortalDetector(4), prediction.DrawingStyle() if draw else None
+    with pytest.raises(KeyboardInterrupt):
+        predict(frames.Video(str(path)), detector, tmp_path, batch_size=1, style=style)
+    assert ("goes on from there" in caplog.text) == (not draw)
+    assert predict(frames.Video(str(path)), detector, tmp_path, batch_size=1, style=style) == 5
+    assert detector.calls == 4 + (5 if draw else 3)
+    assert [item["image_id"] for item in results(tmp_path)] == [0, 1, 2, 3, 4]
+    assert not draw or len(frames.Video(str(tmp_path / "drawings" / "walk.mp4"))) == 5
 
 
 def test_whole_frame_without_boxes(folder, tmp_path):
@@ -137,10 +208,10 @@ def test_exif_rotation_applies_to_keypoints_and_drawings_alike(folder, tmp_path)
 
 def test_compare_puts_two_drawings_side_by_side(folder, tmp_path):
     source = frames.open_source(f"{folder}/0.png", strict=False)
-    predict(source, shifted_boxes([0]), tmp_path / "out", compare=True)
+    predict(source, shifted_boxes([0]), tmp_path / "out", style=COMPARE)
     assert cv2.imread(str(tmp_path / "out" / "drawings" / "0.jpg")).shape[1] > 2 * SIZE[1]
     with pytest.raises(UserError, match="--compare needs a refined pose"):
-        predict(source, shifted_boxes([0]), tmp_path / "out", model=color_model(base_only=True), compare=True)
+        predict(source, shifted_boxes([0]), tmp_path / "out", model=color_model(base_only=True), style=COMPARE)
 
 
 def test_video_in_gives_video_and_frame_numbers_out(tmp_path):
@@ -150,7 +221,7 @@ def test_video_in_gives_video_and_frame_numbers_out(tmp_path):
             writer.write(paint(*SIZE, [SPOTS + [10 * i, 0]]))
     rows = [0, 2, 3, 4, 5, 6, 7, 8]
     source = frames.open_source(str(path), strict=False)
-    predict(source, shifted_boxes(rows, scores=np.full(8, 0.5)), tmp_path / "out", batch_size=2, compare=True)
+    predict(source, shifted_boxes(rows, scores=np.full(8, 0.5)), tmp_path / "out", batch_size=2, style=COMPARE)
     found = results(tmp_path / "out")
     assert [item["image_id"] for item in found] == rows and found[0]["file_name"] == "walk.mp4"
     for row, item in zip(rows, found):
@@ -159,7 +230,7 @@ def test_video_in_gives_video_and_frame_numbers_out(tmp_path):
         assert 0.35 < item["score"] < 0.5
     drawn = frames.Video(str(tmp_path / "out" / "drawings" / "walk.mp4"))
     assert len(drawn) == 9 and drawn.rate == 20
-    assert all(image.shape[1] > 2 * SIZE[1] for _, image in drawn)
+    assert all(image.shape[1] > 2 * SIZE[1] for _, image in drawn.start_at(0))
 
 
 def test_predictions_of_a_video_are_read_as_its_boxes_and_its_poses(tmp_path):

@@ -23,7 +23,7 @@ def write(path, detector, image_paths, image_ids, strict=False):
     source = frames.ImageFiles([str(path) for path in image_paths], "", strict)
     found, without = [], []
     with Progress("detecting people", "images", len(source)) as meter:
-        for row, image in source:
+        for row, image in source.start_at(0):
             boxes, scores = detector(image)
             if not len(boxes):
                 without.append(image_paths[row])
