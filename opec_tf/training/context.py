@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from opec_tf import models
 from opec_tf.progress import Progress
-from opec_tf.training import optimizer, stages, strategy as strategies
+from opec_tf.training import optimizer, stages, strategy as strategies, workdir
 
 # People in a batch, and the weight decay: of poses there are few for a perceptron of millions of weights.
 _BATCH_SIZE = 512
@@ -24,20 +24,31 @@ _WEIGHT_DECAY = 0.02
 
 
 class ContextLearning(tf.keras.callbacks.Callback):
-    """Has the context learn before the last epoch; one that is repeated after a restart repeats that too.
+    """Has the context learn before the last epoch, and keeps what it has learnt in case that epoch is broken off.
 
     Args:
+      net: the stage's network.
       epochs: of the stage.
       learn: function without arguments that does it, see ``learn``.
+      path: where the context's weights are kept. Where the file exists they are taken from it.
+      is_chief: whether this process writes it.
     """
 
-    def __init__(self, epochs, learn):
+    def __init__(self, net, epochs, learn, path, is_chief):
         super().__init__()
-        self.epochs, self.learn = epochs, learn
+        self.net, self.epochs, self.learn, self.path, self.is_chief = net, epochs, learn, path, is_chief
 
     def on_epoch_begin(self, epoch, logs=None):
-        if epoch == self.epochs - 1:
-            self.learn()
+        if epoch < self.epochs - 1:
+            return
+        _, context = models.split_at_context(self.net)
+        if self.path.exists():
+            workdir.load_weights(context, self.path)
+            print("context: learnt before the last epoch was broken off", flush=True)
+            return
+        self.learn()
+        if self.is_chief:
+            workdir.save_weights(context, self.path)
 
 
 def learn(net, make_batches, *, people, members, strategy, loss, train_config):

@@ -143,6 +143,7 @@ def _train_stage(run, stage):
         model = stages.build(stage, run.root, run.model_config, run.train_config, epochs * steps, _jit_compile(run))
     if run.is_chief:
         _prepare_folder(run, folder, model)
+    strategies.barrier(run.strategy)
     # Scored and saved without the strategy.
     plain = model if run.strategy.num_replicas_in_sync == 1 else workdir.BUILDERS[stage](run.model_config)
     make_batches = functools.partial(
@@ -162,7 +163,7 @@ def _train_stage(run, stage):
             members=2 if stage == "couple" else 1, strategy=run.strategy,
             loss=stages.pose_loss(run.model_config, oks_share=1.0), train_config=run.train_config,
         )  # fmt: skip
-        learning = [context.ContextLearning(epochs, learn)]
+        learning = [context.ContextLearning(model, epochs, learn, folder.context_weights, run.is_chief)]
     print(
         f"stage {stage}: {model.count_params():,} parameters, {people} people, "
         f"epochs {epochs}, each of {steps} steps",
@@ -197,6 +198,8 @@ def _prepare_folder(run, folder, model):
     changes = workdir.write_stage_config(
         folder, run.model_config, run.data_config, run.train_config, run.inference_config
     )
+    if changes:
+        folder.context_weights.unlink(missing_ok=True)
     if changes and folder.backup.exists():
         print(f"resuming with other settings: {', '.join(changes)}", flush=True)
 
@@ -232,7 +235,7 @@ def _callbacks(run, stage, model, plain, folder, epochs):
 
 
 def _finish(run, stage, plain, folder, steps):
-    """Writes a stage's metrics and final weights, which mark it as finished, and removes the backup."""
+    """Writes a stage's metrics and final weights, which mark it as finished; removes what it could resume from."""
     last_epoch = stages.epochs(stage, run.train_config) - 1
     if run.val_data is None:
         print(f"stage {stage}: without --val_data the last epoch counts as the best", flush=True)
@@ -240,6 +243,7 @@ def _finish(run, stage, plain, folder, steps):
     best = workdir.read_attributes(folder.best_weights)
     files.write_json(folder.metrics, {"stage": stage, "steps": steps, **best}, indent=2)
     workdir.save_weights(plain, folder.final_weights, {"epoch": last_epoch, "steps": steps})
+    folder.context_weights.unlink(missing_ok=True)
     shutil.rmtree(folder.backup, ignore_errors=True)
 
 

@@ -11,6 +11,7 @@
   WORKDIR/STAGE/metrics.json      steps taken, the best epoch and its scores
   WORKDIR/STAGE/tensorboard/      the same for TensorBoard, with drawn validation examples
   WORKDIR/STAGE/backup/           what a broken-off stage resumes from; gone when it is finished
+  WORKDIR/STAGE/context.weights.h5  the same for a context that has learnt before the last epoch
 
 Every file is written whole or not at all, so a run can be killed at any moment.
 """
@@ -66,6 +67,10 @@ class StageFolder:
     @property
     def tensorboard(self):
         return self.path / "tensorboard"
+
+    @property
+    def context_weights(self):
+        return self.path / "context.weights.h5"
 
     @property
     def backup(self):

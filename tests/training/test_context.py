@@ -11,7 +11,7 @@ import tiny_run
 from opec_tf import models
 from opec_tf.config import DataConfig, InferenceConfig, TrainConfig
 from opec_tf.data import pipeline
-from opec_tf.training import context, loop, stages, workdir
+from opec_tf.training import callbacks, context, loop, stages, workdir
 
 MODEL = dataclasses.replace(tiny_run.MODEL, body_context=True, couple_context=True)
 # Whose poses are people, and can be put right, without training the base.
@@ -56,27 +56,41 @@ def test_the_two_halves_make_the_whole(stage, data_config):
     np.testing.assert_allclose(told, pose, atol=1e-6)
 
 
-def test_a_stage_leaves_its_context_alone_but_before_the_last_epoch(tmp_path, data_config, capsys, monkeypatch):
-    learnt = []
+def test_the_context_learns_once_before_the_last_epoch(tmp_path, data_config, capsys, monkeypatch):
+    """Not in the epochs, and not again where the last one is broken off."""
+    learnt, die = [], [True, False]
 
     def learn(net, *args, **kwargs):
         before = net.get_layer(CONTEXT).get_weights()
         context_learn(net, *args, **kwargs)
         learnt.append((before, net.get_layer(CONTEXT).get_weights()))
 
+    def end_epoch(callback, epoch, logs=None):
+        if epoch == 1 and die.pop(0):
+            raise KeyboardInterrupt
+        print(f"epoch {epoch} ends")
+
     context_learn = context.learn
     monkeypatch.setattr(context, "learn", learn)
+    monkeypatch.setattr(callbacks.EpochLine, "on_epoch_end", end_epoch)
     tiny_run.make(tmp_path, model_config=GIVEN)
-    loop.train(tmp_path, GIVEN, data_config, TRAIN, InferenceConfig(inference_batch_size=5))
+    arguments = tmp_path, GIVEN, data_config, TRAIN, InferenceConfig(inference_batch_size=5)
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(*arguments)
+    folder = workdir.stage_folder(tmp_path, "couple")
+    assert folder.context_weights.exists()
+    loop.train(*arguments)
+    assert folder.finished and not folder.context_weights.exists()
     lines = capsys.readouterr().out.splitlines()
-    shown = [line for line in lines if line.startswith(("context, epoch", "stage couple, epoch"))]
-    assert [line.startswith("context") for line in shown] == [False] + TRAIN.context_epochs * [True] + [False]
-    losses = [float(line.rsplit(" ", 1)[1]) for line in shown[1:-1]]
+    shown = [line for line in lines if line.startswith(("context", "epoch"))]
+    of_context, again = shown[1 : 1 + TRAIN.context_epochs], "context: learnt before the last epoch was broken off"
+    assert shown == ["epoch 0 ends", *of_context, again, "epoch 1 ends"]
+    losses = [float(line.rsplit(" ", 1)[1]) for line in of_context]
     assert min(losses[-3:]) < 0.95 * losses[0]
     ((before, after),) = learnt
     assert np.all(before[-2] == 0.0) and np.abs(after[-2]).max() > 0.0
     trained = workdir.BUILDERS["couple"](GIVEN)
-    workdir.load_weights(trained, workdir.stage_folder(tmp_path, "couple").final_weights)
+    workdir.load_weights(trained, folder.final_weights)
     for expected, weight in zip(after, trained.get_layer(CONTEXT).get_weights()):
         np.testing.assert_array_equal(expected, weight)
 
