@@ -1,5 +1,6 @@
 """tf.distribute strategies, and what differs between one worker and several."""
 
+import functools
 import os
 
 import tensorflow as tf
@@ -7,8 +8,12 @@ import tensorflow as tf
 from opec_tf.errors import UserError
 
 
+@functools.lru_cache
 def make(name):
     """The strategy called ``name``. Call it before any other TensorFlow operation: multi_worker insists on it.
+
+    Always the same one: two in a process would give their collective operations the same keys, and TensorFlow would
+    take the second's for the first's.
 
     Args:
       name: "one" (one device), "mirrored" (all GPUs of this machine, or all logical CPUs where there is no GPU) or

@@ -33,7 +33,7 @@ from opec_tf.layers.soft_argmax import SoftArgmax
 from opec_tf.layers.squeeze_excite import SqueezeExcite
 from opec_tf.layers.visibility_head import VisibilityHead
 from opec_tf.layers.with_partner import WithPartner
-from opec_tf.training import workdir
+from opec_tf.training import strategy as strategies, workdir
 
 BATCH, JOINTS = 4, 3
 PATH = [[1, 1, 0], [1, 1, 1], [0, 1, 1]]
@@ -191,7 +191,7 @@ def test_saved_model_round_trip(case, tmp_path):
 
 def test_two_replicas_add_up_to_one(case):
     make, arrays = case
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = strategies.make("mirrored")
     with strategy.scope():
         layer = made(make, arrays)
 

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from opec_tf import losses
+from opec_tf.training import strategy as strategies
 
 JOINTS = 3
 
@@ -50,7 +51,7 @@ def fit_once(strategy, jit_compile=False):
 
 def test_two_replicas_take_the_step_that_one_takes():
     weights, logged, evaluated = fit_once(tf.distribute.get_strategy())
-    weights_of_two, logged_of_two, evaluated_of_two = fit_once(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
+    weights_of_two, logged_of_two, evaluated_of_two = fit_once(strategies.make("mirrored"))
     for expected, actual in zip(weights, weights_of_two):
         np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
     assert set(logged) == {"loss", "pose_loss", "heatmaps_loss", "visibility_loss"}

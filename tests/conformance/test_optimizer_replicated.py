@@ -5,12 +5,12 @@ import pytest
 import tensorflow as tf
 
 from opec_tf.config import TrainConfig
-from opec_tf.training import optimizer
+from opec_tf.training import optimizer, strategy as strategies
 
 
 @pytest.mark.parametrize("clip_norm, expected", [(0.0, [6.0, 8.0]), (1.0, [0.6, 0.8])])
 def test_gradients_are_added_and_then_clipped(clip_norm, expected):
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = strategies.make("mirrored")
     with strategy.scope():
         variable = tf.Variable([0.0, 0.0])
         adam = optimizer.make(TrainConfig(gradient_clip_norm=clip_norm), total_steps=10)
