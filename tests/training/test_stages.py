@@ -104,6 +104,8 @@ def test_opec_starts_from_the_best_base_and_trains_it(trained_base):
     assert _all_equal(_base_weights(model), best)
     _fit(model)
     assert not _all_equal(_base_weights(model), best)
+    # Tracing is what the first step waits for.
+    assert model.train_function.experimental_get_tracing_count() == 1
 
 
 def test_a_frozen_base_stays_as_it_is_to_the_last_statistic(trained_base):
