@@ -21,7 +21,10 @@ class ModelConfig(Checked):
     skeleton: str = setting("body12", "joint set the model predicts", tuple(skeletons.SKELETONS))
     crop_height: int = setting(320, "height of the person crop, pixels; a multiple of 32", above=0)
     crop_width: int = setting(256, "width of the person crop, pixels; a multiple of 32", above=0)
-    trunk: str = setting("resnet101", "backbone depth", ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"))
+    trunk: str = setting(
+        "resnet101", "backbone depth; resnet10 is for first tries",
+        ("resnet10", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
+    )  # fmt: skip
     trunk_width: int = setting(
         64, "channels of the trunk's stem; 64 is the published width, less is a slimmer network", above=0
     )

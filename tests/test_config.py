@@ -23,8 +23,8 @@ def test_defaults_are_the_papers_recipe():
 
 
 REFUSED = [
-    (ModelConfig, {"trunk": "resnet99"}, "--trunk=resnet99 is not known; choose from resnet18, resnet34, resnet50, "
-     "resnet101, resnet152"),
+    (ModelConfig, {"trunk": "resnet99"}, "--trunk=resnet99 is not known; choose from resnet10, resnet18, "
+     "resnet34, resnet50, resnet101, resnet152"),
     (ModelConfig, {"skeleton": "coco"}, "--skeleton=coco is not known; choose from body12, crowdpose14, coco17, "
      "mpii16"),
     (ModelConfig, {"crop_height": 100}, "--crop_height=100 must be a multiple of 32"),

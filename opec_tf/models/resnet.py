@@ -13,13 +13,14 @@ from opec_tf.layers.pixel_unshuffle import PixelUnshuffle
 from opec_tf.layers.squeeze_excite import SqueezeExcite
 
 BLOCKS = {
+    "resnet10": (1, 1, 1, 1),
     "resnet18": (2, 2, 2, 2),
     "resnet34": (3, 4, 6, 3),
     "resnet50": (3, 4, 6, 3),
     "resnet101": (3, 4, 23, 3),
     "resnet152": (3, 8, 36, 3),
 }
-BASIC_BLOCKS = ("resnet18", "resnet34")
+BASIC_BLOCKS = ("resnet10", "resnet18", "resnet34")
 
 
 def resnet(images, *, trunk, width=64, squeeze_excite=False, stride_in_1x1=False, unshuffle=False):
@@ -30,7 +31,7 @@ def resnet(images, *, trunk, width=64, squeeze_excite=False, stride_in_1x1=False
       trunk: a key of ``BLOCKS``.
       width: channels of the stem; the four stages have 1, 2, 4 and 8 times as many (times 4 for bottlenecks).
       squeeze_excite: a gate with reduction 1 at the end of the residual branch of those blocks whose shortcut is a
-        convolution, as in AlphaPose's SE-ResNet: the first of each stage (of resnet18 and 34, not of stage 1).
+        convolution, as in AlphaPose's SE-ResNet: the first of each stage (of resnet10, 18 and 34, not of stage 1).
       stride_in_1x1: a bottleneck's stride lies in its first 1x1 convolution ("v1": Caffe, keras.applications).
       unshuffle: a bottleneck halves by a pixel unshuffle before its 3x3 convolution, which then reads 4 times the
         channels, as in AlphaPose's "shuffle" ResNet; its shortcut has a stride all the same. Not with stride_in_1x1.

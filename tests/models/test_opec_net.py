@@ -11,7 +11,7 @@ from opec_tf.training.optimizer import AdamWithFactors
 SMALL = ModelConfig(
     crop_height=64,
     crop_width=64,
-    trunk="resnet18",
+    trunk="resnet10",
     trunk_width=8,
     adaption_channels=(16, 12, 8),
     graph_channels=16,

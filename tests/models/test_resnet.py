@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from opec_tf.models.resnet import resnet
+from opec_tf.models.resnet import BASIC_BLOCKS, resnet
 
 
 @functools.cache
@@ -20,9 +20,11 @@ def trainable_count(model):
 
 @pytest.mark.parametrize(
     "trunk, parameters",
-    # torchvision's models less their classifier of 1000 outputs (512 or 2048 inputs, with bias). The deeper trunks are
-    # counted as parts of the bases they belong to, in test_pose_backbone.py.
+    # torchvision's models (resnet10: its ResNet with one block a stage) less their classifier of 1000 outputs (512 or
+    # 2048 inputs, with bias). The deeper trunks are counted as parts of the bases they belong to, in
+    # test_pose_backbone.py.
     [
+        ("resnet10", 5_418_792 - 513_000),
         ("resnet18", 11_689_512 - 513_000),
         ("resnet34", 21_797_672 - 513_000),
         ("resnet50", 25_557_032 - 2_049_000),
@@ -31,7 +33,7 @@ def trainable_count(model):
 def test_parameter_counts_are_torchvisions(trunk, parameters):
     model = build(trunk)
     assert trainable_count(model) == parameters
-    assert model.output_shape == (None, 2, 2, 512 if trunk in ("resnet18", "resnet34") else 2048)
+    assert model.output_shape == (None, 2, 2, 512 if trunk in BASIC_BLOCKS else 2048)
 
 
 @pytest.mark.parametrize("trunk, gated", [("resnet18", [128, 256, 512]), ("resnet50", [256, 512, 1024, 2048])])
