@@ -23,7 +23,7 @@ quick-demo: $(INSTALLED)  ## the same, shortened to see that it works (under 3 m
 	$(BIN)/python -m opec_tf.demo --quick --output_dir=$(DEMO_DIR)-quick
 
 test: lint types  ## lint, check types, run all tests
-	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED)  ## flake8
 	$(BIN)/python -m flake8 opec_tf tests

@@ -9,7 +9,6 @@ import tiny_run
 
 from opec_tf import exporting, serving_api
 from opec_tf.config import InferenceConfig
-from opec_tf.training import workdir
 
 NAME = "opec_net"
 BATCH_SIZES = (1, 2, 4, 8)
@@ -18,11 +17,7 @@ BATCH_SIZES = (1, 2, 4, 8)
 def make(folder, stages=("base", "opec"), model_config=tiny_run.MODEL, batch_sizes=BATCH_SIZES, **inference):
     """Makes FOLDER/run and exports its last stage to FOLDER/models/opec_net; returns (workdir, model's folder)."""
     root, model_dir = folder / "run", folder / "models" / NAME
-    tiny_run.make(root, stages, model_config)
-    for stage in stages:
-        model = workdir.BUILDERS[stage](model_config)
-        randomize(model)
-        workdir.save_weights(model, workdir.stage_folder(root, stage).best_weights)
+    tiny_run.make(root, stages, model_config, prepare=randomize)
     exporting.export(root, model_dir, inference_config=InferenceConfig(**inference), batch_sizes=batch_sizes)
     return root, model_dir
 

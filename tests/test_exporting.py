@@ -1,5 +1,6 @@
 """An export as a server finds it: loaded from disk in a fresh process, and against ``predict`` on the same pictures."""
 
+import functools
 import json
 import subprocess
 import sys
@@ -68,9 +69,12 @@ def test_metadata_says_what_the_numbers_mean(exported):
     assert {"git_revision", "trained_at_git_revision", "metrics"} <= set(metadata)
 
 
+_load_model = functools.lru_cache(workdir.load_model)
+
+
 def estimate(root, frame, boxes, **settings):
     """Keypoints by what ``predict`` runs."""
-    model, model_config, _ = workdir.load_model(root)
+    model, model_config, _ = _load_model(root)
     config = InferenceConfig(inference_batch_size=len(boxes), **settings)
     estimator = inference.PoseEstimator(model, model_config=model_config, box_margin=1.25, inference_config=config)
     estimates = estimator.estimate_frames([frame], [1], np.zeros(len(boxes), int), boxes)
@@ -116,7 +120,7 @@ def test_agrees_with_predict_on_generated_couples(exported, tmp_path):
 
 def test_a_couple_is_paired_in_the_graph(tmp_path):
     """Two who overlap and one alone: as predict has them, and the two not as they are when each is asked for alone."""
-    root, model_dir = serving_run.make(tmp_path, stages=("base", "opec", "couple"))
+    root, model_dir = serving_run.make(tmp_path, stages=("base", "opec", "couple"), batch_sizes=[1])
     image = tf.saved_model.load(str(model_dir / "1")).signatures["image"]
     boxes = np.concatenate([serving_run.BOXES, [[130.0, 90.0, 25.0, 25.0]]]).astype(np.float32)
     content = tf.constant([serving_run.jpeg()])

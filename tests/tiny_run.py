@@ -8,7 +8,7 @@ from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.training import workdir
 
 MODEL = ModelConfig(
-    crop_height=64, crop_width=64, trunk="resnet18", trunk_width=4, squeeze_excite=False, decoder="deconv",
+    crop_height=64, crop_width=64, trunk="resnet10", trunk_width=4, squeeze_excite=False, decoder="deconv",
     deconv_channels=4, adaption_channels=(4, 4, 4), graph_channels=4, block_channels=4,
 )  # fmt: skip
 
@@ -32,11 +32,12 @@ print(json.dumps(messages))
 """
 
 
-def make(root, stages=("base", "opec"), model_config=MODEL):
-    """Makes a workdir in which stages are finished."""
+def make(root, stages=("base", "opec"), model_config=MODEL, prepare=lambda model: None):
+    """Makes a workdir in which stages are finished; ``prepare`` may change a stage's model before it is written."""
     workdir.start(root, model_config)
     for stage in stages:
         model, folder = workdir.BUILDERS[stage](model_config), workdir.stage_folder(root, stage)
+        prepare(model)
         folder.path.mkdir()
         workdir.save_weights(model, folder.best_weights)
         workdir.save_weights(model, folder.final_weights)

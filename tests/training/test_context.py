@@ -1,6 +1,7 @@
 """How the contexts learn, on the real, tiny networks."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -56,8 +57,8 @@ def test_the_two_halves_make_the_whole(stage, data_config):
     np.testing.assert_allclose(told, pose, atol=1e-6)
 
 
-def test_the_context_learns_once_before_the_last_epoch(tmp_path, data_config, capsys, monkeypatch):
-    """Not in the epochs, and not again where the last one is broken off."""
+def test_a_broken_off_stage_goes_on_and_its_context_learns_once(tmp_path, data_config, capsys, monkeypatch):
+    """The context before the last epoch, not in the epochs, and not again where the last one is broken off."""
     learnt, die = [], [True, False]
 
     def learn(net, *args, **kwargs):
@@ -74,13 +75,16 @@ def test_the_context_learns_once_before_the_last_epoch(tmp_path, data_config, ca
     monkeypatch.setattr(context, "learn", learn)
     monkeypatch.setattr(callbacks.EpochLine, "on_epoch_end", end_epoch)
     tiny_run.make(tmp_path, model_config=GIVEN)
-    arguments = tmp_path, GIVEN, data_config, TRAIN, InferenceConfig(inference_batch_size=5)
+    without_validation = dataclasses.replace(data_config, val_data=())
+    arguments = tmp_path, GIVEN, without_validation, TRAIN, InferenceConfig(inference_batch_size=5)
     with pytest.raises(KeyboardInterrupt):
         loop.train(*arguments)
     folder = workdir.stage_folder(tmp_path, "couple")
-    assert folder.context_weights.exists()
+    assert folder.context_weights.exists() and workdir.load_model(tmp_path)[2] == "opec"
     loop.train(*arguments)
-    assert folder.finished and not folder.context_weights.exists()
+    assert folder.finished and not folder.context_weights.exists() and not folder.backup.exists()
+    assert [row["epoch"] for row in callbacks.read_log(folder.log)] == ["0", "1"]
+    assert json.loads(folder.metrics.read_text())["steps"] == 4
     lines = capsys.readouterr().out.splitlines()
     shown = [line for line in lines if line.startswith(("context", "epoch"))]
     of_context, again = shown[1 : 1 + TRAIN.context_epochs], "context: learnt before the last epoch was broken off"

@@ -47,24 +47,6 @@ def test_the_loss_falls_and_the_best_epoch_is_the_couples(run):
     assert best["val_couple_3_AP"] == pytest.approx(max(float(row["val_couple_3_AP"]) for row in log), abs=1e-6)
 
 
-def test_a_broken_off_stage_goes_on_where_it_was(tmp_path, data_config, monkeypatch):
-    def interrupt_second_epoch(self, epoch, logs=None):
-        if epoch == 1:
-            raise KeyboardInterrupt
-
-    tiny_run.make(tmp_path)
-    config = dataclasses.replace(TRAIN, couple_epochs=2, steps_per_epoch=2)
-    with monkeypatch.context() as patch:
-        patch.setattr(callbacks.EpochLine, "on_epoch_begin", interrupt_second_epoch)
-        with pytest.raises(KeyboardInterrupt):
-            loop.train(tmp_path, tiny_run.MODEL, data_config, config, INFERENCE)
-    assert workdir.load_model(tmp_path)[2] == "opec"
-    loop.train(tmp_path, tiny_run.MODEL, data_config, config, INFERENCE)
-    folder = workdir.stage_folder(tmp_path, "couple")
-    assert [row["epoch"] for row in callbacks.read_log(folder.log)] == ["0", "1"]
-    assert json.loads(folder.metrics.read_text())["steps"] == 4 and not folder.backup.exists()
-
-
 def test_opec_net_stays_as_it_is(run):
     couple, _, stage = workdir.load_model(run)
     opec, _, _ = workdir.load_model(run, "opec")
@@ -76,9 +58,8 @@ def test_opec_net_stays_as_it_is(run):
     assert np.abs(couple.get_layer("couple_displacement_3").get_weights()[1]).max() > 1e-3
 
 
-@pytest.mark.parametrize("flip_test", [False, True])
-def test_evaluation_scores_the_couples_poses(run, data_config, tmp_path, flip_test):
-    settings = dataclasses.replace(INFERENCE, flip_test=flip_test)
+def test_evaluation_scores_the_couples_poses(run, data_config, tmp_path):
+    settings = dataclasses.replace(INFERENCE, flip_test=True)
     metrics = reports.evaluate(run, tmp_path, split="test", data_config=data_config, inference_config=settings)
     opec = reports.evaluate(
         run, tmp_path / "opec", split="test", data_config=data_config, inference_config=settings, stage="opec"

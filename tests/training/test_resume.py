@@ -63,7 +63,8 @@ def test_killed_around_each_file_operation(tmp_path, data_config):
     context.set_forkserver_preload([__name__])
     root = tmp_path / "run"
     kills = 0
-    for kill_at in range(1, 200, 2):
+    # An odd stride: before one operation, after the next.
+    for kill_at in range(1, 200, 3):
         process = context.Process(target=_train_and_die, args=(str(root), data_config, kill_at))
         process.start()
         process.join(120)
