@@ -25,7 +25,7 @@ def data(tmp_path):
         keypoints = np.concatenate([random.uniform(10, 50, [12, 2]), np.full([12, 1], 2)], axis=1)
         people.append({"id": i, "image_id": i, "bbox": [9, 9, 45, 45], "keypoints": keypoints.ravel().tolist()})
     (tmp_path / "annotations.json").write_text(json.dumps({"images": images, "annotations": people}))
-    flags = f"--data_root={tmp_path}\n--test_data=coco:annotations.json:.\n--trunk=resnet18\n--base_epochs=3\n"
+    flags = f"--data_root={tmp_path}\n--test_data=coco:annotations.json:.\n--trunk=resnet10\n--base_epochs=3\n"
     (tmp_path / "all.flags").write_text(flags)
     return tmp_path
 
