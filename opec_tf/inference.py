@@ -93,11 +93,14 @@ class PoseEstimator:
         crops = tf.TensorSpec([batch_size, *self.crop_size, 3], tf.float32)
         affines, partner = tf.TensorSpec([batch_size, 2, 3], tf.float32), tf.TensorSpec([batch_size], tf.int32)
         given = tf.TensorSpec([batch_size, self.skeleton.num_joints, 3], tf.float32)
-        self._estimate = tf.function(self._estimate_batch, input_signature=[crops, affines, partner, given])
+        self._estimate = tf.function(
+            self._estimate_batch, input_signature=[crops, affines, partner, given], autograph=False
+        )
         frame, affines = tf.TensorSpec([None, None, 3], tf.uint8), tf.TensorSpec([None, 2, 3], tf.float32)
         self._crop = tf.function(
             lambda frame, affines: images.crop(frame, affines, self.crop_size, self.crop_offset),
             input_signature=[frame, affines],
+            autograph=False,
         )
 
     def estimate_files(

@@ -24,8 +24,9 @@ _READING_ERRORS = (
     tf.errors.PermissionDeniedError,
 )  # fmt: skip
 
-_orientation = tf.function(images.exif_orientation, input_signature=[tf.TensorSpec([], tf.string)])
-_decode = tf.function(images.decode, input_signature=[tf.TensorSpec([], tf.string)])
+_CONTENT = [tf.TensorSpec([], tf.string)]
+_orientation = tf.function(images.exif_orientation, input_signature=_CONTENT, autograph=False)
+_decode = tf.function(images.decode, input_signature=_CONTENT, autograph=False)
 
 
 def check(paths, sizes, strict):

@@ -27,6 +27,7 @@ def trainable_people(annotations, data_config):
     return ~annotations.is_crowd & annotations.has_usable_box & (labelled >= max(data_config.min_labelled_joints, 1))
 
 
+@tf.autograph.experimental.do_not_convert
 def training_dataset(
     annotations, *, crop_size, data_config, batch_size, seed, crop_offset=0.0, everybody=None, with_poses=False
 ):
@@ -77,6 +78,7 @@ def training_dataset(
     return batches.map(arrange).prefetch(2)
 
 
+@tf.autograph.experimental.do_not_convert
 def couple_dataset(
     annotations, *, crop_size, data_config, batch_size, seed, crop_offset=0.0, everybody=None, with_poses=False
 ):
@@ -261,6 +263,7 @@ def _crop_joints(labels, affines, crop_size):
     return tf.concat([points * weights, weights, classes], axis=-1)
 
 
+@tf.autograph.experimental.do_not_convert
 def crop_dataset(
     image_paths, image_index, boxes, *, crop_size, box_margin, batch_size, strict, whole_images=False, crop_offset=0.0
 ):

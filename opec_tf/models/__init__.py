@@ -21,6 +21,9 @@ BASE_SETTINGS = {
 }  # fmt: skip
 
 
+# AutoGraph would translate every layer's Python, which takes a good part of the time in which a network is built; no
+# layer needs it, since none lets the values of tensors decide in Python. So for the training step and the input too.
+@tf.autograph.experimental.do_not_convert
 def build_base(config):
     """The base module alone: crops [B, H, W, 3] -> {"base_heatmaps": float32 [B, H / 4, W / 4, K]}.
 
@@ -33,6 +36,7 @@ def build_base(config):
     return tf.keras.Model(crops, {"base_heatmaps": heatmaps}, name="base_net")
 
 
+@tf.autograph.experimental.do_not_convert
 def build_opec_net(config):
     """OPEC-Net with its base; see ``opec_net.opec_net`` for the outputs (``integral_net`` without refinement)."""
     if not config.refinement:
@@ -58,6 +62,7 @@ def build_opec_net(config):
     )
 
 
+@tf.autograph.experimental.do_not_convert
 def build_couple_net(config):
     """The CoupleGraph with its OPEC-Net as layer "opec_net"; see ``couple_net.couple_net`` for inputs and outputs."""
     return couple_net(

@@ -23,6 +23,7 @@ class _DucWithoutNorm(tf.keras.layers.Layer):
         return self.shuffle(self.conv(features))
 
 
+@tf.autograph.experimental.do_not_convert
 def fold_batch_norm(model):
     """A copy of a functional model, nested models included, without the BatchNorm that follows a convolution.
 

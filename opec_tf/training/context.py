@@ -80,6 +80,7 @@ def learn(net, make_batches, *, people, members, strategy, loss, train_config):
     with strategy.scope():
         adam = optimizer.make(settings, epochs * steps)
         context.compile(optimizer=adam, loss={"told": loss})
+        context.train_step = tf.autograph.experimental.do_not_convert(context.train_step)
     batches = stages.dataset(
         strategy, functools.partial(dataset, kept), ["told"], batch_size, train_config.seed, start_epoch=0
     )
@@ -94,7 +95,7 @@ def keep(before, batches, count, members, enabled=True):
       dict of float32 arrays [G, members, ...]: pose, known, for a CoupleGraph crop_to_image, and joints [G, members, K,
       4].
     """
-    forward = tf.function(lambda inputs: before(inputs, training=False))
+    forward = tf.function(lambda inputs: before(inputs, training=False), autograph=False)
     kept, done = [], 0
     with Progress("keeping poses", "people", count, enabled) as progress:
         for inputs, joints in batches:

@@ -116,6 +116,7 @@ def build(stage, root, model_config, train_config, total_steps, jit_compile):
     adam = optimizer.make(train_config, total_steps, slow, train_config.base_rate_factor, apart)
     stage_losses, weights = losses_and_weights(stage, model_config, train_config)
     model.compile(optimizer=adam, loss=stage_losses, loss_weights=weights, jit_compile=jit_compile)
+    model.train_step = tf.autograph.experimental.do_not_convert(model.train_step)
     model.optimizer.build(model.trainable_variables)
     # Keras would make each loss's average within the first step, and trace that step a second time.
     model.compiled_loss.build(model.output)
