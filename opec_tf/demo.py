@@ -29,20 +29,21 @@ class Size:
 
     Attributes:
       couples: rendered pictures (train, val and test together).
-      trunk_width: channels of the ResNet-18 trunk's stem.
+      trunk, trunk_width: the ResNet, and the channels of its stem.
       base_epochs, opec_epochs: epochs of the two stages.
       validation_people: people scored after each epoch.
     """
 
     couples: int
+    trunk: str
     trunk_width: int
     base_epochs: int
     opec_epochs: int
     validation_people: int
 
 
-FULL = Size(couples=3000, trunk_width=32, base_epochs=8, opec_epochs=10, validation_people=300)
-QUICK = Size(couples=100, trunk_width=8, base_epochs=1, opec_epochs=1, validation_people=20)
+FULL = Size(couples=3000, trunk="resnet18", trunk_width=32, base_epochs=8, opec_epochs=10, validation_people=300)
+QUICK = Size(couples=100, trunk="resnet10", trunk_width=8, base_epochs=1, opec_epochs=1, validation_people=20)
 
 
 def main():
@@ -81,7 +82,7 @@ def configs(size, output_dir, seed):
     train, val, test = ((f"crowdpose:{split}/annotations.json:{split}/images",) for split in ("train", "val", "test"))
     return (
         ModelConfig(
-            trunk="resnet18", trunk_width=size.trunk_width, squeeze_excite=False, decoder="deconv",
+            trunk=size.trunk, trunk_width=size.trunk_width, squeeze_excite=False, decoder="deconv",
             deconv_channels=3 * size.trunk_width, crop_height=128, crop_width=96,
             adaption_channels=(128, 96, 64), trunk_maps=True, block_channels=128,
         ),
