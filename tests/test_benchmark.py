@@ -14,7 +14,7 @@ from opec_tf import config, speed
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TINY = config.ModelConfig(
-    crop_height=64, crop_width=64, trunk="resnet18", trunk_width=8, adaption_channels=(8, 8, 8),
+    crop_height=64, crop_width=64, trunk="resnet10", trunk_width=8, adaption_channels=(8, 8, 8),
     graph_channels=8, block_channels=8,
 )  # fmt: skip
 

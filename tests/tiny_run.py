@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import tensorflow as tf
+
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.training import workdir
 
@@ -33,8 +35,10 @@ print(json.dumps(messages))
 
 
 def make(root, stages=("base", "opec"), model_config=MODEL, prepare=lambda model: None):
-    """Makes a workdir in which stages are finished; ``prepare`` may change a stage's model before it is written."""
+    """Makes a workdir in which stages are finished, with the same random weights each time; ``prepare`` may change a
+    stage's model before it is written."""
     workdir.start(root, model_config)
+    tf.keras.utils.set_random_seed(0)
     for stage in stages:
         model, folder = workdir.BUILDERS[stage](model_config), workdir.stage_folder(root, stage)
         prepare(model)

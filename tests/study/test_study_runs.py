@@ -8,6 +8,7 @@ import pytest
 import stick_couples
 import toy_training
 
+from opec_tf import plots
 from opec_tf.config import DataConfig, TrainConfig
 from opec_tf.errors import UserError
 from opec_tf.study import rows, runs, tables
@@ -19,6 +20,8 @@ _TRAIN = TrainConfig(batch_size=4, base_epochs=1, opec_epochs=1, steps_per_epoch
 @pytest.fixture
 def study(tmp_path, monkeypatch):
     toy_training.install(monkeypatch.setattr)
+    for plot in ("plot_occlusion_curves", "plot_reliability"):  # looked at nowhere here
+        monkeypatch.setattr(plots, plot, lambda *args: None)
     stick_couples.write(tmp_path / "data", num_images=2)
     source = (stick_couples.SOURCE,)
     data_config = DataConfig(data_root=str(tmp_path / "data"), train_data=source, test_data=source)

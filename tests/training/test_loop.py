@@ -40,7 +40,7 @@ def test_eight_images_are_learnt_by_heart(tmp_path):
         data_root=str(tmp_path / "data"), train_data=source, val_data=source, flip_probability=0.0, box_jitter=0.0
     )
     model_config = ModelConfig(
-        crop_height=64, crop_width=64, trunk="resnet18", trunk_width=16, decoder="deconv", deconv_channels=32,
+        crop_height=64, crop_width=64, trunk="resnet10", trunk_width=16, decoder="deconv", deconv_channels=32,
         adaption_channels=(32, 32, 32), graph_channels=32, block_channels=32,
     )  # fmt: skip
     train_config = TrainConfig(
@@ -262,7 +262,7 @@ def test_a_training_proposal_may_lack_joints(sticks, tmp_path):
 
 
 def test_a_protocol_that_does_not_fit_is_told_before_training(tmp_path, sticks):
-    model_config = ModelConfig(crop_height=64, crop_width=64, trunk="resnet18", trunk_width=8)
+    model_config = ModelConfig(crop_height=64, crop_width=64, trunk="resnet10", trunk_width=8)
     train_config = TrainConfig(batch_size=2, stages=("base",))
     with pytest.raises(UserError, match="--val_data with --skeleton=body12"):
         loop.train(tmp_path, model_config, sticks, train_config, InferenceConfig(protocol="crowdpose"))

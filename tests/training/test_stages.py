@@ -119,7 +119,7 @@ def test_a_frozen_base_stays_as_it_is_to_the_last_statistic(trained_base):
 
 def test_a_frozen_base_of_the_real_network_runs_as_in_inference(tmp_path, monkeypatch):
     monkeypatch.undo()
-    config = ModelConfig(crop_height=64, crop_width=64, trunk="resnet18", trunk_width=8)
+    config = ModelConfig(crop_height=64, crop_width=64, trunk="resnet10", trunk_width=8)
     crops = tf.random.uniform([2, 64, 64, 3], 0, 255, seed=1)
     for frozen in (True, False):
         train_config = dataclasses.replace(TRAIN, freeze_base=frozen)
