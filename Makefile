@@ -25,8 +25,9 @@ quick-demo: $(INSTALLED)  ## the same, shortened to see that it works (under 3 m
 test: lint types  ## lint, check types, run all tests
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
-lint: $(INSTALLED)  ## flake8
-	$(BIN)/python -m flake8 opec_tf tests
+lint: $(INSTALLED)  ## ruff: lint and format
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
 
 types: $(INSTALLED)  ## mypy
 	$(BIN)/python -m mypy

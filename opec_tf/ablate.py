@@ -12,9 +12,9 @@ import pathlib
 
 from absl import flags as absl_flags
 
-from opec_tf import cli, files, flags
+from opec_tf.common import cli, files, flags
+from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
-from opec_tf.errors import UserError
 from opec_tf.study import rows, runs, tables
 
 flags.define(ModelConfig, DataConfig, TrainConfig, InferenceConfig)
@@ -25,9 +25,10 @@ absl_flags.DEFINE_list(
     "heldout_data", [], "data sets in a table of their own, which tells what generalises: FORMAT:ANNOTATIONS:IMAGES,..."
 )
 absl_flags.DEFINE_string(
-    "initial_poses", None,
+    "initial_poses",
+    None,
     "with --initial_pose=given: COCO results JSON of the poses that are refined in --test_data, and their boxes",
-)  # fmt: skip
+)
 absl_flags.DEFINE_bool("report_only", False, "train and score nothing, write tables and plot of what is finished")
 
 
@@ -39,9 +40,14 @@ def main():
         names = rows.available(model_config, train_config) if options.rows == ["all"] else options.rows
         rows.check(names)
         study = runs.Study(
-            files.make_folder(root), model_config, flags.read(DataConfig), train_config, flags.read(InferenceConfig),
-            heldout_data=tuple(options.heldout_data), initial_poses=options.initial_poses,
-        )  # fmt: skip
+            files.make_folder(root),
+            model_config,
+            flags.read(DataConfig),
+            train_config,
+            flags.read(InferenceConfig),
+            heldout_data=tuple(options.heldout_data),
+            initial_poses=options.initial_poses,
+        )
         runs.run(study, names, _seeds(options.seeds), announce=lambda line: print(line, flush=True))
     print(tables.write(root))
 

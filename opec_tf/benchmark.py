@@ -13,9 +13,10 @@ import multiprocessing
 
 from absl import flags as absl_flags
 
-from opec_tf import cli, files, flags, speed
+from opec_tf.common import cli, files, flags
+from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
-from opec_tf.errors import UserError
+from opec_tf.study import speed
 
 _SECTIONS = ("pipeline", "training", "inference")
 _PIPELINE_THREADS = (1, 2)

@@ -11,14 +11,15 @@ import pathlib
 import tensorflow as tf
 from absl import flags as absl_flags
 
-from opec_tf import cli, exporting, files, flags, plots, pose_client, serving_signatures, serving_speed, speed
-from opec_tf.errors import UserError
+from opec_tf.common import cli, files, flags
+from opec_tf.common.errors import UserError
+from opec_tf.evaluation import plots
+from opec_tf.serving import exporting, pose_client, signatures, speed
+from opec_tf.study.speed import machine, made_up_boxes, made_up_picture
 
 absl_flags.DEFINE_string("model_dir", None, "the model's folder, which holds a folder for each version", required=True)
 absl_flags.DEFINE_string("image", None, "picture to ask about; by default one of COCO's size is made up")
-absl_flags.DEFINE_integer(
-    "people", 1, "people in the picture", lower_bound=1, upper_bound=serving_signatures.MOST_PEOPLE
-)
+absl_flags.DEFINE_integer("people", 1, "people in the picture", lower_bound=1, upper_bound=signatures.MOST_PEOPLE)
 absl_flags.DEFINE_list("clients", ["1", "4", "16"], "numbers of clients that ask at the same time")
 absl_flags.DEFINE_float("seconds", 10.0, "time for each number of clients", lower_bound=0.0)
 absl_flags.DEFINE_string(
@@ -33,18 +34,16 @@ def main():
     image_bytes = (
         pose_client.read_picture(options.image)
         if options.image
-        else tf.io.encode_jpeg(speed.made_up_picture(0), quality=95).numpy()
+        else tf.io.encode_jpeg(made_up_picture(0), quality=95).numpy()
     )
     height, width = pose_client.picture_size(image_bytes)
-    boxes = speed.made_up_boxes(options.people, seed=0) * [width / 640, height / 480, width / 640, height / 480]
-    results = {"machine": speed.machine(), "people": options.people}
+    boxes = made_up_boxes(options.people, seed=0) * [width / 640, height / 480, width / 640, height / 480]
+    results = {"machine": machine(), "people": options.people}
     asked = (image_bytes, boxes, clients, options.seconds)
     ways = {
-        "in process": lambda: serving_speed.measure_in_process(_newest(options.model_dir), *asked),
-        "gRPC": lambda: serving_speed.measure_over_grpc(options.model_dir, *asked),
-        "gRPC, batched": lambda: serving_speed.measure_over_grpc(
-            options.model_dir, *asked, options.batching_parameters_file
-        ),
+        "in process": lambda: speed.measure_in_process(_newest(options.model_dir), *asked),
+        "gRPC": lambda: speed.measure_over_grpc(options.model_dir, *asked),
+        "gRPC, batched": lambda: speed.measure_over_grpc(options.model_dir, *asked, options.batching_parameters_file),
     }
     print(f"{'':24}{'clients':>8}{'p50 ms':>10}{'p95 ms':>10}{'p99 ms':>10}{'per second':>12}", flush=True)
     measured = results["measured"] = {}

@@ -3,7 +3,7 @@
 python -m opec_tf.client --target=localhost:8500 --image=photo.jpg --boxes=boxes.json --output=drawing.jpg
 
 With --rest the target is the server's REST port. Needs no model code and does not start TensorFlow; in Python use
-opec_tf.pose_client.PoseClient.
+opec_tf.serving.pose_client.PoseClient.
 """
 
 import dataclasses
@@ -12,10 +12,11 @@ import os
 import numpy as np
 from absl import flags as absl_flags
 
-from opec_tf import cli, drawing, files, flags, pose_client, records, skeletons
-from opec_tf.errors import UserError
-from opec_tf.evaluation import predictions
-from opec_tf.pose_client import PoseClient
+from opec_tf.common import cli, files, flags, records
+from opec_tf.common.errors import UserError
+from opec_tf.poses import drawing, predictions, skeletons
+from opec_tf.serving import pose_client
+from opec_tf.serving.pose_client import PoseClient
 
 absl_flags.DEFINE_string(
     "target", "localhost:8500", "HOST:PORT of the server; dns:///HOST:PORT of a service of several, without --rest"
@@ -25,16 +26,18 @@ absl_flags.DEFINE_integer("version", None, "the model's version; by default the 
 absl_flags.DEFINE_bool("rest", False, "REST instead of gRPC")
 absl_flags.DEFINE_string("image", None, "picture: JPEG, PNG, BMP or, without --output, GIF", required=True)
 absl_flags.DEFINE_string(
-    "boxes", None,
+    "boxes",
+    None,
     "JSON file of person boxes: a list of [x, y, w, h], or of {bbox: [x, y, w, h], file_name, image_id, category_id}, "
     "of which the people (category_id 1 or none) are taken whose file_name is the image's or, without names, whose "
     "image_id is the number that it is named by; by default the whole image is one person",
-)  # fmt: skip
+)
 absl_flags.DEFINE_string(
-    "initial_poses", None,
+    "initial_poses",
+    None,
     "COCO results JSON of any system's poses, to be refined by a model trained with --initial_pose=given: those whose "
     "file_name is the image's or, without names, whose image_id is the number that it is named by; in place of --boxes",
-)  # fmt: skip
+)
 absl_flags.DEFINE_float("deadline", 30.0, "seconds for the answer", lower_bound=0.0)
 absl_flags.DEFINE_integer("retries", 4, "how often an unavailable server is asked again", lower_bound=0)
 absl_flags.DEFINE_bool("tls", False, "encrypt the connection")
@@ -168,11 +171,15 @@ def coco_results(poses, image_name):
     """The poses as COCO results, as ``opec_tf.predict`` writes them."""
     results = [
         {
-            "file_name": image_name, "image_id": 1, "category_id": 1,
-            "keypoints": np.round(keypoints.astype(float), 3).ravel().tolist(), "score": round(score, 5), "bbox": box,
+            "file_name": image_name,
+            "image_id": 1,
+            "category_id": 1,
+            "keypoints": np.round(keypoints.astype(float), 3).ravel().tolist(),
+            "score": round(score, 5),
+            "bbox": box,
         }
         for keypoints, score, box in zip(poses.keypoints, poses.scores.tolist(), poses.boxes.tolist())
-    ]  # fmt: skip
+    ]
     if poses.visibility is not None:
         for result, visibility in zip(results, poses.visibility.astype(float)):
             result["visibility"] = np.round(visibility, 4).tolist()

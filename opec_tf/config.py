@@ -7,9 +7,9 @@ dataclass is made.
 import dataclasses
 import json
 
-from opec_tf import skeletons
-from opec_tf.errors import UserError
-from opec_tf.settings import Checked, as_flag, check_length, setting
+from opec_tf.common.errors import UserError
+from opec_tf.common.settings import Checked, as_flag, check_length, setting
+from opec_tf.poses import skeletons
 
 STAGES = ("base", "opec", "couple")
 
@@ -22,9 +22,10 @@ class ModelConfig(Checked):
     crop_height: int = setting(320, "height of the person crop, pixels; a multiple of 32", above=0)
     crop_width: int = setting(256, "width of the person crop, pixels; a multiple of 32", above=0)
     trunk: str = setting(
-        "resnet101", "backbone depth; resnet10 is for first tries",
+        "resnet101",
+        "backbone depth; resnet10 is for first tries",
         ("resnet10", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
-    )  # fmt: skip
+    )
     trunk_width: int = setting(
         64, "channels of the trunk's stem; 64 is the published width, less is a slimmer network", above=0
     )
@@ -65,9 +66,7 @@ class ModelConfig(Checked):
     )
     graph_normalization: bool = setting(False, "LayerNormalization in every graph convolution")
     joint_attention: bool = setting(True, "self-attention over the joints at the end of each ResGCN block")
-    sample_at: str = setting(
-        "latest", "pose at which image features are sampled for each block", ("initial", "latest")
-    )
+    sample_at: str = setting("latest", "pose at which image features are sampled for each block", ("initial", "latest"))
     displacement: bool = setting(
         True, "each block adds a displacement to the pose before it; off: it predicts the pose itself"
     )
@@ -235,9 +234,7 @@ class TrainConfig(Checked):
         2, "times that everybody's pose is kept for it, each time of another augmented crop", above=0
     )
     steps_per_epoch: int = setting(0, "steps in an epoch; 0: once through the data", at_least=0)
-    learning_rate: float = setting(
-        1e-3, "Adam's rate at the start; it follows a cosine to 0 over the stage", above=0
-    )
+    learning_rate: float = setting(1e-3, "Adam's rate at the start; it follows a cosine to 0 over the stage", above=0)
     warmup_steps: int = setting(0, "steps over which the rate rises linearly from 0 before the cosine", at_least=0)
     gradient_clip_norm: float = setting(0.0, "gradients are clipped to this global norm; 0: not clipped", at_least=0)
     weight_decay: float = setting(0.0, "decoupled weight decay (AdamW) of kernels; 0: plain Adam", at_least=0)
@@ -263,20 +260,14 @@ class TrainConfig(Checked):
         "people in the crop (CrowdPose, AlphaPose+: 0.5); 0: T alone",
         at_least=0,
     )
-    precision: str = setting(
-        "float32", "Keras mixed precision policy", ("float32", "mixed_float16", "mixed_bfloat16")
-    )
-    jit_compile: str = setting(
-        "auto", "XLA for the training step; auto: on a single GPU", ("auto", "on", "off")
-    )
+    precision: str = setting("float32", "Keras mixed precision policy", ("float32", "mixed_float16", "mixed_bfloat16"))
+    jit_compile: str = setting("auto", "XLA for the training step; auto: on a single GPU", ("auto", "on", "off"))
     strategy: str = setting(
         "one", "tf.distribute strategy; multi_worker reads TF_CONFIG", ("one", "mirrored", "multi_worker")
     )
     seed: int = setting(0, "seed of initial weights, data order and augmentation", at_least=0)
     base_weights: str = setting("", "weights file (.weights.h5) that stage base, or opec without it, starts from")
-    validation_people: int = setting(
-        0, "people of the validation split scored after each epoch; 0: all", at_least=0
-    )
+    validation_people: int = setting(0, "people of the validation split scored after each epoch; 0: all", at_least=0)
 
     def __post_init__(self):
         super().__post_init__()
@@ -317,9 +308,7 @@ class InferenceConfig(Checked):
     association: bool = setting(
         False, "also assign the base's joint candidates to all people of an image at once (AlphaPose+)"
     )
-    association_candidates: int = setting(
-        4, "peaks of each heatmap that association chooses from", above=0, at_most=20
-    )
+    association_candidates: int = setting(4, "peaks of each heatmap that association chooses from", above=0, at_most=20)
     association_radius: float = setting(
         1.0, "peaks of different people nearer than this times sigma sqrt(area) are one joint", at_least=0
     )

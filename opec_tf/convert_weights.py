@@ -18,9 +18,9 @@ with half-pixel centres) say otherwise.
 
 from absl import flags as absl_flags
 
-from opec_tf import cli, flags
+from opec_tf.common import cli, flags
 from opec_tf.config import ModelConfig
-from opec_tf.training import conversion
+from opec_tf.weights import conversion
 
 flags.define(ModelConfig)
 absl_flags.DEFINE_string("checkpoint", None, "the file to convert", required=True)
@@ -34,9 +34,13 @@ absl_flags.DEFINE_bool(
 def main():
     options = flags.FLAGS
     report, source, model_config = conversion.convert(
-        options.checkpoint, options.output, flags.read(ModelConfig), flags.given(ModelConfig),
-        trunk_only=options.trunk_only, new_joints=options.new_joints,
-    )  # fmt: skip
+        options.checkpoint,
+        options.output,
+        flags.read(ModelConfig),
+        flags.given(ModelConfig),
+        trunk_only=options.trunk_only,
+        new_joints=options.new_joints,
+    )
     print(conversion.table(report, source))
     print(
         f"taken as published: --normalization={model_config.normalization} --crop_offset={model_config.crop_offset} "

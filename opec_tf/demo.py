@@ -13,10 +13,15 @@ import time
 
 from absl import flags as absl_flags
 
-from opec_tf import cli, flags, plots, reports, serving_example
+from opec_tf.common import cli, flags
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
-from opec_tf.data import annotations, synthetic
-from opec_tf.training import loop, workdir
+from opec_tf.data.annotations import loading
+from opec_tf.data.synthetic import dataset
+from opec_tf.evaluation import plots
+from opec_tf.models import workdir
+from opec_tf.serving import example
+from opec_tf.study import report
+from opec_tf.training import loop
 
 absl_flags.DEFINE_string("output_dir", "demo", "folder for everything the demo makes")
 absl_flags.DEFINE_bool("quick", False, "few couples, few steps")
@@ -57,21 +62,19 @@ def main():
     kind = f"{'quick_' if options.quick else ''}seed{options.seed}"
     run = output_dir / f"run_{kind}"
     _announce(1, f"rendering {size.couples} couples")
-    for split, statistics in synthetic.write_dataset(output_dir / "data", size.couples, options.seed).items():
+    for split, statistics in dataset.write_dataset(output_dir / "data", size.couples, options.seed).items():
         print(f"  {split}: {statistics['people']} people, {statistics['hidden_joints']:.0%} of their joints hidden")
     _announce(2, "training the base, then OPEC-Net")
     loop.train(run, model_config, data_config, train_config, inference_config)
     _announce(3, "scoring the test split")
-    metrics = reports.evaluate(
-        run, output_dir, split="test", data_config=data_config, inference_config=inference_config
-    )
+    metrics = report.evaluate(run, output_dir, split="test", data_config=data_config, inference_config=inference_config)
     logs = {stage: workdir.stage_folder(run, stage).log for stage in train_config.stages}
     plots.plot_training_curves(logs, output_dir / "curves.png")
-    print(f"\nTest split, couples never trained on (percent):\n{reports.table(metrics)}\n")
+    print(f"\nTest split, couples never trained on (percent):\n{report.table(metrics)}\n")
     _announce(4, "exporting, serving, asking as a client does")
     model_dir = output_dir / f"models_{kind}" / "opec_net"
-    test = annotations.read("crowdpose", output_dir / "data/test/annotations.json", output_dir / "data/test/images")
-    served = serving_example.export_and_ask(run, model_dir, test, output_dir / "served.jpg", inference_config)
+    test = loading.read("crowdpose", output_dir / "data/test/annotations.json", output_dir / "data/test/images")
+    served = example.export_and_ask(run, model_dir, test, output_dir / "served.jpg", inference_config)
     print(f"  {served} people of a test picture answered; the export is in {model_dir}")
     minutes = (time.monotonic() - started) / 60
     print(f"{output_dir}/: metrics.json, contact_sheet.jpg, curves.png, served.jpg ({minutes:.1f} minutes)")
@@ -82,17 +85,29 @@ def configs(size, output_dir, seed):
     train, val, test = ((f"crowdpose:{split}/annotations.json:{split}/images",) for split in ("train", "val", "test"))
     return (
         ModelConfig(
-            trunk=size.trunk, trunk_width=size.trunk_width, squeeze_excite=False, decoder="deconv",
-            deconv_channels=3 * size.trunk_width, crop_height=128, crop_width=96,
-            adaption_channels=(128, 96, 64), trunk_maps=True, block_channels=128,
+            trunk=size.trunk,
+            trunk_width=size.trunk_width,
+            squeeze_excite=False,
+            decoder="deconv",
+            deconv_channels=3 * size.trunk_width,
+            crop_height=128,
+            crop_width=96,
+            adaption_channels=(128, 96, 64),
+            trunk_maps=True,
+            block_channels=128,
         ),
         DataConfig(data_root=str(output_dir / "data"), train_data=train, val_data=val, test_data=test),
         TrainConfig(
-            batch_size=32, base_epochs=size.base_epochs, opec_epochs=size.opec_epochs,
-            validation_people=size.validation_people, heatmap_sigma=1.5, oks_loss_share=0.4, seed=seed,
+            batch_size=32,
+            base_epochs=size.base_epochs,
+            opec_epochs=size.opec_epochs,
+            validation_people=size.validation_people,
+            heatmap_sigma=1.5,
+            oks_loss_share=0.4,
+            seed=seed,
         ),
         InferenceConfig(protocol="crowdpose12"),
-    )  # fmt: skip
+    )
 
 
 def _announce(step, what):

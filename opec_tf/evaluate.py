@@ -9,10 +9,12 @@ found, detections.json, which --boxes takes again.
 
 from absl import flags as absl_flags
 
-from opec_tf import cli, files, flags, models, prediction, reports
+from opec_tf.common import cli, files, flags
+from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, DetectorConfig, InferenceConfig, ModelConfig, TrainConfig
-from opec_tf.errors import UserError
-from opec_tf.training import workdir
+from opec_tf.inference import results
+from opec_tf.models import builders, workdir
+from opec_tf.study import report
 
 # A flagfile of training is taken as it is; what evaluation has no use for is read and left alone.
 flags.define(ModelConfig, DataConfig, TrainConfig, InferenceConfig, DetectorConfig)
@@ -22,19 +24,22 @@ absl_flags.DEFINE_enum(
     "split", "test", ("train", "val", "test"), "what is scored: --train_data, --val_data or --test_data"
 )
 absl_flags.DEFINE_string(
-    "boxes", "gt",
+    "boxes",
+    "gt",
     "gt: annotated boxes; a detector's results, JSON: [{image_id, bbox, score}]; hog: OpenCV's people detector, which "
     "is weak; or a YOLO network, FILE.onnx (YOLOX, YOLOv5, YOLOv8) or Darknet's FILE.cfg with FILE.weights beside it",
-)  # fmt: skip
+)
 absl_flags.DEFINE_string(
-    "initial_poses", None,
+    "initial_poses",
+    None,
     "COCO results JSON of any system's poses, to be refined: its people, its boxes, its scores, in place of --boxes",
-)  # fmt: skip
+)
 absl_flags.DEFINE_string("output_dir", None, "folder for results and drawings; by default WORKDIR/evaluation_SPLIT")
 absl_flags.DEFINE_float(
-    "hidden_score", prediction.DrawingStyle.hidden_score,
+    "hidden_score",
+    results.DrawingStyle.hidden_score,
     "predicted visibility is compared with: occluded is what has a heatmap peak below this",
-)  # fmt: skip
+)
 absl_flags.DEFINE_string("metrics_out", None, "file for the last pose's metrics, as flat JSON")
 
 
@@ -44,7 +49,7 @@ def main():
         raise UserError("--boxes and --initial_poses both say where the people are; give one of them")
     root, stage = workdir.locate(options.workdir, options.stage, options.base_weights)
     _check_model_flags(root, stage)
-    metrics = reports.evaluate(
+    metrics = report.evaluate(
         root,
         options.output_dir or f"{root}/evaluation_{options.split}",
         split=options.split,
@@ -57,8 +62,8 @@ def main():
         detector_config=flags.read(DetectorConfig),
         hidden_score=options.hidden_score,
     )
-    print(reports.table(metrics))
-    if line := reports.visibility_line(metrics):
+    print(report.table(metrics))
+    if line := report.visibility_line(metrics):
         print(line)
     if options.metrics_out:
         files.write_json(options.metrics_out, list(metrics.values())[-1], indent=2)
@@ -70,7 +75,7 @@ def _check_model_flags(root, stage):
     # Weights of either kind serve both, see --initial_poses.
     compared = set(flags.given(ModelConfig)) - {"initial_pose"}
     if (stage or workdir.last_stage(root)) == "base":
-        compared &= models.BASE_SETTINGS
+        compared &= builders.BASE_SETTINGS
     for name in compared:
         if getattr(asked, name) != getattr(trained, name):
             raise UserError(

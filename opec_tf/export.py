@@ -3,14 +3,15 @@
 python -m opec_tf.export --workdir=runs/crowdpose --export_dir=models/opec_net
 
 Writes EXPORT_DIR/VERSION/ whole or not at all, so that a running server takes it up by itself. What the signatures take
-and answer is said in opec_tf/serving_signatures.py; how a server is started, in serving/README.md.
+and answer is said in opec_tf/serving/signatures.py; how a server is started, in serving/README.md.
 """
 
 from absl import flags as absl_flags
 
-from opec_tf import cli, exporting, flags
+from opec_tf.common import cli, flags
+from opec_tf.common.errors import UserError
 from opec_tf.config import InferenceConfig
-from opec_tf.errors import UserError
+from opec_tf.serving import exporting
 
 flags.define(InferenceConfig)
 absl_flags.DEFINE_string("workdir", None, "folder of the training run", required=True)
@@ -18,9 +19,10 @@ absl_flags.DEFINE_string("stage", None, "stage whose model is exported; by defau
 absl_flags.DEFINE_string("export_dir", None, "the model's folder; its last part is the model's name", required=True)
 absl_flags.DEFINE_integer("version", None, "number of the version; by default the next", lower_bound=1)
 absl_flags.DEFINE_list(
-    "warmup_batch_sizes", list(map(str, exporting.WARMUP_BATCH_SIZES)),
+    "warmup_batch_sizes",
+    list(map(str, exporting.WARMUP_BATCH_SIZES)),
     "sizes with warmup records; those of allowed_batch_sizes in serving/batching_parameters.txt",
-)  # fmt: skip
+)
 
 
 def main():
@@ -30,12 +32,13 @@ def main():
     except ValueError as error:
         raise UserError(f"--warmup_batch_sizes: {error}; give whole numbers separated by commas") from error
     folder = exporting.export(
-        options.workdir, options.export_dir,
+        options.workdir,
+        options.export_dir,
         stage=options.stage,
         version=options.version,
         inference_config=flags.read(InferenceConfig),
         batch_sizes=batch_sizes,
-    )  # fmt: skip
+    )
     print(f"exported: {folder}")
 
 

@@ -19,10 +19,13 @@ import os
 
 from absl import flags as absl_flags
 
-from opec_tf import cli, detection, detectors, files, flags, frames, given_poses, prediction, settings, skeletons
+from opec_tf.common import cli, files, flags, settings
+from opec_tf.common.errors import UserError
 from opec_tf.config import DetectorConfig, InferenceConfig
-from opec_tf.errors import UserError
-from opec_tf.training import workdir
+from opec_tf.inference import frames, given_poses, person_boxes, results
+from opec_tf.inference.detectors import named
+from opec_tf.models import workdir
+from opec_tf.poses import skeletons
 
 flags.define(InferenceConfig, DetectorConfig)
 absl_flags.DEFINE_string("workdir", None, "folder of the training run; or name a base by --base_weights")
@@ -31,26 +34,30 @@ absl_flags.DEFINE_string("stage", None, "stage whose model is used; by default t
 absl_flags.DEFINE_string("images", None, "an image, a folder, a pattern such as 'a/*.jpg', or a video", required=True)
 absl_flags.DEFINE_string("output_dir", None, "folder for the results", required=True)
 absl_flags.DEFINE_string(
-    "boxes", None,
+    "boxes",
+    None,
     "person boxes: a list of {file_name or image_id (of a video: the frame's number, from 0), bbox: [x, y, w, h], "
     "score}, or a COCO or CrowdPose annotation file; by default --detector finds them",
-)  # fmt: skip
+)
 absl_flags.DEFINE_string(
-    "detector", detectors.HOG,
+    "detector",
+    named.HOG,
     "what finds people where no --boxes are given: hog, OpenCV's own, which is weak; a YOLO network, FILE.onnx (YOLOX, "
     "YOLOv5, YOLOv8) or Darknet's FILE.cfg with FILE.weights beside it; none: each whole image is one person's box",
-)  # fmt: skip
+)
 absl_flags.DEFINE_string(
-    "initial_poses", None,
+    "initial_poses",
+    None,
     "COCO results JSON of any system's poses, to be refined: its people, its boxes, its scores, in place of --boxes",
-)  # fmt: skip
+)
 absl_flags.DEFINE_bool("draw", True, "draw the poses")
 absl_flags.DEFINE_bool("compare", False, "draw the base's heatmap peaks beside the refined poses")
 absl_flags.DEFINE_float(
-    "hidden_score", prediction.DrawingStyle.hidden_score,
+    "hidden_score",
+    results.DrawingStyle.hidden_score,
     "joints whose heatmap peak is below this are drawn as occluded, unless the model or an annotation file says what "
     "they are",
-)  # fmt: skip
+)
 absl_flags.DEFINE_bool("strict", False, "stop at the first unreadable image instead of skipping it with a warning")
 
 
@@ -63,14 +70,17 @@ def main():
     boxes = _boxes(options, source, skeleton)
     initial_pose = "given" if options.initial_poses else "integral"
     model, model_config, stage = workdir.load_model(root, stage, initial_pose)
-    count = prediction.predict(
-        model, source, boxes, options.output_dir,
+    count = results.predict(
+        model,
+        source,
+        boxes,
+        options.output_dir,
         model_config=model_config,
-        box_margin=prediction.trained_box_margin(root, stage),
+        box_margin=results.trained_box_margin(root, stage),
         inference_config=flags.read(InferenceConfig),
-        style=prediction.DrawingStyle(options.hidden_score, options.compare) if options.draw else None,
+        style=results.DrawingStyle(options.hidden_score, options.compare) if options.draw else None,
         made_by=_made_by(options, source, workdir.stage_folder(root, stage).best_weights),
-    )  # fmt: skip
+    )
     skipped = f"; {len(source.skipped)} of {len(source)} images skipped" if source.skipped else ""
     print(f"{count} people written to {options.output_dir}{skipped}")
 
@@ -84,8 +94,8 @@ def _boxes(options, source, skeleton):
     if options.initial_poses:
         return given_poses.read(options.initial_poses, source.ids, source.names, skeleton)
     if options.boxes:
-        return detection.read(options.boxes, source.ids, source.names, skeleton)
-    return None if options.detector == "none" else detectors.make(options.detector, flags.read(DetectorConfig))
+        return person_boxes.read(options.boxes, source.ids, source.names, skeleton)
+    return None if options.detector == "none" else named.make(options.detector, flags.read(DetectorConfig))
 
 
 def _made_by(options, source, weights):

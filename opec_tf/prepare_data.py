@@ -14,10 +14,10 @@ import pathlib
 
 from absl import flags
 
-from opec_tf import cli, files
-from opec_tf.data import annotations, synthetic
-from opec_tf.data.annotations import ochuman
-from opec_tf.errors import UserError
+from opec_tf.common import cli, files
+from opec_tf.common.errors import UserError
+from opec_tf.data.annotations import loading, ochuman
+from opec_tf.data.synthetic import dataset
 from opec_tf.evaluation import occlusion
 
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "folder for what is made", required=True)
@@ -36,7 +36,7 @@ def main(command):
 
 
 def _generate():
-    splits = synthetic.write_dataset(_OUTPUT_DIR.value, _COUPLES.value, _SEED.value, image_size=_IMAGE_SIZE.value)
+    splits = dataset.write_dataset(_OUTPUT_DIR.value, _COUPLES.value, _SEED.value, image_size=_IMAGE_SIZE.value)
     for split, statistics in splits.items():
         _print_statistics(split, statistics)
 
@@ -45,7 +45,7 @@ def _convert(annotation_format):
     if not _ANNOTATIONS.value:
         raise UserError(f"--annotations is missing; name the {annotation_format} annotation file")
     source = pathlib.Path(_ANNOTATIONS.value)
-    people = annotations.read(annotation_format, source, _IMAGES.value)
+    people = loading.read(annotation_format, source, _IMAGES.value)
     if _IMAGES.value:
         _warn_of_missing_images(people.image_paths.tolist())
     parts = {source.stem: people}
@@ -77,4 +77,4 @@ def _print_statistics(name, statistics):
 
 
 if __name__ == "__main__":
-    cli.run(main, __doc__, commands=("synthetic", *annotations.FORMATS), resumes=True)
+    cli.run(main, __doc__, commands=("synthetic", *loading.FORMATS), resumes=True)

@@ -4,20 +4,21 @@ python -m opec_tf.score --ground_truth=crowdpose_val.json --predictions=results.
 
 The predictions are a COCO results JSON: [{image_id, category_id, keypoints, score}]. Poses of 12, 14, 16 or 17 joints
 are understood by that number as body12, crowdpose14, mpii16 or coco17, and mapped to the protocol's joints by name. The
-protocols and the keys of --metrics_out are described in opec_tf/evaluation/coco_eval.py.
+protocols and the keys of --metrics_out are described in opec_tf/evaluation/protocols.py.
 """
 
 from absl import flags
 
-from opec_tf import cli, files
-from opec_tf.data import annotations
-from opec_tf.evaluation import coco_eval, predictions
+from opec_tf.common import cli, files
+from opec_tf.data.annotations import loading
+from opec_tf.evaluation import protocols
+from opec_tf.poses import predictions
 
 _GROUND_TRUTH = flags.DEFINE_string("ground_truth", None, "annotation file", required=True)
 _PREDICTIONS = flags.DEFINE_string("predictions", None, "COCO results JSON of poses", required=True)
-_PROTOCOL = flags.DEFINE_enum("protocol", "crowdpose12", tuple(coco_eval.PROTOCOLS), "scoring rules")
+_PROTOCOL = flags.DEFINE_enum("protocol", "crowdpose12", tuple(protocols.PROTOCOLS), "scoring rules")
 _FORMAT = flags.DEFINE_enum(
-    "format", "auto", ("auto", *annotations.FORMATS), "format of the ground truth; auto: the protocol's own"
+    "format", "auto", ("auto", *loading.FORMATS), "format of the ground truth; auto: the protocol's own"
 )
 _METRICS_OUT = flags.DEFINE_string("metrics_out", "", "file for the metrics, flat JSON; none by default")
 
@@ -28,11 +29,11 @@ _OWN_FORMAT = {"crowdpose12": "crowdpose"}
 def main():
     protocol = _PROTOCOL.value
     ground_truth_format = _OWN_FORMAT.get(protocol, protocol) if _FORMAT.value == "auto" else _FORMAT.value
-    people = annotations.read(ground_truth_format, _GROUND_TRUTH.value, image_folder="")
+    people = loading.read(ground_truth_format, _GROUND_TRUTH.value, image_folder="")
     poses = predictions.read(_PREDICTIONS.value)
-    metrics = coco_eval.evaluate(people, poses, protocol, name=_PREDICTIONS.value)
+    metrics = protocols.evaluate(people, poses, protocol, name=_PREDICTIONS.value)
     print(f"{protocol}: {poses.num_people} poses against {people.num_people} people in {people.num_images} images")
-    print(coco_eval.format_metrics(metrics))
+    print(protocols.format_metrics(metrics))
     if _METRICS_OUT.value:
         files.write_json(_METRICS_OUT.value, metrics, indent=2)
 

@@ -15,9 +15,9 @@ import socket
 
 from absl import flags as absl_flags
 
-from opec_tf import cli, flags
-from opec_tf.model_server import batching
-from opec_tf.model_server.server import ModelServer
+from opec_tf.common import cli, flags
+from opec_tf.serving.model_server import batching
+from opec_tf.serving.model_server.server import ModelServer
 
 absl_flags.DEFINE_string("model_dir", None, "the model's folder, which holds a folder for each version", required=True)
 absl_flags.DEFINE_string("model_name", None, "the model's name; by default that of its folder")

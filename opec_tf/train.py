@@ -5,7 +5,7 @@ python -m opec_tf.train --flagfile=configs/crowdpose.flags --workdir=runs/crowdp
 
 from absl import flags as absl_flags
 
-from opec_tf import cli, flags
+from opec_tf.common import cli, flags
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.training import loop
 

@@ -30,7 +30,7 @@ def exported(tmp_path_factory):
 @pytest.fixture(scope="session")
 def server(exported):
     """A running ``ModelServer`` of ``exported``, without batching."""
-    from opec_tf.model_server.server import ModelServer
+    from opec_tf.serving.model_server.server import ModelServer
 
     with ModelServer(exported[1]) as server:
         yield server

@@ -4,9 +4,9 @@ import functools
 
 import numpy as np
 
-from opec_tf import models
 from opec_tf.config import ModelConfig
-from opec_tf.models import checkpoint_source, pretrained
+from opec_tf.models import builders
+from opec_tf.weights import checkpoint_source, pretrained
 
 SIZE = {"crop_height": 64, "crop_width": 64}
 CROPS = np.random.default_rng(7).uniform(0, 255, [2, 64, 64, 3]).astype(np.float32)
@@ -14,10 +14,10 @@ IMAGENET = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
 ALPHAPOSE = np.float32([0.406, 0.457, 0.480]), np.float32([1, 1, 1])
 
 # For tests that look at no initial weights.
-build_once = functools.cache(models.build_base)
+build_once = functools.cache(builders.build_base)
 
 
-def convert(tensors, build=models.build_base, new_joints=False, **settings):
+def convert(tensors, build=builders.build_base, new_joints=False, **settings):
     """(base network, report, config) of tensors, with ``settings`` as the user's flags."""
     source = checkpoint_source.understand(tensors, "a.pth")
     config = pretrained.settle(source, ModelConfig(**SIZE, **settings), [*SIZE, *settings])

@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from opec_tf import geometry
 from opec_tf.config import ModelConfig
+from opec_tf.poses import geometry
 
 CONFIG = ModelConfig(crop_height=160, crop_width=128)
 # Left and right joints of a pair see the same colour, so that the flip test must change nothing.
@@ -24,7 +24,7 @@ def color_model(base_only=False, visibility=None):
     pose = tf.einsum("bhwk,hwc->bkc", weights, tf.constant(geometry.cell_centers((40, 32))))
     outputs = {"base_heatmaps": heatmaps}
     if not base_only:
-        outputs.update({name: pose for name in ("initial_pose", "pose_1", "pose_2", "pose_3")})
+        outputs.update(dict.fromkeys(("initial_pose", "pose_1", "pose_2", "pose_3"), pose))
     if visibility is not None:
         outputs["visibility"] = 0.0 * tf.reduce_sum(crops, axis=[1, 2, 3])[:, None, None] + visibility
     return tf.keras.Model(crops, outputs)

@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 import tiny_run
 
-from opec_tf import exporting, serving_api
 from opec_tf.config import InferenceConfig
+from opec_tf.serving import api, exporting
 
 NAME = "opec_net"
 BATCH_SIZES = (1, 2, 4, 8)
@@ -50,7 +50,7 @@ BOXES = np.array([[10.5, 20.25, 60.0, 80.5], [40.0, 15.0, 70.0, 90.0]], np.float
 def request(signature="serving_default", model=NAME, **changes):
     """A good request, some inputs of which are others."""
     inputs = {"image_bytes": [jpeg()], "boxes": BOXES[:1], **changes}
-    return serving_api.predict_request(model, signature, inputs)
+    return api.predict_request(model, signature, inputs)
 
 
 def rest(server, method, path, content=None):

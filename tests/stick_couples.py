@@ -6,16 +6,30 @@ import pathlib
 import cv2
 import numpy as np
 
-from opec_tf import skeletons
+from opec_tf.poses import skeletons
 
 SKELETON = skeletons.CROWDPOSE14
 SOURCE = "crowdpose:annotations.json:images"
 _SIDE = 128
 # A standing figure about the origin, y down, of height 1; CrowdPose's order.
 _STANDING = np.array(
-    [[0.1, -0.3], [-0.1, -0.3], [0.16, -0.12], [-0.16, -0.12], [0.2, 0.04], [-0.2, 0.04], [0.07, 0.05], [-0.07, 0.05],
-     [0.08, 0.27], [-0.08, 0.27], [0.09, 0.5], [-0.09, 0.5], [0.0, -0.5], [0.0, -0.36]]
-)  # fmt: skip
+    [
+        [0.1, -0.3],
+        [-0.1, -0.3],
+        [0.16, -0.12],
+        [-0.16, -0.12],
+        [0.2, 0.04],
+        [-0.2, 0.04],
+        [0.07, 0.05],
+        [-0.07, 0.05],
+        [0.08, 0.27],
+        [-0.08, 0.27],
+        [0.09, 0.5],
+        [-0.09, 0.5],
+        [0.0, -0.5],
+        [0.0, -0.36],
+    ]
+)
 
 
 def write(folder, num_images, seed=0):
@@ -52,6 +66,11 @@ def _person(annotation_id, image_id, points, hidden=None):
     joints = [value for (x, y), v in zip(points.tolist(), visibility.tolist()) for value in (x, y, v)]
     box = [*low.tolist(), *(high - low).tolist()]
     return {
-        "id": annotation_id, "image_id": image_id, "category_id": 1, "iscrowd": 0, "num_keypoints": 12,
-        "bbox": box, "keypoints": joints,
-    }  # fmt: skip
+        "id": annotation_id,
+        "image_id": image_id,
+        "category_id": 1,
+        "iscrowd": 0,
+        "num_keypoints": 12,
+        "bbox": box,
+        "keypoints": joints,
+    }

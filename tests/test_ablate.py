@@ -12,10 +12,18 @@ def test_trains_scores_and_reports(tmp_path):
     stick_couples.write(tmp_path / "test", num_images=2, seed=1)
     data = {name: f"crowdpose:{name}/annotations.json:{name}/images" for name in ("train", "test")}
     flags = [
-        "--flagfile=configs/smoke.flags", f"--data_root={tmp_path}", f"--train_data={data['train']}", "--val_data=",
-        f"--test_data={data['test']}", "--trunk_width=4", "--steps_per_epoch=2", "--batch_size=4", "--opec_epochs=1",
-        f"--output_dir={tmp_path}/out", "--seeds=3",
-    ]  # fmt: skip
+        "--flagfile=configs/smoke.flags",
+        f"--data_root={tmp_path}",
+        f"--train_data={data['train']}",
+        "--val_data=",
+        f"--test_data={data['test']}",
+        "--trunk_width=4",
+        "--steps_per_epoch=2",
+        "--batch_size=4",
+        "--opec_epochs=1",
+        f"--output_dir={tmp_path}/out",
+        "--seeds=3",
+    ]
     result = tiny_run.call("ablate", *flags, "--rows=control")
     assert result.returncode == 0, result.stderr
     assert "[1/1] control, seed 3" in result.stdout

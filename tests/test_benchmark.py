@@ -10,13 +10,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from opec_tf import config, speed
+from opec_tf import config
+from opec_tf.study import speed
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TINY = config.ModelConfig(
-    crop_height=64, crop_width=64, trunk="resnet10", trunk_width=8, adaption_channels=(8, 8, 8),
-    graph_channels=8, block_channels=8,
-)  # fmt: skip
+    crop_height=64,
+    crop_width=64,
+    trunk="resnet10",
+    trunk_width=8,
+    adaption_channels=(8, 8, 8),
+    graph_channels=8,
+    block_channels=8,
+)
 
 
 def check_times(result, repeats):
@@ -66,9 +72,14 @@ def run_tool(*arguments):
 def test_tool_writes_a_table_and_json(tmp_path):
     output = tmp_path / "new" / "bench.json"
     done = run_tool(
-        "--sections=pipeline", "--crop_height=64", "--crop_width=64", "--batch_size=4", "--repeats=3",
-        "--rotation_degrees=20", f"--output={output}",
-    )  # fmt: skip
+        "--sections=pipeline",
+        "--crop_height=64",
+        "--crop_width=64",
+        "--batch_size=4",
+        "--repeats=3",
+        "--rotation_degrees=20",
+        f"--output={output}",
+    )
     assert done.returncode == 0, done.stderr
     results = json.loads(output.read_text())
     assert set(results) == {"machine", "flags", "pipeline", "ratios"}

@@ -9,17 +9,22 @@ import pytest
 import serving_run
 import tiny_run
 
-from opec_tf import serving_speed
-from opec_tf.errors import UserError
+from opec_tf.common.errors import UserError
+from opec_tf.serving import speed
 
 
 def test_table_json_and_plot(exported, tmp_path):
     parameters = tmp_path / "batching.txt"
     parameters.write_text("max_batch_size { value: 2 }\nbatch_timeout_micros { value: 1000 }\n")
     done = tiny_run.call(
-        "benchmark_serving", f"--model_dir={exported[1]}", "--clients=1,2", "--seconds=0.5", "--people=2",
-        f"--batching_parameters_file={parameters}", f"--output={tmp_path}/new/speed.json",
-    )  # fmt: skip
+        "benchmark_serving",
+        f"--model_dir={exported[1]}",
+        "--clients=1,2",
+        "--seconds=0.5",
+        "--people=2",
+        f"--batching_parameters_file={parameters}",
+        f"--output={tmp_path}/new/speed.json",
+    )
     assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / "new" / "speed.json").read_text())
     assert list(results["measured"]) == ["in process", "gRPC", "gRPC, batched"] and results["people"] == 2
@@ -59,14 +64,14 @@ def test_a_call_that_fails_is_no_measurement(clients, failing):
             raise UserError("the server has gone")
 
     with pytest.raises(UserError, match="the server has gone"):
-        serving_speed._measure(call, clients, 0.1)
+        speed._measure(call, clients, 0.1)
 
 
 def test_a_version_that_cannot_be_loaded_or_does_not_answer_is_said(exported, tmp_path):
     (tmp_path / "1").mkdir()
     (tmp_path / "1" / "saved_model.pb").write_text("no model")
     with pytest.raises(UserError, match="1: cannot be loaded .*; export the model again"):
-        serving_speed.measure_in_process(tmp_path / "1", serving_run.jpeg(), serving_run.BOXES, [1], 0.1)
+        speed.measure_in_process(tmp_path / "1", serving_run.jpeg(), serving_run.BOXES, [1], 0.1)
     outside = np.array([[500.0, 0.0, 10.0, 10.0]])
     with pytest.raises(UserError, match="1: does not answer .*outside its picture"):
-        serving_speed.measure_in_process(exported[1] / "1", serving_run.jpeg(), outside, [1], 0.1)
+        speed.measure_in_process(exported[1] / "1", serving_run.jpeg(), outside, [1], 0.1)

@@ -7,8 +7,8 @@ import pytest
 from absl import flags as absl_flags
 
 from opec_tf import config
+from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
-from opec_tf.errors import UserError
 
 CLASSES = (ModelConfig, DataConfig, TrainConfig, InferenceConfig)
 
@@ -23,16 +23,28 @@ def test_defaults_are_the_papers_recipe():
 
 
 REFUSED = [
-    (ModelConfig, {"trunk": "resnet99"}, "--trunk=resnet99 is not known; choose from resnet10, resnet18, "
-     "resnet34, resnet50, resnet101, resnet152"),
-    (ModelConfig, {"skeleton": "coco"}, "--skeleton=coco is not known; choose from body12, crowdpose14, coco17, "
-     "mpii16"),
+    (
+        ModelConfig,
+        {"trunk": "resnet99"},
+        "--trunk=resnet99 is not known; choose from resnet10, resnet18, resnet34, resnet50, resnet101, resnet152",
+    ),
+    (
+        ModelConfig,
+        {"skeleton": "coco"},
+        "--skeleton=coco is not known; choose from body12, crowdpose14, coco17, mpii16",
+    ),
     (ModelConfig, {"crop_height": 100}, "--crop_height=100 must be a multiple of 32"),
-    (ModelConfig, {"unshuffle": True, "stride_in_1x1": True}, "--stride_in_1x1 and --unshuffle both say where "
-     "bottlenecks halve; leave one out"),
+    (
+        ModelConfig,
+        {"unshuffle": True, "stride_in_1x1": True},
+        "--stride_in_1x1 and --unshuffle both say where bottlenecks halve; leave one out",
+    ),
     (ModelConfig, {"crop_width": 0}, "--crop_width=0 must be above 0"),
-    (ModelConfig, {"adaption_channels": (256, 128)}, "--adaption_channels=256,128 must be 3 numbers separated by "
-     "commas"),
+    (
+        ModelConfig,
+        {"adaption_channels": (256, 128)},
+        "--adaption_channels=256,128 must be 3 numbers separated by commas",
+    ),
     (ModelConfig, {"adaption_channels": (256, 0, 128)}, "--adaption_channels=256,0,128 must be above 0"),
     (DataConfig, {"flip_probability": 50.0}, "--flip_probability=50.0 must be 1 or less"),
     (DataConfig, {"min_proposal_oks": -0.1}, "--min_proposal_oks=-0.1 must be 0 or more"),
@@ -41,12 +53,18 @@ REFUSED = [
     (TrainConfig, {"batch_size": 0}, "--batch_size=0 must be above 0"),
     (TrainConfig, {"steps_per_epoch": -1}, "--steps_per_epoch=-1 must be 0 or more"),
     (TrainConfig, {"stages": ("base", "head")}, "--stages=base,head is not known; choose from base, opec, couple"),
-    (TrainConfig, {"stages": ("opec", "base")}, "--stages=opec,base must be one or more of base,opec,couple, in that "
-     "order"),
+    (
+        TrainConfig,
+        {"stages": ("opec", "base")},
+        "--stages=opec,base must be one or more of base,opec,couple, in that order",
+    ),
     (TrainConfig, {"stages": ()}, "--stages= must be one or more of base,opec,couple, in that order"),
     (TrainConfig, {"pose_loss_weights": (1.0,)}, "--pose_loss_weights=1.0 must be 3 numbers separated by commas"),
-    (InferenceConfig, {"protocol": "mpii"}, "--protocol=mpii is not known; choose from coco, crowdpose, crowdpose12, "
-     "ochuman, ocpose"),
+    (
+        InferenceConfig,
+        {"protocol": "mpii"},
+        "--protocol=mpii is not known; choose from coco, crowdpose, crowdpose12, ochuman, ocpose",
+    ),
     (InferenceConfig, {"nms_oks": 1.5}, "--nms_oks=1.5 must be 1 or less"),
 ]
 

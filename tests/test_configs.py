@@ -7,19 +7,27 @@ import pytest
 from absl import flags as absl_flags
 from absl.testing import flagsaver
 
-from opec_tf import flags, models, skeletons
+from opec_tf.common import flags
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
-from opec_tf.data.annotations import DatasetSource
-from opec_tf.evaluation import coco_eval
+from opec_tf.data.annotations.loading import DatasetSource
+from opec_tf.evaluation import protocols
+from opec_tf.models import builders
+from opec_tf.poses import skeletons
 from opec_tf.training import stages
 
 CONFIGS = sorted((pathlib.Path(__file__).parents[1] / "configs").glob("*.flags"))
 CLASSES = (ModelConfig, DataConfig, TrainConfig, InferenceConfig)
 # Parameters of the whole network, millions.
 PARAMETERS = {
-    "coco_simplepose": 73.5, "crowdpose": 64.6, "crowdpose12": 64.6, "ochuman": 64.6, "ocpose": 64.6, "smoke": 0.1511,
-    "synthetic": 6.850, "synthetic_as_published": 4.646,
-}  # fmt: skip
+    "coco_simplepose": 73.5,
+    "crowdpose": 64.6,
+    "crowdpose12": 64.6,
+    "ochuman": 64.6,
+    "ocpose": 64.6,
+    "smoke": 0.1511,
+    "synthetic": 6.850,
+    "synthetic_as_published": 4.646,
+}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -33,7 +41,7 @@ def test_flagfile_builds_its_model(path):
 
     skeleton = skeletons.SKELETONS[model_config.skeleton]
     # The model knows every joint that its protocol scores.
-    assert set(coco_eval.PROTOCOLS[inference_config.protocol].skeleton.joints) <= set(skeleton.joints)
+    assert set(protocols.PROTOCOLS[inference_config.protocol].skeleton.joints) <= set(skeleton.joints)
     for source in (*data_config.train_data, *data_config.val_data, *data_config.test_data):
         DatasetSource.parse(source)
     assert data_config.train_data and data_config.test_data
@@ -51,7 +59,7 @@ def test_flagfile_builds_its_model(path):
 @functools.lru_cache
 def _build(model_config):
     """Shapes and size of a network; two flagfiles that differ in their data share one."""
-    model = models.build_opec_net(model_config)
+    model = builders.build_opec_net(model_config)
     return model.input_shape, model.output["base_heatmaps"].shape, model.count_params()
 
 

@@ -9,11 +9,12 @@ import pytest
 import stick_couples
 import tiny_run
 
-from opec_tf import checkpoints, losses
+from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.data import pipeline
-from opec_tf.errors import UserError
-from opec_tf.training import conversion, loop, stages, workdir
+from opec_tf.models import workdir
+from opec_tf.training import loop, losses, stages
+from opec_tf.weights import checkpoints, conversion
 
 SIZE = ["--crop_height=64", "--crop_width=64"]
 MODEL = ModelConfig(crop_height=64, crop_width=64)
@@ -50,8 +51,10 @@ def test_what_is_said_and_written(converted):
     config = workdir.read_model_config(output)
     assert (config.skeleton, config.trunk, config.decoder) == ("crowdpose14", "resnet18", "deconv")
     assert sorted(path.name for path in (output / "base").iterdir()) == [
-        "best.weights.h5", "config.json", "final.weights.h5",
-    ]  # fmt: skip
+        "best.weights.h5",
+        "config.json",
+        "final.weights.h5",
+    ]
     flags = (output / "model.flags").read_text().splitlines()
     assert {"--crop_offset=1.5", "--squeeze_excite=False", "--trunk_width=8", "--skeleton=crowdpose14"} <= set(flags)
     assert workdir.read_attributes(output / "base" / "best.weights.h5")["checkpoint"] == "crowdpose.pth"
@@ -132,9 +135,15 @@ def test_a_trained_base_survives_the_way_to_pytorch_and_back(tmp_path):
     """Its loss at the first step is below random weights'."""
     data = stick_couples.write(tmp_path / "data", num_images=12)
     model_config = ModelConfig(
-        skeleton="crowdpose14", crop_height=64, crop_width=64, trunk="resnet18", trunk_width=8, squeeze_excite=False,
-        decoder="deconv", deconv_channels=16,
-    )  # fmt: skip
+        skeleton="crowdpose14",
+        crop_height=64,
+        crop_width=64,
+        trunk="resnet18",
+        trunk_width=8,
+        squeeze_excite=False,
+        decoder="deconv",
+        deconv_channels=16,
+    )
     data_config = DataConfig(data_root=str(data), train_data=(stick_couples.SOURCE,))
     train_config = TrainConfig(stages=("base",), base_epochs=1, steps_per_epoch=40, batch_size=8, learning_rate=3e-3)
     loop.train(tmp_path / "run", model_config, data_config, train_config, InferenceConfig())

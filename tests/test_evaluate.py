@@ -32,9 +32,14 @@ def data(tmp_path):
 
 def test_table_and_files(run, data):
     result = tiny_run.call(
-        "evaluate", f"--flagfile={data}/all.flags", f"--workdir={run}", f"--output_dir={data}/out",
-        f"--metrics_out={data}/flat.json", "--peak_refinement=quarter", "--association",
-    )  # fmt: skip
+        "evaluate",
+        f"--flagfile={data}/all.flags",
+        f"--workdir={run}",
+        f"--output_dir={data}/out",
+        f"--metrics_out={data}/flat.json",
+        "--peak_refinement=quarter",
+        "--association",
+    )
     assert result.returncode == 0, result.stderr
     *table, told, by_peak = result.stdout.splitlines()
     assert told.startswith("visibility: accuracy ") and by_peak.startswith("  by heatmap peak alone: accuracy ")
@@ -50,18 +55,29 @@ def test_table_and_files(run, data):
     metrics = json.loads((data / "out" / "metrics.json").read_text())
     assert metrics["poses"]["pose_3"] == flat and metrics["settings"]["peak_refinement"] == "quarter"
     assert sorted(path.name for path in (data / "out").iterdir()) == [
-        "contact_sheet.jpg", "metrics.json", "occlusion.json", "occlusion_curves.png", "predictions_association.json",
-        "predictions_initial.json", "predictions_peak.json", "predictions_pose_1.json", "predictions_pose_2.json",
-        "predictions_pose_3.json", "reliability.json", "reliability.png",
-    ]  # fmt: skip
+        "contact_sheet.jpg",
+        "metrics.json",
+        "occlusion.json",
+        "occlusion_curves.png",
+        "predictions_association.json",
+        "predictions_initial.json",
+        "predictions_peak.json",
+        "predictions_pose_1.json",
+        "predictions_pose_2.json",
+        "predictions_pose_3.json",
+        "reliability.json",
+        "reliability.png",
+    ]
 
 
 def test_a_base_is_compared_with_the_flags_that_concern_it(run, data):
     good = [f"--flagfile={data}/all.flags", f"--workdir={run}", f"--output_dir={data}/out"]
     messages = tiny_run.messages(
-        "evaluate", [*good, "--stage=base", "--block_channels=8", "--body_context"],
-        [*good, "--stage=base", "--deconv_channels=8"], [*good, "--block_channels=8"],
-    )  # fmt: skip
+        "evaluate",
+        [*good, "--stage=base", "--block_channels=8", "--body_context"],
+        [*good, "--stage=base", "--deconv_channels=8"],
+        [*good, "--block_channels=8"],
+    )
     assert messages[0] is None
     assert messages[1].startswith("--deconv_channels=8 contradicts the model in")
     assert messages[2].startswith("--block_channels=8 contradicts the model in")

@@ -27,9 +27,14 @@ def folder(tmp_path):
 
 def test_a_pattern_with_a_bad_image(run, folder):
     result = tiny_run.call(
-        "predict", f"--workdir={run}", f"--images={folder}/?.jpg", f"--boxes={folder}/boxes.json",
-        f"--output_dir={folder}/out", "--compare", "--flip_test",
-    )  # fmt: skip
+        "predict",
+        f"--workdir={run}",
+        f"--images={folder}/?.jpg",
+        f"--boxes={folder}/boxes.json",
+        f"--output_dir={folder}/out",
+        "--compare",
+        "--flip_test",
+    )
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip() == f"3 people written to {folder}/out; 1 of 4 images skipped"
     assert [line for line in result.stderr.splitlines() if line.endswith("3.jpg: is truncated or damaged; skipped")]

@@ -6,9 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-from opec_tf import files
-from opec_tf.data import annotations
-from opec_tf.skeletons import COCO17
+from opec_tf.common import files
+from opec_tf.data.annotations import loading
+from opec_tf.poses.skeletons import COCO17
 
 
 def _prepare(*arguments):
@@ -24,8 +24,8 @@ def test_conversion_reads_back(real_samples, tmp_path, annotation_format, name):
         annotation_format, f"--annotations={source}", f"--images={folder}", f"--output_dir={tmp_path / 'out'}"
     )
     assert done.returncode == 0, done.stderr
-    converted = annotations.read("coco", tmp_path / "out" / f"{name}_coco.json", folder)
-    original = annotations.read(annotation_format, source, folder)
+    converted = loading.read("coco", tmp_path / "out" / f"{name}_coco.json", folder)
+    original = loading.read(annotation_format, source, folder)
     np.testing.assert_array_equal(converted.keypoints, original.keypoints)
     np.testing.assert_array_equal(converted.visibility, original.visibility)
     np.testing.assert_array_equal(converted.image_paths, original.image_paths)
@@ -43,10 +43,10 @@ def test_ochuman_is_written_in_its_two_splits(tmp_path):
     files.write_json(tmp_path / "ochuman.json", {"keypoint_names": list(COCO17.joints), "images": images})
     done = _prepare("ochuman", f"--annotations={tmp_path / 'ochuman.json'}", f"--output_dir={tmp_path}")
     assert done.returncode == 0, done.stderr
-    test = annotations.read("ochuman", tmp_path / "ochuman_test_coco.json", "images")
+    test = loading.read("ochuman", tmp_path / "ochuman_test_coco.json", "images")
     assert test.image_paths.tolist() == ["images/002500.jpg", "images/002501.jpg"]
     assert test.image_ids.tolist() == [1, 2]
-    assert annotations.read("ochuman", tmp_path / "ochuman_val_coco.json", "images").num_images == 2500
+    assert loading.read("ochuman", tmp_path / "ochuman_val_coco.json", "images").num_images == 2500
 
 
 def test_synthetic_prints_the_table_1_statistic(tmp_path):

@@ -7,9 +7,9 @@ import sys
 import numpy as np
 import pytest
 
-from opec_tf import files
-from opec_tf.data import annotations
-from opec_tf.evaluation.predictions import PosePredictions
+from opec_tf.common import files
+from opec_tf.data.annotations import loading
+from opec_tf.poses.predictions import PosePredictions
 
 
 def _score(*arguments):
@@ -37,7 +37,7 @@ def test_equals_the_published_crowdpose_tools(real_samples, tmp_path):
 
 def _files(real_samples, tmp_path, source):
     """The ground truth of a real sample in COCO form, and perfect predictions of its labelled people."""
-    people = annotations.load(source, real_samples)
+    people = loading.load(source, real_samples)
     files.write_json(tmp_path / "truth.json", people.to_coco())
     people = people.select(people.num_keypoints > 0)
     image_ids = people.image_ids[people.image_index]

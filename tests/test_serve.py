@@ -14,18 +14,19 @@ import grpc
 import pytest
 import serving_run
 
-from opec_tf import serving_api
-from opec_tf.model_server import predict
-from opec_tf.model_server.server import ModelServer
-from opec_tf.model_server.versions import LoadedVersion
+from opec_tf.serving import api
+from opec_tf.serving.model_server import predict
+from opec_tf.serving.model_server.server import ModelServer
+from opec_tf.serving.model_server.versions import LoadedVersion
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 NAME = serving_run.NAME
 # The command with a method that takes for ever: of a model that is never loaded, or never answers.
 _NEVER = """
 import sys, time
-from opec_tf import cli, serve
-from opec_tf.model_server import versions
+from opec_tf import serve
+from opec_tf.common import cli
+from opec_tf.serving.model_server import versions
 
 versions.LoadedVersion.replay = lambda *_: None  # no warmup
 
@@ -51,7 +52,7 @@ def ask(server, over_rest):
         inputs = {"image_bytes": [{"b64": base64.b64encode(serving_run.jpeg()).decode()}], "boxes": [[1, 1, 9, 9]]}
         return serving_run.rest(server, "POST", f"/v1/models/{NAME}:predict", {"inputs": inputs})[0] == 200
     with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-        stub = serving_api.prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        stub = api.prediction_service_pb2_grpc.PredictionServiceStub(channel)
         return len(stub.Predict(serving_run.request(), timeout=120).outputs) == 4
 
 
@@ -135,7 +136,7 @@ def test_command_serves_and_ends_on_sigterm(exported, end):
     assert line.startswith(f"serving {NAME}: gRPC 127.0.0.1:")
     port = int(line.split(", ")[0].rpartition(":")[2])
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        stub = serving_api.prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        stub = api.prediction_service_pb2_grpc.PredictionServiceStub(channel)
         assert stub.Predict(serving_run.request(), timeout=60).outputs["keypoints"].float_val
         end(process)
     try:
@@ -174,9 +175,7 @@ def test_a_request_that_outlasts_the_grace_does_not_hold_the_command(start_never
     process = start_never("LoadedVersion", "run", "--grace_seconds=0.5")
     port = process.stdout.readline().split(", ")[0].rpartition(":")[2]
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        asked = serving_api.prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict.future(
-            serving_run.request()
-        )
+        asked = api.prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict.future(serving_run.request())
         assert process.stdout.readline() == "begun\n"
         process.terminate()
         assert process.wait(30) == 0
@@ -188,9 +187,7 @@ def test_a_second_signal_ends_the_command_at_once(start_never):
     process = start_never("LoadedVersion", "run", "--grace_seconds=300")
     port = process.stdout.readline().split(", ")[0].rpartition(":")[2]
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        asked = serving_api.prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict.future(
-            serving_run.request()
-        )
+        asked = api.prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict.future(serving_run.request())
         assert process.stdout.readline() == "begun\n"
         process.terminate()
         time.sleep(2.0)

@@ -12,7 +12,7 @@ import pytest
 import stick_couples
 
 from opec_tf.config import ModelConfig
-from opec_tf.training import workdir
+from opec_tf.models import workdir
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -20,9 +20,16 @@ ROOT = pathlib.Path(__file__).parents[1]
 def _command(root, data_root, *more):
     data = stick_couples.SOURCE
     return [
-        sys.executable, "-m", "opec_tf.train", f"--flagfile={ROOT / 'configs' / 'smoke.flags'}", f"--workdir={root}",
-        f"--data_root={data_root}", f"--train_data={data}", f"--val_data={data}", *more,
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "opec_tf.train",
+        f"--flagfile={ROOT / 'configs' / 'smoke.flags'}",
+        f"--workdir={root}",
+        f"--data_root={data_root}",
+        f"--train_data={data}",
+        f"--val_data={data}",
+        *more,
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -7,18 +7,26 @@ import sys
 import tensorflow as tf
 
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
-from opec_tf.training import workdir
+from opec_tf.models import workdir
 
 MODEL = ModelConfig(
-    crop_height=64, crop_width=64, trunk="resnet10", trunk_width=4, squeeze_excite=False, decoder="deconv",
-    deconv_channels=4, adaption_channels=(4, 4, 4), graph_channels=4, block_channels=4,
-)  # fmt: skip
+    crop_height=64,
+    crop_width=64,
+    trunk="resnet10",
+    trunk_width=4,
+    squeeze_excite=False,
+    decoder="deconv",
+    deconv_channels=4,
+    adaption_channels=(4, 4, 4),
+    graph_channels=4,
+    block_channels=4,
+)
 
 # Runs the main function of a tool with one list of arguments after the other, since starting TensorFlow takes seconds.
 _MANY = """
 import importlib, json, sys
 from absl import flags
-from opec_tf.errors import UserError
+from opec_tf.common.errors import UserError
 tool = importlib.import_module("opec_tf." + sys.argv[1])
 messages = []
 for arguments in json.loads(sys.argv[2]):

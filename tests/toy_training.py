@@ -6,9 +6,10 @@ again, so that every order of it gives the same steps.
 
 import tensorflow as tf
 
-from opec_tf import models, skeletons
 from opec_tf.config import InferenceConfig, ModelConfig
-from opec_tf.training import loop, validation, workdir
+from opec_tf.models import builders, workdir
+from opec_tf.poses import skeletons
+from opec_tf.training import loop, validation
 
 MODEL = ModelConfig(skeleton="crowdpose14", crop_height=64, crop_width=64, predict_visibility=False)
 INFERENCE = InferenceConfig(inference_batch_size=4)
@@ -26,7 +27,7 @@ def build_opec_net(config):
     outputs = {"base_heatmaps": heatmaps}
     features = tf.keras.layers.GlobalAveragePooling2D()(heatmaps)
     joints = heatmaps.shape[-1]
-    for name in models.POSE_OUTPUTS:
+    for name in builders.POSE_OUTPUTS:
         outputs[name] = tf.keras.layers.Reshape((joints, 2), name=name)(tf.keras.layers.Dense(2 * joints)(features))
     return tf.keras.Model(crops, outputs, name="opec_net")
 

@@ -8,8 +8,8 @@ import math
 
 import tensorflow as tf
 
-from opec_tf import geometry
-from opec_tf.skeletons import VISIBILITY_CLASSES
+from opec_tf.poses import geometry
+from opec_tf.poses.skeletons import VISIBILITY_CLASSES
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, the grey that saturation fades to
 _PATCH_SIDES = (0.15, 0.45)  # smallest and largest side of an occluder, as shares of the crop's sides

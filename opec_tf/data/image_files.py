@@ -8,8 +8,8 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from opec_tf import images
-from opec_tf.errors import UserError
+from opec_tf.common.errors import UserError
+from opec_tf.poses import images
 
 _HEAD_BYTES = 65536
 _TAIL_BYTES = 4096
@@ -20,9 +20,11 @@ _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")
 
 # What reading and decoding raise: damaged, missing, a folder, not allowed.
 _READING_ERRORS = (
-    tf.errors.InvalidArgumentError, tf.errors.NotFoundError, tf.errors.FailedPreconditionError,
+    tf.errors.InvalidArgumentError,
+    tf.errors.NotFoundError,
+    tf.errors.FailedPreconditionError,
     tf.errors.PermissionDeniedError,
-)  # fmt: skip
+)
 
 _CONTENT = [tf.TensorSpec([], tf.string)]
 _orientation = tf.function(images.exif_orientation, input_signature=_CONTENT, autograph=False)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from opec_tf import geometry
-from opec_tf.skeletons import UNLABELLED
+from opec_tf.poses import geometry
+from opec_tf.poses.skeletons import UNLABELLED
 
 # People beside its own that a crop is labelled with: a constant, so that shapes are. In CrowdPose's validation split a
 # crop of 320 x 256 shows joints of 2.0 others on average, and of more than four in 8.5 %.

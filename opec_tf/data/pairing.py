@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from opec_tf import boxes as person_boxes
+from opec_tf.poses import boxes as person_boxes
 
 
 def partners(boxes, image_index, person=None):

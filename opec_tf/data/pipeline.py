@@ -9,10 +9,10 @@ import logging
 import numpy as np
 import tensorflow as tf
 
-from opec_tf import geometry, images
+from opec_tf.common.errors import UserError
 from opec_tf.data import augment, image_files, interference, pairing, pose_errors
-from opec_tf.errors import UserError
-from opec_tf.skeletons import UNKNOWN, UNLABELLED, VISIBILITY_CLASSES
+from opec_tf.poses import geometry, images
+from opec_tf.poses.skeletons import UNKNOWN, UNLABELLED, VISIBILITY_CLASSES
 
 # Crops held for shuffling, as uint8 (63 MB at 320 x 256). It only has to part the people of one image, as images come
 # in random order; a larger share of a small data set than a quarter would blur its epochs.
@@ -67,10 +67,16 @@ def training_dataset(
     """
     used = _used_people(annotations, data_config)
     batches = _training_batches(
-        annotations, np.flatnonzero(used)[:, None],
-        crop_size=crop_size, data_config=data_config, batch_size=batch_size, seed=seed,
-        crop_offset=crop_offset, everybody=everybody, with_poses=with_poses,
-    )  # fmt: skip
+        annotations,
+        np.flatnonzero(used)[:, None],
+        crop_size=crop_size,
+        data_config=data_config,
+        batch_size=batch_size,
+        seed=seed,
+        crop_offset=crop_offset,
+        everybody=everybody,
+        with_poses=with_poses,
+    )
 
     def arrange(batch):
         return {name: batch[name] for name in ("crops", *_GIVEN)} if with_poses else batch["crops"], batch["joints"]
@@ -106,10 +112,16 @@ def couple_dataset(
         raise UserError("--train_data: no two people's boxes overlap, so stage couple has nothing to learn from")
     partner = tf.range(batch_size) + tf.tile([1, -1], [batch_size // 2])
     batches = _training_batches(
-        annotations, pairs,
-        crop_size=crop_size, data_config=data_config, batch_size=batch_size, seed=seed,
-        crop_offset=crop_offset, everybody=everybody, with_poses=with_poses,
-    )  # fmt: skip
+        annotations,
+        pairs,
+        crop_size=crop_size,
+        data_config=data_config,
+        batch_size=batch_size,
+        seed=seed,
+        crop_offset=crop_offset,
+        everybody=everybody,
+        with_poses=with_poses,
+    )
     names = ("crops", "crop_to_image", *(_GIVEN if with_poses else ()))
 
     def arrange(batch):
@@ -315,10 +327,16 @@ def crop_dataset(
         return batches_of(0, people.num_images, batch_size).prefetch(2)
     # A data set for each batch: an image that is left out then shifts nobody into another batch.
     starts = tf.constant(pairing.pack(people.counts, batch_size), tf.int64)
-    return tf.data.Dataset.range(len(starts) - 1).interleave(
-        lambda batch: batches_of(starts[batch], starts[batch + 1], len(boxes)),
-        cycle_length=2, num_parallel_calls=2, deterministic=True,
-    ).prefetch(2)  # fmt: skip
+    return (
+        tf.data.Dataset.range(len(starts) - 1)
+        .interleave(
+            lambda batch: batches_of(starts[batch], starts[batch + 1], len(boxes)),
+            cycle_length=2,
+            num_parallel_calls=2,
+            deterministic=True,
+        )
+        .prefetch(2)
+    )
 
 
 class _PeopleByImage:

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from opec_tf.data import pairing
-from opec_tf.skeletons import UNLABELLED
+from opec_tf.poses.skeletons import UNLABELLED
 
 _GOOD, _JITTER, _MISS = 0.85, 0.5, 0.1  # the similarities that part good, jitter and miss
 # What a joint's score means differs between systems. Drawn without regard to the error it teaches not to rely on it.

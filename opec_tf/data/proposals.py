@@ -5,10 +5,10 @@ import logging
 
 import numpy as np
 
-from opec_tf.errors import UserError
-from opec_tf.evaluation import oks
-from opec_tf.evaluation.predictions import map_to
-from opec_tf.skeletons import UNLABELLED
+from opec_tf.common.errors import UserError
+from opec_tf.poses import oks
+from opec_tf.poses.predictions import map_to
+from opec_tf.poses.skeletons import UNLABELLED
 
 
 def select(annotations, predictions, *, min_visible_joints, min_oks, name="proposals"):

@@ -5,9 +5,9 @@ how much of a person is hidden; how often a pose is the partner's.
 import numpy as np
 from scipy import optimize
 
-from opec_tf.boxes import iou
-from opec_tf.evaluation import oks
-from opec_tf.skeletons import OCCLUDED, UNLABELLED, VISIBLE
+from opec_tf.poses import oks
+from opec_tf.poses.boxes import iou
+from opec_tf.poses.skeletons import OCCLUDED, UNLABELLED, VISIBLE
 
 # Thresholds of Table 1 on IoU, and of Table 5 on a joint's OKS.
 IOU_THRESHOLDS = (0.3, 0.5, 0.75)

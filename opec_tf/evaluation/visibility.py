@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from opec_tf.skeletons import UNKNOWN, VISIBILITY_CLASSES
+from opec_tf.poses.skeletons import UNKNOWN, VISIBILITY_CLASSES
 
 # Bins of confidence, of equal width, for the calibration error and the reliability diagram.
 NUM_BINS = 15

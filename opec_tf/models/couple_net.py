@@ -3,14 +3,10 @@
 import tensorflow as tf
 
 from opec_tf.layers.body_context import BodyContext
-from opec_tf.layers.change_frame import ChangeFrame
-from opec_tf.layers.joint_identity import JointIdentity
+from opec_tf.layers.graph import JointIdentity
+from opec_tf.layers.heatmap import PeakCandidates
+from opec_tf.layers.pair import ChangeFrame, PairFrame, PairSampling, ReturnToCrop, WithPartner
 from opec_tf.layers.pair_choice import PairChoice
-from opec_tf.layers.pair_frame import PairFrame
-from opec_tf.layers.pair_sampling import PairSampling
-from opec_tf.layers.peak_candidates import PeakCandidates
-from opec_tf.layers.return_to_crop import ReturnToCrop
-from opec_tf.layers.with_partner import WithPartner
 from opec_tf.models.opec_net import VISIBILITY_OUTPUT, score_columns
 from opec_tf.models.refinement import NUM_BLOCKS, progressive_refinement
 

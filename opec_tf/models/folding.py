@@ -3,8 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from opec_tf.layers.duc import DUC
-from opec_tf.layers.pixel_shuffle import PixelShuffle
+from opec_tf.layers.image import DUC, PixelShuffle
 
 # The kernel's axis of output channels.
 _OUTPUT_AXIS = {tf.keras.layers.Conv2D: -1, tf.keras.layers.Conv2DTranspose: -2}

@@ -5,15 +5,10 @@ import math
 import tensorflow as tf
 
 from opec_tf.layers.body_context import BodyContext
-from opec_tf.layers.fusion_block import FusionBlock
-from opec_tf.layers.given_pose import GivenPose
-from opec_tf.layers.joint_identity import JointIdentity
-from opec_tf.layers.joint_sampling import JointSampling
-from opec_tf.layers.peak_candidates import PeakCandidates
-from opec_tf.layers.peak_gate import PeakGate
-from opec_tf.layers.pose_noise import PoseNoise
-from opec_tf.layers.soft_argmax import SoftArgmax
-from opec_tf.layers.visibility_head import VisibilityHead
+from opec_tf.layers.fusion import FusionBlock
+from opec_tf.layers.graph import JointIdentity
+from opec_tf.layers.heatmap import GivenPose, PeakCandidates, PeakGate, PoseNoise, SoftArgmax
+from opec_tf.layers.joints import JointSampling, VisibilityHead
 from opec_tf.models.refinement import progressive_refinement
 
 POSE_OUTPUTS = ("initial_pose", "pose_1", "pose_2", "pose_3")

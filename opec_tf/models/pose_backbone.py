@@ -2,19 +2,26 @@
 
 import tensorflow as tf
 
-from opec_tf.layers.duc import DUC
-from opec_tf.layers.image_normalization import NORMALIZATIONS, ImageNormalization
-from opec_tf.layers.pixel_shuffle import PixelShuffle
-from opec_tf.models.resnet import resnet
+from opec_tf.layers.image import DUC, NORMALIZATIONS, ImageNormalization, PixelShuffle
+from opec_tf.models.trunks.resnet import resnet
 
 # 3x3 convolutions after each of the three shuffles of the duc421 decoder.
 DUC421_CONVOLUTIONS = (4, 2, 1)
 
 
 def pose_backbone(
-    *, crop_size, num_joints, trunk, trunk_width=64, stride_in_1x1=False, unshuffle=False, normalization="imagenet",
-    squeeze_excite=True, decoder="duc", deconv_channels=256,
-):  # fmt: skip
+    *,
+    crop_size,
+    num_joints,
+    trunk,
+    trunk_width=64,
+    stride_in_1x1=False,
+    unshuffle=False,
+    normalization="imagenet",
+    squeeze_excite=True,
+    decoder="duc",
+    deconv_channels=256,
+):
     """Builds AlphaPose+ (SE-ResNet, "duc") or SimplePose (ResNet, "deconv"), the paper's two base modules.
 
     "duc421" is AlphaPose's FastPose_DUC, the base of its checkpoints named fast_421.
@@ -38,9 +45,13 @@ def pose_backbone(
     crops = tf.keras.Input((*crop_size, 3), name="crops")
     images = ImageNormalization(*NORMALIZATIONS[normalization], name="normalization")(crops)
     c2, c3, c4, c5 = resnet(
-        images, trunk=trunk, width=trunk_width, squeeze_excite=squeeze_excite, stride_in_1x1=stride_in_1x1,
+        images,
+        trunk=trunk,
+        width=trunk_width,
+        squeeze_excite=squeeze_excite,
+        stride_in_1x1=stride_in_1x1,
         unshuffle=unshuffle,
-    )  # fmt: skip
+    )
     if decoder == "duc":
         f1, f2, f3 = _duc_decoder(c5)
         head_size = 3

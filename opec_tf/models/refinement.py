@@ -2,8 +2,7 @@
 
 import tensorflow as tf
 
-from opec_tf.layers.graph_conv import GraphConv
-from opec_tf.layers.residual_graph_block import ResidualGraphBlock
+from opec_tf.layers.graph import GraphConv, ResidualGraphBlock
 
 NUM_BLOCKS = 3
 
@@ -47,9 +46,13 @@ def progressive_refinement(
     for number in (1, 2):
         name = f"{prefix}graph_conv_{number}"
         features = GraphConv(
-            graph_channels, adjacency, graph_convolution,
-            normalization=graph_normalization, bodies=bodies, name=name,
-        )(features)  # fmt: skip
+            graph_channels,
+            adjacency,
+            graph_convolution,
+            normalization=graph_normalization,
+            bodies=bodies,
+            name=name,
+        )(features)
     poses = []
     for block in range(1, NUM_BLOCKS + 1):
         # J^i: features of the image at the joints. Their gradient flows into the pose they are sampled at, as the

@@ -2,8 +2,8 @@
 
 import dataclasses
 
+from opec_tf.common.errors import UserError
 from opec_tf.config import ModelConfig
-from opec_tf.errors import UserError
 
 # Name -> (title, fields of ModelConfig and TrainConfig that the row sets). (a) to (e) are those of the paper's Table 6.
 # A row that changes nothing, because what it sets is the default in force, is the run of an earlier row.
@@ -37,10 +37,12 @@ ROWS: dict = {
     "no_body_context": ("no context of the body", {"body_context": False}),
     "couple": ("OPEC-Net, then CoupleGraph", {"stages": ("opec", "couple")}),
     "couple_no_choice": (
-        "CoupleGraph without the choice among peaks", {"stages": ("opec", "couple"), "couple_candidates": 0},
+        "CoupleGraph without the choice among peaks",
+        {"stages": ("opec", "couple"), "couple_candidates": 0},
     ),
     "couple_no_context": (
-        "CoupleGraph without the context of both people", {"stages": ("opec", "couple"), "couple_context": False},
+        "CoupleGraph without the context of both people",
+        {"stages": ("opec", "couple"), "couple_context": False},
     ),
 }
 

@@ -12,20 +12,29 @@ from typing import Optional
 
 import tensorflow as tf
 
-from opec_tf import config, files, given_poses, models, reports, skeletons
+from opec_tf import config
+from opec_tf.common import files
+from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
-from opec_tf.data import annotations
-from opec_tf.errors import UserError
-from opec_tf.evaluation import coco_eval
-from opec_tf.study import rows, tables
-from opec_tf.training import loop, workdir
+from opec_tf.data.annotations import loading
+from opec_tf.evaluation import protocols
+from opec_tf.inference import given_poses
+from opec_tf.models import builders, workdir
+from opec_tf.poses import skeletons
+from opec_tf.study import report, rows, tables
+from opec_tf.training import loop
 
 # What may differ between the runs of a table: where and how they are run and scored, not what they are. The protocol
 # is compared, since it says which epoch is the best.
 _NOT_COMPARED = (
-    "stages", "base_weights", "jit_compile", "strategy", "test_data", "strict",
+    "stages",
+    "base_weights",
+    "jit_compile",
+    "strategy",
+    "test_data",
+    "strict",
     *({field.name for field in dataclasses.fields(InferenceConfig)} - {"protocol"}),
-)  # fmt: skip
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,7 +220,7 @@ def _check_settings(study, folder, model_config, train_config=None):
     if stage != "couple":
         ignored.update(rows.COUPLE_FIELDS)
     if stage == "base":
-        ignored.update({field.name for field in dataclasses.fields(ModelConfig)} - models.BASE_SETTINGS)
+        ignored.update({field.name for field in dataclasses.fields(ModelConfig)} - builders.BASE_SETTINGS)
     differing = [
         f"{name}={begun_with[name]} (now {value})"
         for name, value in now.items()
@@ -229,11 +238,11 @@ def _check_data(study):
     given = study.model_config.initial_pose == "given"
     if given != bool(study.initial_poses) or (given and study.heldout_data):
         raise UserError("--initial_pose=given and --initial_poses=POSES.json go together, without --heldout_data")
-    skeleton = coco_eval.PROTOCOLS[study.inference_config.protocol].skeleton
+    skeleton = protocols.PROTOCOLS[study.inference_config.protocol].skeleton
     if given:
-        annotations.require_one(study.data_config.test_data, "test", f"--initial_poses={study.initial_poses}")
+        loading.require_one(study.data_config.test_data, "test", f"--initial_poses={study.initial_poses}")
     for data_config in study.splits.values():
-        people = annotations.load_all(data_config.test_data, data_config.data_root, skeleton)
+        people = loading.load_all(data_config.test_data, data_config.data_root, skeleton)
     if given:
         joints = skeletons.SKELETONS[study.model_config.skeleton]
         given_poses.read(study.initial_poses, people.image_ids, people.image_paths.tolist(), joints)
@@ -246,10 +255,15 @@ def _score(study, root, stage):
         folder = root / f"evaluation_{split}"
         stage_folder = workdir.stage_folder(root, stage)
         if not _is_scored(folder, stage_folder, data_config, study.inference_config, initial_poses):
-            reports.evaluate(
-                root, folder, split="test", data_config=data_config, inference_config=study.inference_config,
-                stage=stage, initial_poses=initial_poses,
-            )  # fmt: skip
+            report.evaluate(
+                root,
+                folder,
+                split="test",
+                data_config=data_config,
+                inference_config=study.inference_config,
+                stage=stage,
+                initial_poses=initial_poses,
+            )
 
 
 def _is_scored(folder, stage_folder, data_config, inference_config, initial_poses):
@@ -259,8 +273,12 @@ def _is_scored(folder, stage_folder, data_config, inference_config, initial_pose
         return False
     measured = files.read_json(path)["settings"]
     expected = {
-        "stage": stage_folder.path.name, "data_root": data_config.data_root, "data": list(data_config.test_data),
-        "boxes": initial_poses or "gt", "initial_poses": initial_poses, "box_margin": data_config.box_margin,
-    }  # fmt: skip
+        "stage": stage_folder.path.name,
+        "data_root": data_config.data_root,
+        "data": list(data_config.test_data),
+        "boxes": initial_poses or "gt",
+        "initial_poses": initial_poses,
+        "box_margin": data_config.box_margin,
+    }
     same = all(measured.get(name, value) == value for name, value in expected.items())
     return same and config.from_mapping(InferenceConfig, measured) == inference_config

@@ -10,14 +10,17 @@ from typing import Optional
 
 import numpy as np
 
-from opec_tf import config, files, models, plots
+from opec_tf import config
+from opec_tf.common import files
+from opec_tf.common.errors import UserError
 from opec_tf.config import InferenceConfig, ModelConfig, TrainConfig
-from opec_tf.errors import UserError
+from opec_tf.evaluation import plots
+from opec_tf.models import builders
 from opec_tf.study import rows
 
 BASE = "base"
 # Rows of the tables that no run is trained for: what all runs start from.
-_STARTS = {BASE: "base: heatmap peak", models.GIVEN_OUTPUT: "given: the poses that are refined"}
+_STARTS = {BASE: "base: heatmap peak", builders.GIVEN_OUTPUT: "given: the poses that are refined"}
 _COLUMNS = ("AP", "AP50", "AP75", "vis75", "inv75", "swap")
 _GAINS = ("AP", "inv75")
 _SPLIT_TITLES = {
@@ -165,8 +168,8 @@ def _by_row(results):
     by_row = {}
     for result in results:
         by_row.setdefault(result.row, []).append(result.final)
-        if models.GIVEN_OUTPUT in result.poses:
-            by_row[models.GIVEN_OUTPUT] = [result.poses[models.GIVEN_OUTPUT]]
+        if builders.GIVEN_OUTPUT in result.poses:
+            by_row[builders.GIVEN_OUTPUT] = [result.poses[builders.GIVEN_OUTPUT]]
     return by_row
 
 

@@ -11,9 +11,9 @@ import time
 
 import tensorflow as tf
 
-from opec_tf import files
-from opec_tf.errors import UserError
-from opec_tf.training import workdir
+from opec_tf.common import files
+from opec_tf.common.errors import UserError
+from opec_tf.models import workdir
 
 # Steps between two looks at the loss; each look waits for the device.
 _LOSS_CHECK_INTERVAL = 50

@@ -4,9 +4,10 @@ import dataclasses
 
 import tensorflow as tf
 
-from opec_tf import files
-from opec_tf.errors import UserError
-from opec_tf.training import stages, strategy as strategies, workdir
+from opec_tf.common import files
+from opec_tf.common.errors import UserError
+from opec_tf.models import workdir
+from opec_tf.training import stages, strategy as strategies
 
 # Where Keras' BackupAndRestore keeps the index of the last epoch that it backed up.
 _BACKUP_FOLDER, _BACKUP_EPOCH = "chief", "ckpt_saved_epoch/.ATTRIBUTES/VARIABLE_VALUE"

@@ -15,12 +15,16 @@ import sys
 
 import tensorflow as tf
 
-from opec_tf import files, skeletons
+from opec_tf.common import files
+from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
-from opec_tf.data import annotations, image_files, pipeline, proposals
-from opec_tf.errors import UserError
-from opec_tf.evaluation import coco_eval, predictions
-from opec_tf.training import callbacks, checks, context, stages, strategy as strategies, validation, workdir
+from opec_tf.data import image_files, pipeline, proposals
+from opec_tf.data.annotations import loading
+from opec_tf.evaluation import protocols
+from opec_tf.models import workdir
+from opec_tf.poses import predictions, skeletons
+from opec_tf.poses.pose_annotations import PoseAnnotations
+from opec_tf.training import callbacks, checks, context_epochs, stages, strategy as strategies, validation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,9 +46,9 @@ class Run:
     train_config: TrainConfig
     inference_config: InferenceConfig
     strategy: tf.distribute.Strategy
-    train_data: annotations.PoseAnnotations
-    everybody: annotations.PoseAnnotations
-    val_data: annotations.PoseAnnotations
+    train_data: PoseAnnotations
+    everybody: PoseAnnotations
+    val_data: PoseAnnotations
 
     @property
     def is_chief(self):
@@ -99,15 +103,15 @@ def load_data(model_config, data_config, protocol):
       UserError: no training data, or an unusable file.
     """
     skeleton = skeletons.SKELETONS[model_config.skeleton]
-    everybody = annotations.load_all(data_config.train_data, data_config.data_root, skeleton)
+    everybody = loading.load_all(data_config.train_data, data_config.data_root, skeleton)
     train_data = everybody if data_config.train_boxes == "gt" else _proposals(everybody, data_config)
     train_data = train_data.select(pipeline.trainable_people(train_data, data_config))
     if not train_data.num_people:
         raise UserError("--train_data: nobody in it can be trained on; check its labels and --min_labelled_joints")
     val_data = None
     if data_config.val_data:
-        scored = coco_eval.PROTOCOLS[protocol].skeleton
-        val_data = annotations.load_all(data_config.val_data, data_config.data_root, scored)
+        scored = protocols.PROTOCOLS[protocol].skeleton
+        val_data = loading.load_all(data_config.val_data, data_config.data_root, scored)
     return train_data, everybody, val_data
 
 
@@ -128,7 +132,7 @@ def _boxes(data_config, split):
     boxes, sources = getattr(data_config, f"{split}_boxes"), getattr(data_config, f"{split}_data")
     if boxes == "gt":
         return boxes
-    annotations.require_one(sources, split, f"--{split}_boxes={boxes}")
+    loading.require_one(sources, split, f"--{split}_boxes={boxes}")
     return os.path.join(data_config.data_root, boxes)
 
 
@@ -147,11 +151,14 @@ def _train_stage(run, stage):
     # Scored and saved without the strategy.
     plain = model if run.strategy.num_replicas_in_sync == 1 else workdir.BUILDERS[stage](run.model_config)
     make_batches = functools.partial(
-        make_batches, run.train_data, crop_size=run.model_config.crop_size, data_config=run.data_config,
+        make_batches,
+        run.train_data,
+        crop_size=run.model_config.crop_size,
+        data_config=run.data_config,
         crop_offset=run.model_config.crop_offset,
         everybody=run.everybody if run.train_config.interference_weight and "base_heatmaps" in model.loss else None,
         with_poses=stage != "base" and run.model_config.initial_pose == "given",
-    )  # fmt: skip
+    )
     start_epoch = len(callbacks.read_log(folder.log))
     batches = stages.dataset(
         run.strategy, make_batches, list(model.loss), run.train_config.batch_size, run.train_config.seed, start_epoch
@@ -159,14 +166,18 @@ def _train_stage(run, stage):
     learning = []
     if stages.has_context(stage, run.model_config):
         learn = functools.partial(
-            context.learn, model, make_batches, people=steps * run.train_config.batch_size,
-            members=2 if stage == "couple" else 1, strategy=run.strategy,
-            loss=stages.pose_loss(run.model_config, oks_share=1.0), train_config=run.train_config,
-        )  # fmt: skip
-        learning = [context.ContextLearning(model, epochs, learn, folder.context_weights, run.is_chief)]
+            context_epochs.learn,
+            model,
+            make_batches,
+            people=steps * run.train_config.batch_size,
+            members=2 if stage == "couple" else 1,
+            strategy=run.strategy,
+            loss=stages.pose_loss(run.model_config, oks_share=1.0),
+            train_config=run.train_config,
+        )
+        learning = [context_epochs.ContextLearning(model, epochs, learn, folder.context_weights, run.is_chief)]
     print(
-        f"stage {stage}: {model.count_params():,} parameters, {people} people, "
-        f"epochs {epochs}, each of {steps} steps",
+        f"stage {stage}: {model.count_params():,} parameters, {people} people, epochs {epochs}, each of {steps} steps",
         flush=True,
     )
     # Without --strict an image that cannot be decoded is left out and raises nothing.

@@ -5,9 +5,10 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from opec_tf import losses, models, skeletons
-from opec_tf.errors import UserError
-from opec_tf.training import optimizer, strategy as strategies, workdir
+from opec_tf.common.errors import UserError
+from opec_tf.models import builders, workdir
+from opec_tf.poses import skeletons
+from opec_tf.training import losses, optimizer, strategy as strategies
 
 # ``ModelConfig`` fields that change what a base's weights see and leave their shapes alone.
 _INPUT_SETTINGS = ("normalization", "crop_offset", "stride_in_1x1")
@@ -56,21 +57,21 @@ def losses_and_weights(stage, model_config, train_config):
     if stage == "base":
         return {"base_heatmaps": heatmap_loss}, {"base_heatmaps": 1.0}
     if stage == "couple":
-        weights = dict(zip(models.COUPLE_OUTPUTS, train_config.pose_loss_weights))
+        weights = dict(zip(builders.COUPLE_OUTPUTS, train_config.pose_loss_weights))
         stage_losses = {name: pose_loss(model_config, train_config.oks_loss_share) for name in weights}
         if train_config.freeze_opec:
             return stage_losses, weights
         opec_losses, opec_weights = losses_and_weights("opec", model_config, train_config)
         return {**opec_losses, **stage_losses}, {**opec_weights, **weights}
-    poses = models.POSE_OUTPUTS if model_config.refinement else models.POSE_OUTPUTS[:1]
+    poses = builders.POSE_OUTPUTS if model_config.refinement else builders.POSE_OUTPUTS[:1]
     weights = dict(zip(poses, (1.0,) + train_config.pose_loss_weights))
     stage_losses = {name: pose_loss(model_config, train_config.oks_loss_share) for name in weights}
     if train_config.heatmap_loss_weight and not train_config.freeze_base:
         stage_losses["base_heatmaps"] = heatmap_loss
         weights["base_heatmaps"] = train_config.heatmap_loss_weight
     if model_config.refinement and model_config.predict_visibility:
-        stage_losses[models.VISIBILITY_OUTPUT] = losses.VisibilityLoss()
-        weights[models.VISIBILITY_OUTPUT] = train_config.visibility_loss_weight
+        stage_losses[builders.VISIBILITY_OUTPUT] = losses.VisibilityLoss()
+        weights[builders.VISIBILITY_OUTPUT] = train_config.visibility_loss_weight
     return stage_losses, weights
 
 
@@ -108,11 +109,11 @@ def build(stage, root, model_config, train_config, total_steps, jit_compile):
         (opec if frozen == "opec_net" else base).trainable = False
     # Contexts learn alone.
     for layer in (*model.layers, *opec.layers):
-        if layer.name in models.CONTEXT_LAYERS.values():
+        if layer.name in builders.CONTEXT_LAYERS.values():
             layer.trainable = False
     slow = [] if stage == "base" else base.trainable_variables
     # The visibility's gradients must not shorten, by way of the global norm, the steps of all others.
-    apart = [] if stage == "base" else _layer_variables(opec, models.VISIBILITY_OUTPUT)
+    apart = [] if stage == "base" else _layer_variables(opec, builders.VISIBILITY_OUTPUT)
     adam = optimizer.make(train_config, total_steps, slow, train_config.base_rate_factor, apart)
     stage_losses, weights = losses_and_weights(stage, model_config, train_config)
     model.compile(optimizer=adam, loss=stage_losses, loss_weights=weights, jit_compile=jit_compile)
@@ -201,6 +202,6 @@ def dataset(strategy, make_batches, output_names, batch_size, seed, start_epoch)
         # 31 bits: what tf.data takes for a seed.
         worker_seed = int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
         batches = make_batches(batch_size=local_batch_size, seed=worker_seed)
-        return batches.map(lambda inputs, joints: (inputs, {name: joints for name in output_names}))
+        return batches.map(lambda inputs, joints: (inputs, dict.fromkeys(output_names, joints)))
 
     return strategy.distribute_datasets_from_function(worker_dataset)

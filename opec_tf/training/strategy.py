@@ -5,7 +5,7 @@ import os
 
 import tensorflow as tf
 
-from opec_tf.errors import UserError
+from opec_tf.common.errors import UserError
 
 
 @functools.lru_cache

@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from opec_tf import detection, drawing, given_poses, images, reports, skeletons
 from opec_tf.data import pose_errors
-from opec_tf.evaluation import coco_eval, predictions
-from opec_tf.inference import PoseEstimator
+from opec_tf.evaluation import protocols
+from opec_tf.inference import given_poses, person_boxes
+from opec_tf.inference.pose_estimator import PoseEstimator
+from opec_tf.poses import drawing, images, predictions, skeletons
 
 # Per pose: overall accuracy, then visible and invisible joints (the paper's Table 5).
 SCORES = ("AP", "AP75", "vis75", "inv75")
@@ -30,7 +31,7 @@ class Validator:
       data_config: ``DataConfig``.
       inference_config: ``InferenceConfig``.
       boxes: "gt": the annotated people, for a network that refines given poses with the errors of training; or a COCO
-        results JSON, whose people are estimated and scored as ``reports.evaluate`` does.
+        results JSON, whose people are estimated and scored as ``report.evaluate`` does.
       max_people: score this many people, taken evenly from the split; 0: all. For a CoupleGraph, or by a file, they
         come with who is beside them: all people of as many images as have about so many.
 
@@ -44,17 +45,17 @@ class Validator:
         self._data_config, self._protocol = data_config, inference_config.protocol
         # What does not fit is an error now, not after the first epoch.
         nobody = predictions.empty(self._skeleton.num_joints)
-        coco_eval.evaluate(annotations, nobody, self._protocol, f"--val_data with --skeleton={model_config.skeleton}")
+        protocols.evaluate(annotations, nobody, self._protocol, f"--val_data with --skeleton={model_config.skeleton}")
         self._estimator = PoseEstimator(
             model, model_config=model_config, box_margin=data_config.box_margin, inference_config=inference_config
         )
         given = model_config.initial_pose == "given"
-        if 0 < max_people < reports.scoreable_people(annotations).sum():
+        if 0 < max_people < annotations.is_scoreable.sum():
             self.annotations = self._part(max_people, whole_images=boxes != "gt")
         if boxes == "gt":
             self._people = self._annotated_people(given)
             return
-        read = given_poses.read if given else detection.read
+        read = given_poses.read if given else person_boxes.read
         people = read(boxes, annotations.image_ids, annotations.image_paths.tolist(), self._skeleton)
         if self.annotations is not annotations:
             people = people.select(np.isin(people.image_index, self.annotations.image_index))
@@ -63,7 +64,7 @@ class Validator:
     def _part(self, max_people, whole_images):
         """The annotations of about so many people; those who are not estimated must not count as missed."""
         image_index = self.annotations.image_index
-        people = np.flatnonzero(reports.scoreable_people(self.annotations))
+        people = np.flatnonzero(self.annotations.is_scoreable)
         groups = image_index[people] if whole_images or self._estimator.in_pairs else people
         people = people[_evenly(groups, max_people)]
         # A file may know people of an image who are annotated and not scoreable: crowds, or without labels.
@@ -72,8 +73,8 @@ class Validator:
     def _annotated_people(self, given):
         """``PersonBoxes`` of the scoreable people; given poses have the errors of training, the same every epoch."""
         split = self.annotations
-        rows = np.flatnonzero(reports.scoreable_people(split))
-        people = detection.PersonBoxes(split.image_index[rows], split.boxes[rows])
+        rows = np.flatnonzero(split.is_scoreable)
+        people = person_boxes.PersonBoxes(split.image_index[rows], split.boxes[rows])
         if not given:
             return people
         poses = pose_errors.of_annotations(split.with_skeleton(self._skeleton), self._data_config)
@@ -87,11 +88,17 @@ class Validator:
         """
         split = self.annotations
         estimates = self._estimator.estimate_files(
-            split.image_paths, split.image_ids, self._people.image_index, self._people.boxes,
-            strict=self._data_config.strict, box_scores=self._people.scores, poses=self._people.poses, progress=False,
-        )  # fmt: skip
+            split.image_paths,
+            split.image_ids,
+            self._people.image_index,
+            self._people.boxes,
+            strict=self._data_config.strict,
+            box_scores=self._people.scores,
+            poses=self._people.poses,
+            progress=False,
+        )
         scores = {}
-        for pose, result in reports.score(estimates, split, self._protocol).items():
+        for pose, result in protocols.evaluate_each(split, estimates.predictions, self._protocol).items():
             scores.update({score_name(pose, name): result[name] for name in SCORES if name in result})
         return scores, estimates
 

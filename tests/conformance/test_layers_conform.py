@@ -9,31 +9,15 @@ import tensorflow as tf
 
 from opec_tf import layers
 from opec_tf.layers.body_context import BodyContext
-from opec_tf.layers.change_frame import ChangeFrame
-from opec_tf.layers.duc import DUC
-from opec_tf.layers.fusion_block import FusionBlock
-from opec_tf.layers.given_pose import GivenPose
-from opec_tf.layers.graph_conv import GraphConv
-from opec_tf.layers.image_normalization import ImageNormalization
-from opec_tf.layers.joint_attention import JointAttention
-from opec_tf.layers.joint_identity import JointIdentity
-from opec_tf.layers.joint_sampling import JointSampling
+from opec_tf.layers.fusion import FusionBlock
+from opec_tf.layers.graph import GraphConv, JointAttention, JointIdentity, ResidualGraphBlock, SemanticConv
+from opec_tf.layers.heatmap import GivenPose, PeakCandidates, PeakGate, PoseNoise, SoftArgmax
+from opec_tf.layers.image import DUC, ImageNormalization, PixelShuffle, PixelUnshuffle, SqueezeExcite
+from opec_tf.layers.joints import JointSampling, VisibilityHead
+from opec_tf.layers.pair import ChangeFrame, PairFrame, PairSampling, ReturnToCrop, WithPartner
 from opec_tf.layers.pair_choice import PairChoice
-from opec_tf.layers.pair_frame import PairFrame
-from opec_tf.layers.pair_sampling import PairSampling
-from opec_tf.layers.peak_candidates import PeakCandidates
-from opec_tf.layers.peak_gate import PeakGate
-from opec_tf.layers.pixel_shuffle import PixelShuffle
-from opec_tf.layers.pixel_unshuffle import PixelUnshuffle
-from opec_tf.layers.pose_noise import PoseNoise
-from opec_tf.layers.residual_graph_block import ResidualGraphBlock
-from opec_tf.layers.return_to_crop import ReturnToCrop
-from opec_tf.layers.semantic_conv import SemanticConv
-from opec_tf.layers.soft_argmax import SoftArgmax
-from opec_tf.layers.squeeze_excite import SqueezeExcite
-from opec_tf.layers.visibility_head import VisibilityHead
-from opec_tf.layers.with_partner import WithPartner
-from opec_tf.training import strategy as strategies, workdir
+from opec_tf.models import workdir
+from opec_tf.training import strategy as strategies
 
 BATCH, JOINTS = 4, 3
 PATH = [[1, 1, 0], [1, 1, 1], [0, 1, 1]]

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from opec_tf import losses
-from opec_tf.training import strategy as strategies
+from opec_tf.training import losses, strategy as strategies
 
 JOINTS = 3
 

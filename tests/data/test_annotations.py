@@ -8,11 +8,12 @@ import time
 import numpy as np
 import pytest
 
-from opec_tf import files, skeletons
-from opec_tf.data import annotations
-from opec_tf.data.annotations import ochuman
-from opec_tf.errors import UserError
-from opec_tf.skeletons import BODY12, COCO17, CROWDPOSE14, MPII16, OCCLUDED, UNLABELLED, VISIBLE
+from opec_tf.common import files
+from opec_tf.common.errors import UserError
+from opec_tf.data.annotations import loading, ochuman
+from opec_tf.poses import skeletons
+from opec_tf.poses.pose_annotations import concatenate
+from opec_tf.poses.skeletons import BODY12, COCO17, CROWDPOSE14, MPII16, OCCLUDED, UNLABELLED, VISIBLE
 
 
 def _write(tmp_path, data, name="data.json"):
@@ -58,18 +59,18 @@ def _assert_equal(first, second):
     ],
 )
 def test_real_files_are_read_and_survive_a_round_trip(real_samples, tmp_path, source, skeleton, images, people):
-    loaded = annotations.load(source, real_samples)
+    loaded = loading.load(source, real_samples)
     assert (loaded.skeleton, loaded.num_images, loaded.num_people) == (skeleton, images, people)
     assert loaded.has_usable_box.all()
     path = tmp_path / "copy.json"
     files.write_json(path, loaded.to_coco())
-    _assert_equal(annotations.read("coco", path, "elsewhere"), loaded)
+    _assert_equal(loading.read("coco", path, "elsewhere"), loaded)
 
 
 def test_real_labels_lie_in_their_boxes(real_samples):
     """Wrong axes or joint strides would scatter them."""
     for source in ("mpii:mpii/test_mpii.json:mpii", "ochuman:ochuman/test_ochuman.json:ochuman"):
-        people = annotations.load(source, real_samples)
+        people = loading.load(source, real_samples)
         low, extent = people.boxes[:, None, :2], people.boxes[:, None, 2:]
         inside = np.all((people.keypoints[..., :2] >= low) & (people.keypoints[..., :2] <= low + extent), axis=-1)
         labelled = people.keypoints[..., 2] != UNLABELLED
@@ -79,7 +80,7 @@ def test_real_labels_lie_in_their_boxes(real_samples):
 def test_crowdpose_val_reads_fast_and_as_its_file_says(real_samples):
     path = real_samples / "crowdpose" / "crowdpose_val.json"
     start = time.perf_counter()
-    people = annotations.read("crowdpose", path, "images")
+    people = loading.read("crowdpose", path, "images")
     assert time.perf_counter() - start < 2.0  # 0.15 s on an idle core; the train file is five times as long
     raw = json.loads(path.read_text())["annotations"]
     np.testing.assert_array_equal(people.num_keypoints, [person["num_keypoints"] for person in raw])
@@ -88,7 +89,7 @@ def test_crowdpose_val_reads_fast_and_as_its_file_says(real_samples):
 
 
 def test_crowdpose_by_hand(tmp_path):
-    people = annotations.load(f"crowdpose:{_write(tmp_path, _crowdpose())}:images", "/data")
+    people = loading.load(f"crowdpose:{_write(tmp_path, _crowdpose())}:images", "/data")
     assert people.image_paths.tolist() == ["/data/images/7.jpg"]
     assert people.image_sizes.tolist() == [[50, 100]]
     assert people.crowd_index.tolist() == [0.76]
@@ -99,7 +100,7 @@ def test_crowdpose_by_hand(tmp_path):
 
 
 def test_with_skeleton_maps_by_name_and_leaves_the_rest_unlabelled(tmp_path):
-    people = annotations.read("crowdpose", _write(tmp_path, _crowdpose()), "")
+    people = loading.read("crowdpose", _write(tmp_path, _crowdpose()), "")
     coco = people.with_skeleton(COCO17)
     np.testing.assert_array_equal(coco.keypoints[:, 5:], people.keypoints[:, :12])
     assert not coco.keypoints[:, :5].any()
@@ -113,7 +114,7 @@ def test_select_keeps_all_images_and_select_images_renumbers_rows(tmp_path):
     data = _crowdpose(3)
     data["images"] += [{"id": 8, "file_name": "8.jpg"}, {"id": 9, "file_name": "9.jpg"}]
     data["annotations"][1]["image_id"] = 9
-    people = annotations.read("crowdpose", _write(tmp_path, data), "")
+    people = loading.read("crowdpose", _write(tmp_path, data), "")
     assert [rows.tolist() for rows in people.rows_by_image()] == [[0, 2], [], [1]]
     assert people.select(people.annotation_ids == 101).num_images == 3
     part = people.select_images([2])
@@ -123,9 +124,9 @@ def test_select_keeps_all_images_and_select_images_renumbers_rows(tmp_path):
 
 def test_several_sets_are_joined_with_unique_ids(tmp_path):
     path = _write(tmp_path, _crowdpose())
-    one = annotations.load_all([f"crowdpose:{path}:a"], "/r", BODY12)
+    one = loading.load_all([f"crowdpose:{path}:a"], "/r", BODY12)
     assert (one.image_ids.tolist(), one.annotation_ids.tolist()) == ([7], [100, 101])
-    two = annotations.load_all([f"crowdpose:{path}:a", f"coco:{path}:b"], "/r", BODY12)
+    two = loading.load_all([f"crowdpose:{path}:a", f"coco:{path}:b"], "/r", BODY12)
     assert (two.image_ids.tolist(), two.annotation_ids.tolist()) == ([1, 2], [1, 2, 3, 4])
     assert two.image_index.tolist() == [0, 0, 1, 1]
     assert two.image_paths.tolist() == ["/r/a/7.jpg", "/r/b/7.jpg"]
@@ -134,9 +135,9 @@ def test_several_sets_are_joined_with_unique_ids(tmp_path):
 
 def test_real_coco_and_crowdpose_join_to_twelve_joints(real_samples):
     sources = ["coco:coco/test_coco.json:coco", "crowdpose:crowdpose/test_crowdpose.json:crowdpose"]
-    people = annotations.load_all(sources, real_samples, BODY12)
+    people = loading.load_all(sources, real_samples, BODY12)
     assert (people.num_images, people.num_people) == (6, 19)
-    coco = annotations.load(sources[0], real_samples)
+    coco = loading.load(sources[0], real_samples)
     np.testing.assert_array_equal(people.keypoints[:14], coco.keypoints[:, 5:])
 
 
@@ -146,7 +147,7 @@ def test_unusable_boxes_stay_and_are_counted_once(tmp_path, caplog):
     data["annotations"][2]["bbox"] = [100, 0, 10, 10]  # the image is 100 wide
     data["annotations"][3]["bbox"] = [-9, -9, 10, 10]
     with caplog.at_level(logging.WARNING):
-        people = annotations.read("crowdpose", _write(tmp_path, data), "")
+        people = loading.read("crowdpose", _write(tmp_path, data), "")
     assert people.num_people == 4
     assert people.has_usable_box.tolist() == [True, False, False, True]
     assert len(caplog.records) == 1
@@ -156,12 +157,12 @@ def test_unusable_boxes_stay_and_are_counted_once(tmp_path, caplog):
 def test_a_num_keypoints_that_contradicts_the_joints_is_counted(tmp_path, caplog):
     data = _crowdpose()
     data["annotations"][1]["num_keypoints"] = 0
-    people = annotations.read("crowdpose", _write(tmp_path, data), "")
+    people = loading.read("crowdpose", _write(tmp_path, data), "")
     assert people.num_keypoints.tolist() == [8, 8]
     assert "1 people (first: annotation 101) have a 'num_keypoints'" in caplog.text
 
 
-NATIVE_NAMES = [joint for joint in reversed(COCO17.joints)] + ["head", "neck"]
+NATIVE_NAMES = list(reversed(COCO17.joints)) + ["head", "neck"]
 
 
 def _native_person(offset, **fields):
@@ -178,15 +179,35 @@ def _native_person(offset, **fields):
 
 def test_ochuman_native_is_read_as_the_official_export(tmp_path):
     images = [
-        {"image_id": "000817", "file_name": "000817.jpg", "width": 200, "height": 100, "annotations": [
-            _native_person(0), _native_person(30, keypoints=None), _native_person(60, segms=None), _native_person(90)]},
-        {"image_id": "000818", "file_name": "000818.jpg", "width": 200, "height": 100, "annotations": [
-            _native_person(0, keypoints=None)]},
-        {"image_id": "000819", "file_name": "000819.jpg", "width": 200, "height": 100, "annotations": [
-            _native_person(120)]},
-    ]  # fmt: skip
+        {
+            "image_id": "000817",
+            "file_name": "000817.jpg",
+            "width": 200,
+            "height": 100,
+            "annotations": [
+                _native_person(0),
+                _native_person(30, keypoints=None),
+                _native_person(60, segms=None),
+                _native_person(90),
+            ],
+        },
+        {
+            "image_id": "000818",
+            "file_name": "000818.jpg",
+            "width": 200,
+            "height": 100,
+            "annotations": [_native_person(0, keypoints=None)],
+        },
+        {
+            "image_id": "000819",
+            "file_name": "000819.jpg",
+            "width": 200,
+            "height": 100,
+            "annotations": [_native_person(120)],
+        },
+    ]
     path = _write(tmp_path, {"keypoint_names": NATIVE_NAMES, "keypoint_visible": {}, "images": images})
-    people = annotations.read("ochuman", path, "images")
+    people = loading.read("ochuman", path, "images")
     assert people.image_ids.tolist() == [1, 2]
     assert people.image_paths.tolist() == ["images/000817.jpg", "images/000819.jpg"]
     assert people.image_index.tolist() == [0, 0, 1]
@@ -205,7 +226,7 @@ def test_ochuman_split_has_the_first_2500_images_for_validation(tmp_path):
         for i in range(ochuman.VALIDATION_IMAGES + 3)
     ]
     path = _write(tmp_path, {"keypoint_names": NATIVE_NAMES, "images": images})
-    parts = ochuman.split(annotations.read("ochuman", path, ""))
+    parts = ochuman.split(loading.read("ochuman", path, ""))
     assert {name: part.num_images for name, part in parts.items()} == {"val": 2500, "test": 3}
     assert parts["test"].image_paths.tolist() == ["2500.jpg", "2501.jpg", "2502.jpg"]
     assert parts["test"].image_ids.tolist() == parts["test"].annotation_ids.tolist() == [1, 2, 3]
@@ -222,7 +243,7 @@ def test_ocpose_training_list(tmp_path):
     first["gt"][3] = [0, 0, 0]
     second = {"yolo_bbox": [5, 5, 10, 10], "score": 0.8, "gt": _joints12([1]), "dt": None}
     data = [{"img_name": "12.jpg", "pair": [first, second]}, {"img_name": "3.jpg", "pair": [second]}]
-    people = annotations.read("ocpose", _write(tmp_path, data), "images")
+    people = loading.read("ocpose", _write(tmp_path, data), "images")
     assert people.image_ids.tolist() == [12, 3]
     assert people.image_index.tolist() == [0, 0, 1]
     assert people.boxes[0].tolist() == [1, 2, 10, 30]
@@ -235,24 +256,27 @@ def test_ocpose_test_list(tmp_path, caplog):
         flat = [n for joint in _joints12(flags) for n in joint]
         return {"image_id": name, "bbox": [0, 0, 20, 40], "keypoints": flat, "score": 0.5}
 
-    people = annotations.read("ocpose", _write(tmp_path, [entry("4.jpg", [2, 1, 0]), entry("4.jpg", [2])]), "")
+    people = loading.read("ocpose", _write(tmp_path, [entry("4.jpg", [2, 1, 0]), entry("4.jpg", [2])]), "")
     assert (people.image_ids.tolist(), people.num_people) == ([4], 2)
     assert people.keypoints[0, :3, 2].tolist() == [VISIBLE, OCCLUDED, UNLABELLED]
-    scored = annotations.read("ocpose", _write(tmp_path, [entry("a.jpg", [0.93, 0.2])]), "")
+    scored = loading.read("ocpose", _write(tmp_path, [entry("a.jpg", [0.93, 0.2])]), "")
     assert scored.image_ids.tolist() == [1]
     assert scored.num_keypoints.tolist() == [0]
     assert "1 of 1 people (first: entry number 1) have a joint whose flag is not 0 or 1; their joints" in caplog.text
 
 
-@pytest.mark.parametrize("odd, most, others, expected, allowed", [
-    ([0.93, 1], [1, 0], [1], [VISIBLE, OCCLUDED], "0 or 1"),
-    ([2, 1], [1, 0], [1], [VISIBLE, OCCLUDED], "0 or 1"),
-    ([3, 1], [2, 1], [2, 0], [VISIBLE, OCCLUDED], "0, 1 or 2"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "odd, most, others, expected, allowed",
+    [
+        ([0.93, 1], [1, 0], [1], [VISIBLE, OCCLUDED], "0 or 1"),
+        ([2, 1], [1, 0], [1], [VISIBLE, OCCLUDED], "0 or 1"),
+        ([3, 1], [2, 1], [2, 0], [VISIBLE, OCCLUDED], "0, 1 or 2"),
+    ],
+)
 def test_an_odd_flag_of_ocpose_unlabels_its_person_alone(tmp_path, caplog, odd, most, others, expected, allowed):
     people = [{"yolo_bbox": [0, 0, 9, 9], "gt": _joints12(flags)} for flags in (most, odd, others)]
     data = [{"img_name": "3.jpg", "pair": people[:1]}, {"img_name": "7.jpg", "pair": people[1:]}]
-    found = annotations.read("ocpose", _write(tmp_path, data), "")
+    found = loading.read("ocpose", _write(tmp_path, data), "")
     assert found.keypoints[0, :2, 2].tolist() == expected
     assert found.num_keypoints[1] == 0 and found.keypoints[2, 0, 2] == VISIBLE
     assert f"1 of 3 people (first: person in 7.jpg) have a joint whose flag is not {allowed}" in caplog.text
@@ -260,13 +284,13 @@ def test_an_odd_flag_of_ocpose_unlabels_its_person_alone(tmp_path, caplog, odd, 
 
 def test_a_person_of_ocpose_without_a_two_follows_the_others(tmp_path, caplog):
     people = [{"yolo_bbox": [0, 0, 9, 9], "gt": _joints12(flags)} for flags in ([2, 0], [1, 0], [2, 1])]
-    found = annotations.read("ocpose", _write(tmp_path, [{"img_name": "3.jpg", "pair": people}]), "")
+    found = loading.read("ocpose", _write(tmp_path, [{"img_name": "3.jpg", "pair": people}]), "")
     assert found.keypoints[1, :2, 2].tolist() == [OCCLUDED, UNLABELLED] and not caplog.text
 
 
 def test_ocpose_in_coco_form(tmp_path, real_samples):
-    people = annotations.load("crowdpose:crowdpose/test_crowdpose.json:x", real_samples, BODY12)
-    _assert_equal(annotations.read("ocpose", _write(tmp_path, people.to_coco()), ""), people)
+    people = loading.load("crowdpose:crowdpose/test_crowdpose.json:x", real_samples, BODY12)
+    _assert_equal(loading.read("ocpose", _write(tmp_path, people.to_coco()), ""), people)
 
 
 def test_mpii_by_hand(tmp_path):
@@ -277,7 +301,7 @@ def test_mpii_by_hand(tmp_path):
         "joints": [[620.0 + k, 394.0] for k in range(16)],
         "joints_vis": [1] * 15 + [0],
     }
-    people = annotations.read("mpii", _write(tmp_path, [person, {**person, "image": "2.jpg"}]), "images")
+    people = loading.read("mpii", _write(tmp_path, [person, {**person, "image": "2.jpg"}]), "images")
     assert people.image_ids.tolist() == [15601864, 2]
     # 600 pixels around pixel centre (593, 256), whose box coordinates are (593.5, 256.5).
     assert people.boxes[0].tolist() == [293.5, -43.5, 600, 600]
@@ -291,56 +315,56 @@ def test_category_names_decide_the_joint_set(tmp_path):
     data = _crowdpose()
     names = ["top_head" if joint == "head" else joint for joint in CROWDPOSE14.joints]
     data["categories"][0]["keypoints"] = names
-    assert annotations.read("coco", _write(tmp_path, data), "").skeleton == CROWDPOSE14
+    assert loading.read("coco", _write(tmp_path, data), "").skeleton == CROWDPOSE14
     data["categories"][0]["keypoints"] = names[::-1]
     with pytest.raises(UserError, match="are none of the known joint sets body12, crowdpose14, coco17, mpii16"):
-        annotations.read("coco", _write(tmp_path, data), "")
+        loading.read("coco", _write(tmp_path, data), "")
 
 
 @pytest.mark.parametrize("text", ["crowdpose:val.json", "crowdpose::images", "voc:val.json:images", ""])
 def test_bad_data_set_names(text):
     with pytest.raises(UserError, match="data set"):
-        annotations.DatasetSource.parse(text)
+        loading.DatasetSource.parse(text)
 
 
 def test_no_data_set_is_an_error():
     with pytest.raises(UserError, match="no data set is given"):
-        annotations.load_all((), "", skeletons.BODY12)
+        loading.load_all((), "", skeletons.BODY12)
 
 
 def test_visibility_is_what_the_labels_tell(tmp_path):
     """v = 1, 2, 0 in turn; the image is 100 x 50. Head and neck say nothing in CrowdPose, all in generated ones."""
     data = _crowdpose()
     data["annotations"][1]["keypoints"][3:5] = [100, 20]
-    people = annotations.read("crowdpose", _write(tmp_path, data), "")
+    people = loading.read("crowdpose", _write(tmp_path, data), "")
     assert people.visibility[0].tolist() == [1, 0, -1] * 4 + [-1, -1]
     assert people.visibility[1].tolist() == [1, 2, -1] + [1, 0, -1] * 3 + [-1, -1]
     data["info"] = {"generator": "opec_tf synthetic couples", "version": 1}
-    generated = annotations.read("crowdpose", _write(tmp_path, data), "")
+    generated = loading.read("crowdpose", _write(tmp_path, data), "")
     assert generated.visibility[0].tolist() == [1, 0, 2] * 4 + [1, 0]
     assert generated.with_skeleton(COCO17).visibility[0].tolist() == [-1] * 5 + [1, 0, 2] * 4
     assert generated.select([0]).visibility.tolist() == generated.visibility[:1].tolist()
-    both = annotations.concatenate([generated, people])
+    both = concatenate([generated, people])
     assert both.visibility[:, 2].tolist() == [2, 2, -1, -1]
 
 
 def test_what_labels_do_not_tell_of_visibility_survives_a_round_trip(tmp_path):
     """As MPII, of which nothing is known, and of one person all; who is as labelled gets no field."""
-    labelled = annotations.read("crowdpose", _write(tmp_path, _crowdpose(num_people=3)), "")
+    labelled = loading.read("crowdpose", _write(tmp_path, _crowdpose(num_people=3)), "")
     visibility = labelled.visibility.copy()
     visibility[0], visibility[2] = -1, [0, 1, 2, -1] * 3 + [0, 2]
     people = dataclasses.replace(labelled, visibility=visibility)
     data = people.to_coco()
     told = [person.get("joint_visibility") for person in data["annotations"]]
     assert told[:2] == [[None] * 14, None] and told[2][:4] == ["visible", "occluded", "outside", None]
-    _assert_equal(annotations.read("coco", _write(tmp_path, data), ""), people)
+    _assert_equal(loading.read("coco", _write(tmp_path, data), ""), people)
     for wrong in ([None] * 13, "visible", [*[None] * 13, "hidden"], [[]] * 14):
         data["annotations"][2]["joint_visibility"] = wrong
         message = "annotation 102: 'joint_visibility' is not a list of 14 of visible, occluded, outside or null"
         with pytest.raises(UserError, match=message):
-            annotations.read("coco", _write(tmp_path, data), "")
+            loading.read("coco", _write(tmp_path, data), "")
 
 
 def test_mpii_tells_nothing_of_visibility(real_samples):
-    people = annotations.load("mpii:mpii/test_mpii.json:mpii", real_samples)
+    people = loading.load("mpii:mpii/test_mpii.json:mpii", real_samples)
     assert (people.keypoints[..., 2] == VISIBLE).any() and (people.visibility == -1).all()

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from opec_tf.data import annotations
-from opec_tf.errors import UserError
+from opec_tf.common.errors import UserError
+from opec_tf.data.annotations import loading
 
 _GOOD = {
     "images": [{"id": 1, "file_name": "1.jpg", "width": 640, "height": 480}, {"id": 2, "file_name": "2.jpg"}],
@@ -77,7 +77,7 @@ _FAULTS = {
     "no file name": (_changed("images", 1, file_name=...), "image 2: has no 'file_name'"),
     "file name a number": (_changed("images", 1, file_name=2), "image 2: 'file_name' is 2, expected a text"),
     "text crowdIndex": (_changed("images", 0, crowdIndex="hard"), "image 1: 'crowdIndex' holds 'hard'"),
-}  # fmt: skip
+}
 
 
 def _write(tmp_path, content):
@@ -91,7 +91,7 @@ def _write(tmp_path, content):
 
 def _message(annotation_format, path):
     with pytest.raises(UserError) as caught:
-        annotations.read(annotation_format, path, "images")
+        loading.read(annotation_format, path, "images")
     message = str(caught.value)
     assert message.startswith(str(path))
     assert "\n" not in message
@@ -99,7 +99,7 @@ def _message(annotation_format, path):
 
 
 def test_the_good_file_is_good(tmp_path):
-    assert annotations.read("crowdpose", _write(tmp_path, _GOOD), "").num_people == 3
+    assert loading.read("crowdpose", _write(tmp_path, _GOOD), "").num_people == 3
 
 
 @pytest.mark.parametrize("fault", _FAULTS)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from opec_tf import config, geometry
+from opec_tf import config
 from opec_tf.data import augment
+from opec_tf.poses import geometry
 
 SIZE = (32, 24)
 BOXES = tf.tile([[40.0, 60.0, 30.0, 50.0]], [4000, 1])
@@ -75,12 +76,16 @@ def test_half_are_mirrored_and_mirroring_negates_x():
     np.testing.assert_allclose(geometry.image_to_normalized(affines, points, SIZE), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("change", [
-    lambda seed: augment.jitter_boxes(BOXES[:9], 0.1, seed),
-    lambda seed: augment.random_affines(BOXES[:9], SIZE, config.DataConfig(), seed)[0],
-    lambda seed: augment.jitter_colors(random_crops(), 1.0, seed),
-    lambda seed: augment.occlude(random_crops(), POINTS, 1.0, seed)[0],
-], ids=["jitter_boxes", "random_affines", "jitter_colors", "occlude"])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda seed: augment.jitter_boxes(BOXES[:9], 0.1, seed),
+        lambda seed: augment.random_affines(BOXES[:9], SIZE, config.DataConfig(), seed)[0],
+        lambda seed: augment.jitter_colors(random_crops(), 1.0, seed),
+        lambda seed: augment.occlude(random_crops(), POINTS, 1.0, seed)[0],
+    ],
+    ids=["jitter_boxes", "random_affines", "jitter_colors", "occlude"],
+)
 def test_seed_decides(change):
     np.testing.assert_array_equal(change([1, 2]), change([1, 2]))
     assert not np.array_equal(change([1, 2]), change([1, 3]))

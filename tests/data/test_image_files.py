@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from opec_tf import images
+from opec_tf.common.errors import UserError
 from opec_tf.data import image_files
-from opec_tf.errors import UserError
+from opec_tf.poses import images
 
 SIZE = (30, 40)
 

@@ -6,8 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from opec_tf import config, skeletons
-from opec_tf.data import annotations, interference, pipeline
+from opec_tf import config
+from opec_tf.data import interference, pipeline
+from opec_tf.poses import skeletons
+from opec_tf.poses.pose_annotations import PoseAnnotations
 
 SIZE = (96, 64)
 FLIP = skeletons.BODY12.flip_order
@@ -15,12 +17,19 @@ FLIP = skeletons.BODY12.flip_order
 
 def people_of(keypoints, image_index, boxes, paths):
     people = len(boxes)
-    return annotations.PoseAnnotations(
-        skeleton=skeletons.BODY12, image_ids=np.arange(len(paths)), image_paths=np.array([str(p) for p in paths]),
-        image_sizes=np.zeros([len(paths), 2]), crowd_index=np.full(len(paths), np.nan),
-        annotation_ids=np.arange(people), image_index=image_index, boxes=boxes, areas=np.ones(people),
-        keypoints=keypoints, is_crowd=np.zeros(people, bool),
-    )  # fmt: skip
+    return PoseAnnotations(
+        skeleton=skeletons.BODY12,
+        image_ids=np.arange(len(paths)),
+        image_paths=np.array([str(p) for p in paths]),
+        image_sizes=np.zeros([len(paths), 2]),
+        crowd_index=np.full(len(paths), np.nan),
+        annotation_ids=np.arange(people),
+        image_index=image_index,
+        boxes=boxes,
+        areas=np.ones(people),
+        keypoints=keypoints,
+        is_crowd=np.zeros(people, bool),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +106,7 @@ def image_of_crop(joints, keypoints):
 def test_others_joints_move_with_the_crop(crowd):
     """Where a crop's own joints went, turned, scaled and mirrored, the other's went too; outside they do not count."""
     wild = config.DataConfig(rotation_degrees=40.0, scale_jitter=0.25, box_jitter=0.1)
-    dataset = pipeline.training_dataset(
-        crowd, crop_size=SIZE, data_config=wild, batch_size=8, seed=3, everybody=crowd
-    )
+    dataset = pipeline.training_dataset(crowd, crop_size=SIZE, data_config=wild, batch_size=8, seed=3, everybody=crowd)
     assert dataset.element_spec[1].shape == (8, 1 + interference.OTHERS, 12, 4)
     both, outside, mirrored_crops = 0, 0, 0
     for _, joints in dataset.take(6).as_numpy_iterator():

@@ -1,7 +1,7 @@
 import numpy as np
 
-from opec_tf import boxes as person_boxes
 from opec_tf.data import pairing
+from opec_tf.poses import boxes as person_boxes
 
 # A crowd of four: a and b overlap most, c meets b, d nobody.
 CROWD = np.array([[0, 0, 10, 10], [2, 0, 10, 10], [11, 0, 10, 10], [50, 50, 5, 5]], float)

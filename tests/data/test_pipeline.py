@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from opec_tf import config, geometry, skeletons
-from opec_tf.data import annotations, pipeline
-from opec_tf.errors import UserError
+from opec_tf import config
+from opec_tf.common.errors import UserError
+from opec_tf.data import pipeline
+from opec_tf.data.annotations import loading
+from opec_tf.poses import geometry, skeletons
+from opec_tf.poses.pose_annotations import PoseAnnotations
 
 SIZE = (96, 64)
 LEFT = np.array([joint.startswith("left") for joint in skeletons.BODY12.joints])
@@ -22,7 +25,7 @@ DOT_SIGMA = 2.5
 def people_of(paths, keypoints, image_index, boxes, sizes=None):
     """``PoseAnnotations`` of BODY12; every person's joints are ``keypoints`` [N, 12, 3]."""
     people = len(boxes)
-    return annotations.PoseAnnotations(
+    return PoseAnnotations(
         skeleton=skeletons.BODY12,
         image_ids=np.arange(len(paths)),
         image_paths=np.array([str(path) for path in paths]),
@@ -239,9 +242,14 @@ def test_training_stops_at_a_bad_image_under_strict(with_bad_images):
 
 def inference(data, batch_size=8, strict=False):
     return pipeline.crop_dataset(
-        data.image_paths, data.image_index, data.boxes,
-        crop_size=SIZE, box_margin=1.25, batch_size=batch_size, strict=strict,
-    )  # fmt: skip
+        data.image_paths,
+        data.image_index,
+        data.boxes,
+        crop_size=SIZE,
+        box_margin=1.25,
+        batch_size=batch_size,
+        strict=strict,
+    )
 
 
 def test_inference_crops_come_in_order_with_their_affines(coloured):
@@ -289,7 +297,7 @@ def test_box_outside_its_image_gives_a_black_crop(coloured):
 
 
 def test_real_people_are_cropped(real_samples):
-    data = annotations.load("coco:coco/test_coco.json:coco", real_samples)
+    data = loading.load("coco:coco/test_coco.json:coco", real_samples)
     crops, joints = first_batches(training(data, PLAIN, batch_size=4), 1)[0]
     assert crops.std() > 20
     # Nearly all labelled joints lie in their person's box, so within the crop around it.

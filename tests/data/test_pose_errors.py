@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from opec_tf.config import DataConfig
 from opec_tf.data import pose_errors
-from opec_tf.skeletons import BODY12, CROWDPOSE14
+from opec_tf.poses.skeletons import BODY12, CROWDPOSE14
 
 PEOPLE, AREA = 400, 2500.0
 NONE = {"error_jitter": 0.0, "error_miss": 0.0, "error_inversion": 0.0, "error_swap": 0.0}
@@ -19,9 +19,13 @@ def synthesize(skeleton=BODY12, unlabelled=(), partner=True, seed=0, **rates):
     joints[:, list(unlabelled), 2] = 0
     partners = joints + np.array([0, 5000, 0 if partner else -2], np.float32)
     poses = pose_errors.synthesize(
-        tf.constant(joints), tf.constant(partners), tf.fill([PEOPLE], AREA), skeleton,
-        DataConfig(**{**NONE, **rates}), [seed, 1],
-    )  # fmt: skip
+        tf.constant(joints),
+        tf.constant(partners),
+        tf.fill([PEOPLE], AREA),
+        skeleton,
+        DataConfig(**{**NONE, **rates}),
+        [seed, 1],
+    )
     return poses.numpy(), joints[..., :2], partners[..., :2]
 
 
@@ -64,10 +68,11 @@ def test_rates_and_seeds():
     poses, joints, partners = synthesize(**rates)
     own = similarity(poses[..., :2], joints)
     shares = [
-        np.mean((own > 0.5) & (own < 0.85)), np.mean((own > 0.09) & (own < 0.5)),
+        np.mean((own > 0.5) & (own < 0.85)),
+        np.mean((own > 0.09) & (own < 0.5)),
         np.mean(similarity(poses[..., :2], joints[:, BODY12.flip_order]) > 0.49),
         np.mean(similarity(poses[..., :2], partners) > 0.49),
-    ]  # fmt: skip
+    ]
     np.testing.assert_allclose(shares, list(rates.values()), atol=0.02)
     np.testing.assert_array_equal(synthesize(**rates)[0], poses)
     assert np.abs(synthesize(seed=1, **rates)[0] - poses).max() > 100

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from opec_tf.data import annotations, proposals
-from opec_tf.data.annotations import PoseAnnotations
-from opec_tf.errors import UserError
-from opec_tf.evaluation import oks, predictions
-from opec_tf.evaluation.predictions import PosePredictions
-from opec_tf.skeletons import BODY12, CROWDPOSE14
+from opec_tf.common.errors import UserError
+from opec_tf.data import proposals
+from opec_tf.data.annotations import loading
+from opec_tf.poses import oks, predictions
+from opec_tf.poses.pose_annotations import PoseAnnotations
+from opec_tf.poses.predictions import PosePredictions
+from opec_tf.poses.skeletons import BODY12, CROWDPOSE14
 
 _RULES = {"min_visible_joints": 6, "min_oks": 0.3}
 
@@ -21,9 +22,18 @@ def _people():
     keypoints[..., 2] = 1
     keypoints[1, 5:13, 2] = 0
     return PoseAnnotations(
-        CROWDPOSE14, [1, 2], ["1.jpg", "2.jpg"], np.zeros((2, 2)), [0, 0], [10, 11, 12], [0, 0, 1],
-        [[0, 0, 20, 20]] * 3, [400.0] * 3, keypoints, [False] * 3,
-    )  # fmt: skip
+        CROWDPOSE14,
+        [1, 2],
+        ["1.jpg", "2.jpg"],
+        np.zeros((2, 2)),
+        [0, 0],
+        [10, 11, 12],
+        [0, 0, 1],
+        [[0, 0, 20, 20]] * 3,
+        [400.0] * 3,
+        keypoints,
+        [False] * 3,
+    )
 
 
 def _poses(image_ids, shifts, joints=14):
@@ -70,7 +80,7 @@ def test_unknown_image_names_the_file():
 
 
 def test_on_crowdpose_val(real_samples):
-    people = annotations.load("crowdpose:crowdpose/crowdpose_val.json:x", real_samples, BODY12)
+    people = loading.load("crowdpose:crowdpose/crowdpose_val.json:x", real_samples, BODY12)
     poses = predictions.read(real_samples / "crowdpose" / "val_noisy_predictions.json")
     selected = proposals.select(people, poses, **_RULES)
     assert 0.4 * poses.num_people < selected.num_people < poses.num_people

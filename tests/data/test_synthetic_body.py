@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from opec_tf import skeletons
 from opec_tf.data.synthetic import body, contact, interactions
+from opec_tf.poses import skeletons
 
 KINDS = (*interactions.KINDS, *interactions.HELD_OUT_KINDS)
 
@@ -40,9 +40,11 @@ def test_two_bone_reaches_what_it_can_and_bends_towards_the_pole():
 def test_poses_keep_limits_lengths_and_the_ground(kind):
     joint = skeletons.CROWDPOSE14.joints.index
     bones = (
-        ("upper_arm", "shoulder", "elbow"), ("forearm", "elbow", "wrist"), ("thigh", "hip", "knee"),
+        ("upper_arm", "shoulder", "elbow"),
+        ("forearm", "elbow", "wrist"),
+        ("thigh", "hip", "knee"),
         ("shin", "knee", "ankle"),
-    )  # fmt: skip
+    )
     for pair in _pairs(kind):
         for pose in pair:
             shape, posing = pose.posing.shape, pose.posing

@@ -4,16 +4,16 @@ import cv2
 import numpy as np
 import pytest
 
-from opec_tf import skeletons
-from opec_tf.data import annotations, synthetic
+from opec_tf.common.errors import UserError
+from opec_tf.data.annotations import loading
 from opec_tf.data.synthetic import background, couple, dataset, interactions, render
-from opec_tf.errors import UserError
+from opec_tf.poses import skeletons
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("couples")
-    return folder, synthetic.write_dataset(folder, couples=20, seed=4, image_size=96, workers=2, progress=False)
+    return folder, dataset.write_dataset(folder, couples=20, seed=4, image_size=96, workers=2, progress=False)
 
 
 def _files(folder):
@@ -36,9 +36,7 @@ def test_files_follow_crowdpose(written):
             ids.add(image["id"])
         assert len({annotation["id"] for annotation in content["annotations"]}) == len(content["annotations"])
         for annotation in content["annotations"]:
-            assert set(annotation) == {
-                "num_keypoints", "iscrowd", "keypoints", "image_id", "bbox", "category_id", "id"
-            }  # fmt: skip
+            assert set(annotation) == {"num_keypoints", "iscrowd", "keypoints", "image_id", "bbox", "category_id", "id"}
             points = np.array(annotation["keypoints"]).reshape(14, 3)
             assert set(points[:, 2]) <= {0, 1, 2}
             assert (points[points[:, 2] == 0] == 0).all()
@@ -50,45 +48,45 @@ def test_files_follow_crowdpose(written):
 
 def test_the_reader_takes_it(written):
     folder, summary = written
-    people = annotations.load("crowdpose:test/annotations.json:test/images", str(folder))
+    people = loading.load("crowdpose:test/annotations.json:test/images", str(folder))
     assert (people.num_images, people.num_people) == (4, summary["test"]["people"])
     assert not np.isnan(people.crowd_index).any()
 
 
 def test_the_same_whatever_the_number_of_workers(written, tmp_path):
     folder, summary = written
-    assert synthetic.write_dataset(tmp_path, couples=20, seed=4, image_size=96, workers=1, progress=False) == summary
+    assert dataset.write_dataset(tmp_path, couples=20, seed=4, image_size=96, workers=1, progress=False) == summary
     assert _files(tmp_path) == _files(folder)
 
 
 def test_a_finished_folder_is_left_alone_and_a_broken_one_redone(written, tmp_path, monkeypatch):
-    settings = dict(couples=10, image_size=64, workers=1, progress=False)
-    synthetic.write_dataset(tmp_path, seed=0, **settings)
+    settings = {"couples": 10, "image_size": 64, "workers": 1, "progress": False}
+    dataset.write_dataset(tmp_path, seed=0, **settings)
     first = _files(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(dataset, "_start_worker", None)
-        synthetic.write_dataset(tmp_path, seed=0, **settings)
+        dataset.write_dataset(tmp_path, seed=0, **settings)
     (tmp_path / "val" / "annotations.json").unlink()
     next((tmp_path / "test" / "images").iterdir()).unlink()
-    synthetic.write_dataset(tmp_path, seed=0, **settings)
+    dataset.write_dataset(tmp_path, seed=0, **settings)
     assert _files(tmp_path) == first
-    synthetic.write_dataset(tmp_path, seed=1, **settings)
+    dataset.write_dataset(tmp_path, seed=1, **settings)
     second = _files(tmp_path)
     assert set(second) == set(first) and all(second[name] != first[name] for name in first)
 
 
 def test_wrong_settings_are_one_line(tmp_path):
     with pytest.raises(UserError, match="--couples=3 must be at least 10"):
-        synthetic.write_dataset(tmp_path, couples=3, seed=0)
+        dataset.write_dataset(tmp_path, couples=3, seed=0)
     with pytest.raises(UserError, match="--image_size=8 must be from 64"):
-        synthetic.write_dataset(tmp_path, couples=10, seed=0, image_size=8)
+        dataset.write_dataset(tmp_path, couples=10, seed=0, image_size=8)
 
 
 def test_a_folder_that_vanishes_is_one_line(tmp_path, monkeypatch):
     # The worker's target is a folder, so that opening it for writing fails, for root too.
     monkeypatch.setattr(dataset, "_file_name", lambda number, index: ".")
     with pytest.raises(UserError, match="cannot be written"):
-        synthetic.write_dataset(tmp_path, couples=10, seed=0, image_size=64, workers=1, progress=False)
+        dataset.write_dataset(tmp_path, couples=10, seed=0, image_size=64, workers=1, progress=False)
 
 
 def test_a_full_disk_is_told_with_the_file():

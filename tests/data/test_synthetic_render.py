@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from opec_tf import skeletons
 from opec_tf.data.synthetic import body, camera, clothing, couple, figure, render, solids
+from opec_tf.poses import skeletons
 
 FRONT = np.array([0.0, 0.0, 1.0])
 UP = np.array([0.0, 1.0, 0.0])

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from opec_tf.data import annotations
-from opec_tf.data.annotations import PoseAnnotations
+from opec_tf.data.annotations import loading
 from opec_tf.evaluation import occlusion
-from opec_tf.evaluation.predictions import PosePredictions
-from opec_tf.skeletons import CROWDPOSE14, OCCLUDED, VISIBLE
+from opec_tf.poses.pose_annotations import PoseAnnotations
+from opec_tf.poses.predictions import PosePredictions
+from opec_tf.poses.skeletons import CROWDPOSE14, OCCLUDED, VISIBLE
 
 
 @pytest.fixture(scope="module")
 def crowdpose_val(real_samples):
-    return annotations.load("crowdpose:crowdpose/crowdpose_val.json:crowdpose", real_samples)
+    return loading.load("crowdpose:crowdpose/crowdpose_val.json:crowdpose", real_samples)
 
 
 def test_max_pair_iou_by_hand():
@@ -59,9 +59,18 @@ def _couple():
     keypoints[1, :, 0] += 100
     keypoints[..., 2] = np.where(np.arange(14) < 6, VISIBLE, OCCLUDED)
     return PoseAnnotations(
-        CROWDPOSE14, [5, 6], ["5.jpg", "6.jpg"], np.zeros((2, 2)), [np.nan] * 2, [1, 2, 3], [0, 0, 1],
-        np.zeros((3, 4)), np.ones(3), keypoints, [False] * 3,
-    )  # fmt: skip
+        CROWDPOSE14,
+        [5, 6],
+        ["5.jpg", "6.jpg"],
+        np.zeros((2, 2)),
+        [np.nan] * 2,
+        [1, 2, 3],
+        [0, 0, 1],
+        np.zeros((3, 4)),
+        np.ones(3),
+        keypoints,
+        [False] * 3,
+    )
 
 
 def test_visibility_accuracy_by_hand():
@@ -73,9 +82,16 @@ def test_visibility_accuracy_by_hand():
     poses[:, 12:, 1] += 50  # head and neck do not count
     predictions = PosePredictions([5, 5], poses, [0.2, 0.9], np.zeros((2, 4)))
     shares = occlusion.visibility_accuracy(people, predictions, CROWDPOSE14.sigmas)
-    assert shares == pytest.approx({
-        "vis50": 12 / 18, "vis75": 11 / 18, "vis90": 11 / 18, "inv50": 11 / 18, "inv75": 11 / 18, "inv90": 11 / 18,
-    })  # fmt: skip
+    assert shares == pytest.approx(
+        {
+            "vis50": 12 / 18,
+            "vis75": 11 / 18,
+            "vis90": 11 / 18,
+            "inv50": 11 / 18,
+            "inv75": 11 / 18,
+            "inv90": 11 / 18,
+        }
+    )
 
 
 def test_each_pose_is_one_persons_only():
@@ -104,9 +120,18 @@ def _crowd():
     keypoints[0, 6:12, 2] = keypoints[2, 0, 2] = keypoints[3, :3, 2] = OCCLUDED
     boxes = [[0, 0, 10, 10], [5, 0, 10, 10], [100, 0, 10, 10], [0, 0, 10, 10]]
     return PoseAnnotations(
-        CROWDPOSE14, [5, 6], ["5.jpg", "6.jpg"], np.zeros((2, 2)), [np.nan] * 2, [1, 2, 3, 4], [0, 0, 0, 1],
-        boxes, np.ones(4), keypoints, [False] * 4,
-    )  # fmt: skip
+        CROWDPOSE14,
+        [5, 6],
+        ["5.jpg", "6.jpg"],
+        np.zeros((2, 2)),
+        [np.nan] * 2,
+        [1, 2, 3, 4],
+        [0, 0, 0, 1],
+        boxes,
+        np.ones(4),
+        keypoints,
+        [False] * 4,
+    )
 
 
 def test_accuracy_by_level_by_hand():
@@ -120,20 +145,41 @@ def test_accuracy_by_level_by_hand():
         {"people": 4, "oks": (1 + c_oks) / 4, "oks75": 2 / 4, "vis75": 23 / 38, "inv75": 0.0, "swap": 1 / 2}
     )
     assert levels["hidden_share"] == [
-        pytest.approx({"from": 0.0, "to": 0.1, "people": 2, "oks": (1 + c_oks) / 2, "oks75": 1.0, "vis75": 1.0,
-                       "inv75": 0.0, "swap": 0.0}),
+        pytest.approx(
+            {
+                "from": 0.0,
+                "to": 0.1,
+                "people": 2,
+                "oks": (1 + c_oks) / 2,
+                "oks75": 1.0,
+                "vis75": 1.0,
+                "inv75": 0.0,
+                "swap": 0.0,
+            }
+        ),
         {"from": 0.1, "to": 0.25, "people": 0},
         {"from": 0.25, "to": 0.5, "people": 1, **nothing},
         {"from": 0.5, "to": 1.0, "people": 1, **nothing, "swap": 1.0},
-    ]  # fmt: skip
+    ]
     assert levels["pair_iou"] == [
-        pytest.approx({"from": 0.0, "to": 0.3, "people": 2, "oks": c_oks / 2, "oks75": 1 / 2, "vis75": 11 / 20,
-                       "inv75": 0.0}),
-        pytest.approx({"from": 0.3, "to": 0.5, "people": 2, "oks": 1 / 2, "oks75": 1 / 2, "vis75": 12 / 18,
-                       "inv75": 0.0, "swap": 1 / 2}),
+        pytest.approx(
+            {"from": 0.0, "to": 0.3, "people": 2, "oks": c_oks / 2, "oks75": 1 / 2, "vis75": 11 / 20, "inv75": 0.0}
+        ),
+        pytest.approx(
+            {
+                "from": 0.3,
+                "to": 0.5,
+                "people": 2,
+                "oks": 1 / 2,
+                "oks75": 1 / 2,
+                "vis75": 12 / 18,
+                "inv75": 0.0,
+                "swap": 1 / 2,
+            }
+        ),
         {"from": 0.5, "to": 0.75, "people": 0},
         {"from": 0.75, "to": 1.0, "people": 0},
-    ]  # fmt: skip
+    ]
 
 
 def test_swaps_are_judged_by_common_joints_and_each_ones_own_area():

@@ -2,16 +2,21 @@ import numpy as np
 import pytest
 
 from opec_tf.evaluation import visibility
-from opec_tf.skeletons import UNKNOWN
+from opec_tf.poses.skeletons import UNKNOWN
 
 
 def test_accuracy_by_hand():
     classes = np.array([[0, 0, 0, 0], [1, 1, 2, UNKNOWN]])
     predicted = np.array([[0, 0, 0, 1], [1, 0, 2, 2]])
     assert visibility.accuracy(classes, predicted) == pytest.approx(
-        {"accuracy": 5 / 7, "balanced_accuracy": (3 / 4 + 1 / 2 + 1) / 3,
-         "recall_visible": 3 / 4, "recall_occluded": 1 / 2, "recall_outside": 1.0}
-    )  # fmt: skip
+        {
+            "accuracy": 5 / 7,
+            "balanced_accuracy": (3 / 4 + 1 / 2 + 1) / 3,
+            "recall_visible": 3 / 4,
+            "recall_occluded": 1 / 2,
+            "recall_outside": 1.0,
+        }
+    )
     seen = visibility.accuracy(classes[:1], predicted[:1])
     assert seen == {"accuracy": 0.75, "balanced_accuracy": 0.75, "recall_visible": 0.75}
     assert visibility.accuracy(np.array([UNKNOWN]), np.array([0])) == {}

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from opec_tf import geometry
-from opec_tf.layers.fusion_block import FusionBlock, upsample
+from opec_tf.layers.fusion import FusionBlock, upsample
+from opec_tf.poses import geometry
 
 
 @pytest.mark.parametrize("size", [(5, 4), (20, 16), (3, 7)])

@@ -1,7 +1,7 @@
 import numpy as np
 import tensorflow as tf
 
-from opec_tf.layers.given_pose import GivenPose
+from opec_tf.layers.heatmap import GivenPose
 
 
 def test_joints_without_a_score_fall_back_and_nothing_given_has_a_gradient():

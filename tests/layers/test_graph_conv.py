@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from opec_tf.layers.graph_conv import GraphConv
+from opec_tf.layers.graph import GraphConv
 
 PATH = np.array([[1, 1, 0], [1, 1, 1], [0, 1, 1]], np.float32)
 FEATURES = np.array([[[1.0, 0.0], [0.0, 2.0], [-3.0, 1.0]]], np.float32)

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from opec_tf.layers.duc import DUC
-from opec_tf.layers.image_normalization import (
+from opec_tf.layers.image import (
+    DUC,
     IMAGENET_MEAN,
     IMAGENET_STD,
     ImageNormalization,
+    PixelShuffle,
+    PixelUnshuffle,
+    SqueezeExcite,
 )
-from opec_tf.layers.pixel_shuffle import PixelShuffle
-from opec_tf.layers.pixel_unshuffle import PixelUnshuffle
-from opec_tf.layers.squeeze_excite import SqueezeExcite
 
 
 def test_imagenet_mean_becomes_zero_and_one_deviation_becomes_one():

@@ -1,7 +1,7 @@
 import numpy as np
 import tensorflow as tf
 
-from opec_tf.layers.joint_attention import JointAttention
+from opec_tf.layers.graph import JointAttention
 
 
 def test_known_weights():

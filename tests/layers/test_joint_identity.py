@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from opec_tf.layers.joint_identity import JointIdentity
+from opec_tf.layers.graph import JointIdentity
 
 
 def test_every_body_gets_the_same_identities():

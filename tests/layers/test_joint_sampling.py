@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from opec_tf import geometry
-from opec_tf.layers.joint_sampling import JointSampling
+from opec_tf.layers.joints import JointSampling
+from opec_tf.poses import geometry
 
 
 def coordinate_map(size):

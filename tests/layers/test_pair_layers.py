@@ -3,11 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from opec_tf.layers.change_frame import ChangeFrame
-from opec_tf.layers.pair_frame import PairFrame
-from opec_tf.layers.pair_sampling import PairSampling
-from opec_tf.layers.return_to_crop import ReturnToCrop
-from opec_tf.layers.with_partner import WithPartner
+from opec_tf.layers.pair import ChangeFrame, PairFrame, PairSampling, ReturnToCrop, WithPartner
 
 # Crops of 4 x 2 pixels whose windows are 4 high and 2 wide: the second 4 to the right and 2 below; the third apart.
 CROPS = np.array([[[1, 0, 0], [0, 1, 0]], [[1, 0, 4], [0, 1, 2]], [[1, 0, 9], [0, 1, 9]]], np.float32)

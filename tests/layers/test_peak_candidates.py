@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from opec_tf import geometry
-from opec_tf.layers.peak_candidates import PeakCandidates
+from opec_tf.layers.heatmap import PeakCandidates
+from opec_tf.poses import geometry
 
 
 def heatmap(peaks, size=(12, 16)):

@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from opec_tf import geometry
-from opec_tf.layers.peak_gate import PeakGate
+from opec_tf.layers.heatmap import PeakGate
+from opec_tf.poses import geometry
 
 
 def inputs():

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from opec_tf.layers.pose_noise import PoseNoise
+from opec_tf.layers.heatmap import PoseNoise
 
 
 def test_errors_have_the_standard_deviation_and_no_bias():

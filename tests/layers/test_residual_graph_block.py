@@ -1,7 +1,7 @@
 import numpy as np
 import tensorflow as tf
 
-from opec_tf.layers.residual_graph_block import ResidualGraphBlock
+from opec_tf.layers.graph import ResidualGraphBlock
 
 PATH = [[1, 1, 0], [1, 1, 1], [0, 1, 1]]
 

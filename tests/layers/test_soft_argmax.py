@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from opec_tf import geometry, losses
-from opec_tf.layers.soft_argmax import SoftArgmax
+from opec_tf.layers.heatmap import SoftArgmax
 from opec_tf.models.opec_net import initial_beta
+from opec_tf.poses import geometry
+from opec_tf.training import losses
 
 
 def test_one_hot_heatmap_gives_the_cell_center():

@@ -1,7 +1,7 @@
 import numpy as np
 import tensorflow as tf
 
-from opec_tf.layers.visibility_head import VisibilityHead
+from opec_tf.layers.joints import VisibilityHead
 
 
 def test_formula_and_no_gradient_for_the_features():

@@ -5,8 +5,10 @@ import pytest
 import tensorflow as tf
 import tiny_run
 
-from opec_tf import geometry, losses, models
-from opec_tf.layers.peak_candidates import PeakCandidates
+from opec_tf.layers.heatmap import PeakCandidates
+from opec_tf.models import builders
+from opec_tf.poses import geometry
+from opec_tf.training import losses
 
 SIZE = tiny_run.MODEL.crop_size
 # Two couples and one alone.
@@ -19,7 +21,7 @@ PARTNER = np.array([1, 0, 3, 2, -1], np.int32)
 def build(moved=True, **changes):
     """The tiny model, its weights moved away from where displacements are zero."""
     tf.keras.utils.set_random_seed(0)
-    model = models.build_couple_net(dataclasses.replace(tiny_run.MODEL, **changes))
+    model = builders.build_couple_net(dataclasses.replace(tiny_run.MODEL, **changes))
     if moved:
         random = np.random.default_rng(1)
         model.set_weights([weight + 0.05 * random.normal(size=weight.shape) for weight in model.get_weights()])
@@ -36,7 +38,7 @@ def inputs(rows=slice(None), partner=PARTNER, boxes=BOXES, seed=0):
 
 
 def couple_poses(outputs):
-    return np.stack([outputs[name] for name in models.COUPLE_OUTPUTS])
+    return np.stack([outputs[name] for name in builders.COUPLE_OUTPUTS])
 
 
 def test_training_starts_exactly_from_opec_nets_pose():
@@ -47,8 +49,8 @@ def test_training_starts_exactly_from_opec_nets_pose():
 
 def test_outputs_are_named_for_the_losses():
     model = build(moved=False)
-    opec_outputs = models.build_opec_net(tiny_run.MODEL).output_names
-    assert sorted(model.output_names) == sorted([*opec_outputs, *models.COUPLE_OUTPUTS])
+    opec_outputs = builders.build_opec_net(tiny_run.MODEL).output_names
+    assert sorted(model.output_names) == sorted([*opec_outputs, *builders.COUPLE_OUTPUTS])
     assert sorted(model.input_names) == ["crop_to_image", "crops", "partner"]
 
 
@@ -98,7 +100,7 @@ def test_every_weight_of_the_couple_is_trained(graph_convolution):
     joints = tf.ones((5, 12, 3)) * [0.2, -0.3, 1.0]
     with tf.GradientTape() as tape:
         outputs = model(inputs(), training=True)
-        total = tf.add_n([losses.PoseLoss()(joints, outputs[name]) for name in models.COUPLE_OUTPUTS])
+        total = tf.add_n([losses.PoseLoss()(joints, outputs[name]) for name in builders.COUPLE_OUTPUTS])
     gradients = tape.gradient(total, model.trainable_variables)
     assert len(gradients) > 10
     for variable, gradient in zip(model.trainable_variables, gradients):
@@ -120,7 +122,7 @@ def test_features_come_from_each_persons_own_crop():
 @pytest.mark.parametrize("changes", [{"image_guided": False}, {"progressive": False}, {"adaption": "none"}])
 def test_maps_are_those_that_opec_net_samples(changes):
     model = build(**changes)
-    opec = models.build_opec_net(dataclasses.replace(tiny_run.MODEL, **changes))
+    opec = builders.build_opec_net(dataclasses.replace(tiny_run.MODEL, **changes))
     expected = [layer.name for layer in opec.layers if layer.name.startswith("joint_features_")]
     found = [layer.name for layer in model.layers if layer.name.startswith("couple_joint_features_")]
     assert sorted(found) == sorted(f"couple_{name}" for name in expected)

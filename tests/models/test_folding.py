@@ -6,8 +6,8 @@ import serving_run
 import tensorflow as tf
 import tiny_run
 
-from opec_tf import geometry, models
-from opec_tf.models import folding
+from opec_tf.models import builders, folding
+from opec_tf.poses import geometry
 
 
 def norms(model):
@@ -18,7 +18,7 @@ def norms(model):
     "settings", [{}, {"decoder": "duc", "squeeze_excite": True}, {"decoder": "duc421"}], ids=["deconv", "duc", "duc421"]
 )
 def test_folding_changes_no_answer_and_leaves_no_norm(settings):
-    model = models.build_opec_net(dataclasses.replace(tiny_run.MODEL, **settings))
+    model = builders.build_opec_net(dataclasses.replace(tiny_run.MODEL, **settings))
     serving_run.randomize(model)
     before = model.get_weights()
     folded = folding.fold_batch_norm(model)
@@ -32,7 +32,7 @@ def test_folding_changes_no_answer_and_leaves_no_norm(settings):
 
 
 def test_a_couple_graph_is_folded_too():
-    model = models.build_couple_net(tiny_run.MODEL)
+    model = builders.build_couple_net(tiny_run.MODEL)
     serving_run.randomize(model)
     folded = folding.fold_batch_norm(model)
     inputs = {
@@ -41,7 +41,7 @@ def test_a_couple_graph_is_folded_too():
         "partner": np.array([1, 0], np.int32),
     }
     expected, found = model(inputs, training=False), folded(inputs, training=False)
-    for name in models.COUPLE_OUTPUTS:
+    for name in builders.COUPLE_OUTPUTS:
         np.testing.assert_allclose(found[name], expected[name], atol=1e-4, err_msg=name)
     assert norms(folded) == 0
 

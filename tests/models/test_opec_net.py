@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from opec_tf import geometry, losses, models
 from opec_tf.config import ModelConfig
+from opec_tf.models import builders
+from opec_tf.poses import geometry
+from opec_tf.training import losses
 from opec_tf.training.optimizer import AdamWithFactors
 
 SMALL = ModelConfig(
@@ -17,12 +19,12 @@ SMALL = ModelConfig(
     graph_channels=16,
     block_channels=24,
 )
-LOSSES = {"base_heatmaps": losses.HeatmapLoss(), **{name: losses.PoseLoss() for name in models.POSE_OUTPUTS}}
+LOSSES = {"base_heatmaps": losses.HeatmapLoss(), **{name: losses.PoseLoss() for name in builders.POSE_OUTPUTS}}
 
 
 def build(**changes):
     """The small model with fields of its config changed."""
-    return models.build_opec_net(dataclasses.replace(SMALL, **changes))
+    return builders.build_opec_net(dataclasses.replace(SMALL, **changes))
 
 
 def sampled_channels(model):
@@ -54,9 +56,9 @@ def train_step(model, optimizer, crops, joints):
 
 
 def test_outputs():
-    model = models.build_opec_net(dataclasses.replace(SMALL, skeleton="crowdpose14"))
+    model = builders.build_opec_net(dataclasses.replace(SMALL, skeleton="crowdpose14"))
     outputs = model(random_batch(2)[0])
-    expected = {name: (2, 14, 2) for name in models.POSE_OUTPUTS}
+    expected = dict.fromkeys(builders.POSE_OUTPUTS, (2, 14, 2))
     expected.update(base_heatmaps=(2, 16, 16, 14), heatmaps=(2, 16, 16, 14), initial_score=(2, 14))
     expected.update(visibility=(2, 14, 3))
     assert {name: tuple(value.shape) for name, value in outputs.items()} == expected
@@ -68,7 +70,7 @@ def test_training_starts_from_what_the_base_knows():
     """Zero heatmap correction and zero displacements: every pose is the soft-argmax of the base's heatmaps."""
     outputs = build()(random_batch()[0])
     np.testing.assert_array_equal(outputs["heatmaps"], outputs["base_heatmaps"])
-    for name in models.POSE_OUTPUTS[1:]:
+    for name in builders.POSE_OUTPUTS[1:]:
         np.testing.assert_array_equal(outputs[name], outputs["initial_pose"])
 
 
@@ -172,7 +174,7 @@ def test_blocks_learn_displacements_from_image_features():
     # What comes after the base, as a model of its own.
     used = ("F1", "F2", "F3", "base_heatmaps")
     base_outputs = {name: base.get_output_at(0)[name] for name in used}
-    correction = tf.keras.Model(base_outputs, {name: model.output[name] for name in models.POSE_OUTPUTS})
+    correction = tf.keras.Model(base_outputs, {name: model.output[name] for name in builders.POSE_OUTPUTS})
     for name in ("heatmap_conv", "soft_argmax"):
         correction.get_layer(name).trainable = False
     colors = tf.constant([[255.0, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]])
@@ -180,15 +182,15 @@ def test_blocks_learn_displacements_from_image_features():
     maps = {name: outputs[name] for name in used}
     points = tf.constant([[0.5, 0.5], [-0.5, 0.5], [0.5, -0.5], [-0.5, -0.5]])[:, None] * tf.ones((4, 12, 2))
     joints = tf.concat([points, tf.ones((4, 12, 1))], axis=-1)
-    correction.compile(tf.keras.optimizers.Adam(1e-2), loss={name: losses.PoseLoss() for name in models.POSE_OUTPUTS})
+    correction.compile(tf.keras.optimizers.Adam(1e-2), loss={name: losses.PoseLoss() for name in builders.POSE_OUTPUTS})
     history = correction.fit(maps, joints, batch_size=4, epochs=30, verbose=0).history
     assert history["initial_pose_loss"][-1] == pytest.approx(history["initial_pose_loss"][0], rel=1e-5)
-    for name in models.POSE_OUTPUTS[1:]:
+    for name in builders.POSE_OUTPUTS[1:]:
         assert history[f"{name}_loss"][-1] < 0.5 * history[f"{name}_loss"][0]
 
 
 def test_weights_pass_from_the_base_net_by_the_layer_base():
-    base_net, model = models.build_base(SMALL), build()
+    base_net, model = builders.build_base(SMALL), build()
     model.get_layer("base").set_weights(base_net.get_layer("base").get_weights())
     crops = random_batch()[0]
     np.testing.assert_allclose(model(crops)["base_heatmaps"], base_net(crops)["base_heatmaps"], atol=1e-6)
@@ -217,7 +219,7 @@ def test_mixed_precision():
     outputs, expected = model(crops), reference(crops)
     assert all(value.dtype == tf.float32 for value in outputs.values())
     assert model.get_layer("base").get_layer("stage1_block1_conv1").compute_dtype == "bfloat16"
-    for name in models.POSE_OUTPUTS:
+    for name in builders.POSE_OUTPUTS:
         np.testing.assert_allclose(outputs[name], expected[name], atol=0.02)
     gradients = train_step(model, tf.keras.optimizers.Adam(1e-3), crops, joints)
     assert all(np.all(np.isfinite(tf.convert_to_tensor(gradient))) for gradient in gradients)
@@ -234,7 +236,7 @@ def test_xla_agrees():
 def test_published_size():
     """The paper's CrowdPose model, its graph part to the letter: GCN and ReLU over (x, y, two scores)."""
     # Depth changes nothing behind C5, so the shallowest trunk with 2048 channels will do.
-    model = models.build_opec_net(ModelConfig(trunk="resnet50", graph_convolution="gcn", joint_identity=False))
+    model = builders.build_opec_net(ModelConfig(trunk="resnet50", graph_convolution="gcn", joint_identity=False))
 
     def count(name):
         return model.get_layer(name).count_params()
@@ -254,7 +256,7 @@ def test_published_size():
 
 def test_size_of_the_default_graph():
     """Learned edge weights, and a one-hot of the joint beside the four numbers."""
-    model = models.build_opec_net(ModelConfig(trunk="resnet50"))
+    model = builders.build_opec_net(ModelConfig(trunk="resnet50"))
     kernels, logits = 2 * (4 + 12) * 128 + 128, 12 * 12
     assert model.get_layer("graph_conv_1").count_params() == kernels + logits
 

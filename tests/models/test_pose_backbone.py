@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from opec_tf import models
 from opec_tf.config import ModelConfig
+from opec_tf.models import builders
 from opec_tf.models.pose_backbone import pose_backbone
 
 
@@ -88,6 +88,6 @@ def test_slim_variants(decoder, channels):
 
 def test_base_settings_are_all_that_the_base_is_made_from():
     config = _Recorded(ModelConfig(crop_height=64, crop_width=64, trunk="resnet18", trunk_width=4))
-    models.build_base(config)
+    builders.build_base(config)
     # The offset moves what the base sees, not what it is.
-    assert config.read | {"crop_offset"} == models.BASE_SETTINGS
+    assert config.read | {"crop_offset"} == builders.BASE_SETTINGS

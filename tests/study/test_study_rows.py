@@ -2,8 +2,8 @@ import dataclasses
 
 import pytest
 
+from opec_tf.common.errors import UserError
 from opec_tf.config import ModelConfig, TrainConfig
-from opec_tf.errors import UserError
 from opec_tf.study import rows
 
 

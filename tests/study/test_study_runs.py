@@ -8,11 +8,12 @@ import pytest
 import stick_couples
 import toy_training
 
-from opec_tf import plots
+from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, TrainConfig
-from opec_tf.errors import UserError
+from opec_tf.evaluation import plots
+from opec_tf.models import workdir
 from opec_tf.study import rows, runs, tables
-from opec_tf.training import loop, workdir
+from opec_tf.training import loop
 
 _TRAIN = TrainConfig(batch_size=4, base_epochs=1, opec_epochs=1, steps_per_epoch=2, learning_rate=0.05)
 
@@ -49,8 +50,11 @@ def test_two_rows_two_seeds_then_nothing_is_done_twice(study, trained, monkeypat
     order = [study.root / row / f"seed{seed}" for seed in (0, 1) for row in ("full", "control")]
     assert trained == [study.root / "base", *order]
     assert [line.split(";")[0] for line in said] == [
-        "\n[1/4] full, seed 0", "\n[2/4] control, seed 0", "\n[3/4] full, seed 1", "\n[4/4] control, seed 1",
-    ]  # fmt: skip
+        "\n[1/4] full, seed 0",
+        "\n[2/4] control, seed 0",
+        "\n[3/4] full, seed 1",
+        "\n[4/4] control, seed 1",
+    ]
     assert "minutes so far, up to" in said[-1]
     settings = json.loads((order[3] / "opec" / "config.json").read_text())
     assert (settings["seed"], settings["refinement"], settings["heatmap_loss_weight"]) == (1, False, 0.0)
@@ -109,8 +113,10 @@ def test_other_settings_belong_into_another_folder(study, tmp_path, caplog):
     runs.run(study, [], [], announce=str)
     with caplog.at_level("WARNING"):
         assert [(result.row, result.split) for result in tables.collect(study.root)] == [
-            ("base", "test"), ("base", "heldout"), ("full", "heldout"),
-        ]  # fmt: skip
+            ("base", "test"),
+            ("base", "heldout"),
+            ("full", "heldout"),
+        ]
     assert "full/seed0/evaluation_test/metrics.json: scored with other settings than the base" in caplog.text
 
 

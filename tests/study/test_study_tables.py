@@ -7,8 +7,8 @@ import cv2
 import pytest
 
 from opec_tf import config
+from opec_tf.common.errors import UserError
 from opec_tf.config import ModelConfig, TrainConfig
-from opec_tf.errors import UserError
 from opec_tf.study import rows, tables
 
 
@@ -60,9 +60,7 @@ def test_given_poses_are_a_row(study):
         _write(study, f"full/seed{seed}", poses)
     lines = tables.write(study).split("## ")[1].splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line[:1] == "|"]
-    assert cells[3] == [
-        "given: the poses that are refined", "51.00", "-", "-", "-", "42.00", "-", "+1.00", "+2.00", ""
-    ]  # fmt: skip
+    assert cells[3] == ["given: the poses that are refined", "51.00", "-", "-", "-", "42.00", "-", "+1.00", "+2.00", ""]
     assert cells[4][:2] == ["OPEC-Net", "55.00 ± 0.00"]
 
 
@@ -71,12 +69,18 @@ def test_csv(study):
     lines = list(csv.DictReader((study / "ablation.csv").open()))
     assert list(lines[0]) == ["row", "seed", "split", "pose", "final", "AP", "vis75", "inv75", "swap", "AP_easy"]
     assert [(line["row"], line["seed"], line["split"]) for line in lines if line["final"] == "1"] == [
-        ("base", "", "test"), ("base", "", "heldout"), ("full", "0", "test"), ("full", "2", "test"),
-        ("full", "10", "test"), ("semantic", "0", "test"),
-    ]  # fmt: skip
+        ("base", "", "test"),
+        ("base", "", "heldout"),
+        ("full", "0", "test"),
+        ("full", "2", "test"),
+        ("full", "10", "test"),
+        ("semantic", "0", "test"),
+    ]
     assert [line["AP"] for line in lines if line["row"] == "full" and line["pose"] == "pose_3"] == [
-        "0.54", "0.53", "0.55"
-    ]  # fmt: skip
+        "0.54",
+        "0.53",
+        "0.55",
+    ]
     assert lines[-1]["vis75"] == ""
 
 

@@ -8,9 +8,10 @@ import pytest
 import stick_couples
 import toy_training
 
+from opec_tf.common.errors import UserError
 from opec_tf.config import STAGES, DataConfig, TrainConfig
-from opec_tf.errors import UserError
-from opec_tf.training import callbacks, loop, stages, strategy as strategies, workdir
+from opec_tf.models import workdir
+from opec_tf.training import callbacks, loop, stages, strategy as strategies
 
 TRAIN = TrainConfig(batch_size=4, base_epochs=3, opec_epochs=2, steps_per_epoch=2)
 
@@ -87,8 +88,10 @@ def test_a_stage_does_not_end_before_its_learning_rate_does(tmp_path, data_confi
     settings = folder.config.read_text()
     _refused(
         f"--base_epochs=1: {folder.path} has done 1 of 3 epochs; set 2 or more, or delete the folder",
-        tmp_path, data_config, base_epochs=1,
-    )  # fmt: skip
+        tmp_path,
+        data_config,
+        base_epochs=1,
+    )
     assert folder.config.read_text() == settings
     _train(tmp_path, data_config, base_epochs=2)
     assert json.loads(folder.metrics.read_text())["steps"] == 4
@@ -131,11 +134,16 @@ def test_what_is_frozen_cannot_change_on_the_way(tmp_path, data_config, monkeypa
 def test_what_each_stage_leaves_as_it_is():
     frozen = {
         (stage, freeze_base, freeze_opec): stages.frozen_part(stage, freeze_base=freeze_base, freeze_opec=freeze_opec)
-        for stage in STAGES for freeze_base in (False, True) for freeze_opec in (False, True)
-    }  # fmt: skip
+        for stage in STAGES
+        for freeze_base in (False, True)
+        for freeze_opec in (False, True)
+    }
     assert {case for case, part in frozen.items() if part == "opec_net"} == {
-        ("couple", False, True), ("couple", True, True)
-    }  # fmt: skip
+        ("couple", False, True),
+        ("couple", True, True),
+    }
     assert {case for case, part in frozen.items() if part == "base"} == {
-        ("opec", True, False), ("opec", True, True), ("couple", True, False)
-    }  # fmt: skip
+        ("opec", True, False),
+        ("opec", True, True),
+        ("couple", True, False),
+    }

@@ -8,9 +8,10 @@ import pytest
 import stick_couples
 import tiny_run
 
-from opec_tf import models, reports
 from opec_tf.config import DataConfig, InferenceConfig, TrainConfig
-from opec_tf.training import callbacks, loop, stages, validation, workdir
+from opec_tf.models import builders, workdir
+from opec_tf.study import report
+from opec_tf.training import callbacks, loop, stages, validation
 
 ALL = ("base", "opec", "couple")
 TRAIN = TrainConfig(
@@ -39,7 +40,7 @@ def test_the_loss_falls_and_the_best_epoch_is_the_couples(run):
     folder = workdir.stage_folder(run, "couple")
     log = callbacks.read_log(folder.log)
     assert float(log[-1]["loss"]) < 0.9 * float(log[0]["loss"])
-    weights = dict(zip(models.COUPLE_OUTPUTS, TRAIN.pose_loss_weights))
+    weights = dict(zip(builders.COUPLE_OUTPUTS, TRAIN.pose_loss_weights))
     total = sum(weight * float(log[-1][f"{name}_loss"]) for name, weight in weights.items())
     assert float(log[-1]["loss"]) == pytest.approx(total, rel=1e-4)
     assert not any(name.startswith("pose_") and name.endswith("_loss") for name in log[-1])
@@ -60,8 +61,8 @@ def test_opec_net_stays_as_it_is(run):
 
 def test_evaluation_scores_the_couples_poses(run, data_config, tmp_path):
     settings = dataclasses.replace(INFERENCE, flip_test=True)
-    metrics = reports.evaluate(run, tmp_path, split="test", data_config=data_config, inference_config=settings)
-    opec = reports.evaluate(
+    metrics = report.evaluate(run, tmp_path, split="test", data_config=data_config, inference_config=settings)
+    opec = report.evaluate(
         run, tmp_path / "opec", split="test", data_config=data_config, inference_config=settings, stage="opec"
     )
     assert list(metrics) == [*opec, "couple_1", "couple_2", "couple_3"]
@@ -77,9 +78,13 @@ def test_validation_keeps_couples_together(run, data_config):
     for stage, images in (("couple", 3), ("opec", 6)):
         model, model_config, _ = workdir.load_model(run, stage)
         split = validation.Validator(
-            model, val_data, model_config=model_config, data_config=data_config, inference_config=INFERENCE,
+            model,
+            val_data,
+            model_config=model_config,
+            data_config=data_config,
+            inference_config=INFERENCE,
             max_people=6,
-        ).annotations  # fmt: skip
+        ).annotations
         assert split.num_people == 6 and len(np.unique(split.image_index)) == images
 
 

@@ -10,12 +10,14 @@ import tensorflow as tf
 import toy_training
 from tensorflow.core.util import event_pb2
 
-from opec_tf import reports
+from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
-from opec_tf.data import pipeline, synthetic
-from opec_tf.errors import UserError
-from opec_tf.evaluation.predictions import PosePredictions
-from opec_tf.training import callbacks, loop, workdir
+from opec_tf.data import pipeline
+from opec_tf.data.synthetic import dataset
+from opec_tf.models import workdir
+from opec_tf.poses.predictions import PosePredictions
+from opec_tf.study import report
+from opec_tf.training import callbacks, loop
 
 TOY_TRAIN = TrainConfig(batch_size=4, base_epochs=3, opec_epochs=2, steps_per_epoch=2)
 
@@ -34,23 +36,35 @@ def _train_toy(root, data_config, patch, **changes):
 
 def test_eight_images_are_learnt_by_heart(tmp_path):
     """The proof that every part passes its gradients on: what is trained on is known, hidden joints too."""
-    synthetic.write_dataset(tmp_path / "data", couples=11, seed=0, workers=1, progress=False)
+    dataset.write_dataset(tmp_path / "data", couples=11, seed=0, workers=1, progress=False)
     source = ("crowdpose:train/annotations.json:train/images",)
     data_config = DataConfig(
         data_root=str(tmp_path / "data"), train_data=source, val_data=source, flip_probability=0.0, box_jitter=0.0
     )
     model_config = ModelConfig(
-        crop_height=64, crop_width=64, trunk="resnet10", trunk_width=16, decoder="deconv", deconv_channels=32,
-        adaption_channels=(32, 32, 32), graph_channels=32, block_channels=32,
-    )  # fmt: skip
+        crop_height=64,
+        crop_width=64,
+        trunk="resnet10",
+        trunk_width=16,
+        decoder="deconv",
+        deconv_channels=32,
+        adaption_channels=(32, 32, 32),
+        graph_channels=32,
+        block_channels=32,
+    )
     train_config = TrainConfig(
-        batch_size=16, base_epochs=2, opec_epochs=2, steps_per_epoch=45, learning_rate=3e-3, warmup_steps=20,
+        batch_size=16,
+        base_epochs=2,
+        opec_epochs=2,
+        steps_per_epoch=45,
+        learning_rate=3e-3,
+        warmup_steps=20,
         heatmap_sigma=1.0,
     )
     inference_config = InferenceConfig(inference_batch_size=16)
     loop.train(tmp_path / "run", model_config, data_config, train_config, inference_config)
 
-    metrics = reports.evaluate(
+    metrics = report.evaluate(
         tmp_path / "run", tmp_path / "scores", split="train", data_config=data_config, inference_config=inference_config
     )
     assert metrics["pose_3"]["inv90"] > 0.95
@@ -85,8 +99,12 @@ def test_the_best_epoch_is_kept_and_a_tie_goes_to_the_later(tmp_path, sticks, mo
     base, opec = (workdir.stage_folder(tmp_path, stage) for stage in ("base", "opec"))
     assert workdir.read_attributes(base.best_weights) == {"epoch": 1, "val_peak_AP": 0.75, "val_pose_3_AP": 0.75}
     assert json.loads(base.metrics.read_text()) == {
-        "stage": "base", "steps": 6, "epoch": 1, "val_peak_AP": 0.75, "val_pose_3_AP": 0.75
-    }  # fmt: skip
+        "stage": "base",
+        "steps": 6,
+        "epoch": 1,
+        "val_peak_AP": 0.75,
+        "val_pose_3_AP": 0.75,
+    }
     assert workdir.read_attributes(opec.best_weights)["epoch"] == 1
     rows = callbacks.read_log(base.log)
     assert [float(row["val_peak_AP"]) for row in rows] == [0.25, 0.75, 0.5]
@@ -101,8 +119,9 @@ def test_a_finished_run_is_left_alone(tmp_path, sticks, monkeypatch, capsys):
     capsys.readouterr()
     _train_toy(tmp_path, sticks, monkeypatch, base_epochs=5)
     assert [line.split(";")[0] for line in capsys.readouterr().out.splitlines()] == [
-        "stage base: finished before", "stage opec: finished before"
-    ]  # fmt: skip
+        "stage base: finished before",
+        "stage opec: finished before",
+    ]
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == written
 
 

@@ -14,7 +14,8 @@ import tensorflow as tf
 import toy_training
 
 from opec_tf.config import DataConfig, TrainConfig
-from opec_tf.training import callbacks, loop, workdir
+from opec_tf.models import workdir
+from opec_tf.training import callbacks, loop
 
 EPOCHS, STEPS = 2, 3
 TRAIN = TrainConfig(batch_size=4, base_epochs=EPOCHS, opec_epochs=EPOCHS, steps_per_epoch=STEPS, warmup_steps=1)

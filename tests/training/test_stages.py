@@ -7,9 +7,10 @@ import pytest
 import tensorflow as tf
 import toy_training
 
+from opec_tf.common.errors import UserError
 from opec_tf.config import ModelConfig, TrainConfig
-from opec_tf.errors import UserError
-from opec_tf.training import stages, strategy as strategies, workdir
+from opec_tf.models import workdir
+from opec_tf.training import stages, strategy as strategies
 
 MODEL = toy_training.MODEL
 TRAIN = TrainConfig(batch_size=2, learning_rate=0.01)

@@ -14,9 +14,10 @@ import stick_couples
 import tensorflow as tf
 import toy_training
 
+from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, TrainConfig
-from opec_tf.errors import UserError
-from opec_tf.training import loop, optimizer, strategy as strategies, workdir
+from opec_tf.models import workdir
+from opec_tf.training import loop, optimizer, strategy as strategies
 
 TRAIN = TrainConfig(batch_size=2, base_epochs=2, opec_epochs=2, steps_per_epoch=3, warmup_steps=1, weight_decay=0.01)
 # Trains in a process of its own: TensorFlow's devices and cluster are set before anything else is done with it.
@@ -79,8 +80,10 @@ def _start(arguments, **environment):
     return subprocess.Popen(
         [sys.executable, "-c", _PROGRAM, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": paths, **environment},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 @pytest.fixture(scope="module")

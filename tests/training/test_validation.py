@@ -8,11 +8,12 @@ import stick_couples
 import tiny_run
 import toy_training
 
-from opec_tf import reports
+from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, InferenceConfig, TrainConfig
-from opec_tf.errors import UserError
-from opec_tf.evaluation.predictions import PosePredictions
-from opec_tf.training import loop, validation, workdir
+from opec_tf.models import workdir
+from opec_tf.poses.predictions import PosePredictions
+from opec_tf.study import report
+from opec_tf.training import loop, validation
 
 INFERENCE = InferenceConfig(inference_batch_size=8)
 GIVEN = dataclasses.replace(tiny_run.MODEL, initial_pose="given")
@@ -60,8 +61,8 @@ def validate(run, truth, data_config, initial_pose, **settings):
 
 
 def scores_of_evaluation(run, data_config, folder, **asked):
-    """What ``reports.evaluate`` says of the same people, by the names of the logs."""
-    metrics = reports.evaluate(run, folder, split="test", data_config=data_config, inference_config=INFERENCE, **asked)
+    """What ``report.evaluate`` says of the same people, by the names of the logs."""
+    metrics = report.evaluate(run, folder, split="test", data_config=data_config, inference_config=INFERENCE, **asked)
     return {f"val_{pose}_{name}": row[name] for pose, row in metrics.items() for name in validation.SCORES}
 
 

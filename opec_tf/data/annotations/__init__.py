@@ -9,8 +9,3 @@ What is an error and what is a warning:
   missed ground truth). The reader logs one counted warning on boxes; ``has_usable_box``, ``num_keypoints`` and
   ``is_crowd`` tell those who crop or train which people to leave out.
 """
-
-from opec_tf.data.annotations.loading import FORMATS, DatasetSource, load, load_all, read, require_one
-from opec_tf.data.annotations.pose_annotations import PoseAnnotations, concatenate
-
-__all__ = ["FORMATS", "DatasetSource", "PoseAnnotations", "concatenate", "load", "load_all", "read", "require_one"]

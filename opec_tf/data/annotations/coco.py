@@ -14,9 +14,10 @@ import os
 
 import numpy as np
 
-from opec_tf import files, records, skeletons
-from opec_tf.data.annotations.pose_annotations import VISIBILITY_FIELD, PoseAnnotations, visibility_of_labels
-from opec_tf.errors import UserError
+from opec_tf.common import files, records
+from opec_tf.common.errors import UserError
+from opec_tf.poses import skeletons
+from opec_tf.poses.pose_annotations import VISIBILITY_FIELD, PoseAnnotations, visibility_of_labels
 
 # What ``data.synthetic`` writes as the generator in a file's ``info``.
 GENERATOR = "opec_tf synthetic couples"

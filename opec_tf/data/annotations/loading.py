@@ -6,9 +6,9 @@ import os
 
 import numpy as np
 
+from opec_tf.common.errors import UserError
 from opec_tf.data.annotations import coco, mpii, ochuman, ocpose
-from opec_tf.data.annotations.pose_annotations import concatenate
-from opec_tf.errors import UserError
+from opec_tf.poses.pose_annotations import concatenate
 
 # Format -> function (annotation path, image folder) -> PoseAnnotations.
 _READERS = {

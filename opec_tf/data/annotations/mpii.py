@@ -10,10 +10,10 @@ import os
 
 import numpy as np
 
-from opec_tf import files, records
+from opec_tf.common import files, records
 from opec_tf.data.annotations.image_names import group_by_image
-from opec_tf.data.annotations.pose_annotations import PoseAnnotations
-from opec_tf.skeletons import MPII16, UNKNOWN, UNLABELLED, VISIBLE
+from opec_tf.poses.pose_annotations import PoseAnnotations
+from opec_tf.poses.skeletons import MPII16, UNKNOWN, UNLABELLED, VISIBLE
 
 _PIXELS_PER_SCALE = 200.0
 

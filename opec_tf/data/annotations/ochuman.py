@@ -11,10 +11,11 @@ import os
 
 import numpy as np
 
-from opec_tf import files, records, skeletons
+from opec_tf.common import files, records
+from opec_tf.common.errors import UserError
 from opec_tf.data.annotations import coco
-from opec_tf.data.annotations.pose_annotations import PoseAnnotations
-from opec_tf.errors import UserError
+from opec_tf.poses import skeletons
+from opec_tf.poses.pose_annotations import PoseAnnotations
 
 VALIDATION_IMAGES = 2500  # the first images are the validation split, all others the test split
 

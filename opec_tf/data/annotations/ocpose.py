@@ -14,12 +14,12 @@ import os
 
 import numpy as np
 
-from opec_tf import files, records
+from opec_tf.common import files, records
+from opec_tf.common.errors import UserError
 from opec_tf.data.annotations import coco
 from opec_tf.data.annotations.image_names import group_by_image
-from opec_tf.data.annotations.pose_annotations import PoseAnnotations
-from opec_tf.errors import UserError
-from opec_tf.skeletons import BODY12, OCCLUDED, UNLABELLED, VISIBLE
+from opec_tf.poses.pose_annotations import PoseAnnotations
+from opec_tf.poses.skeletons import BODY12, OCCLUDED, UNLABELLED, VISIBLE
 
 
 def read(path, image_folder):

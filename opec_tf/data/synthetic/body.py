@@ -9,7 +9,7 @@ import dataclasses
 
 import numpy as np
 
-from opec_tf import skeletons
+from opec_tf.poses import skeletons
 
 LEFT, RIGHT = 0, 1
 _SIGN = np.array([1.0, -1.0])  # x of the left and of the right side in a body frame
@@ -17,10 +17,15 @@ _SIGN = np.array([1.0, -1.0])  # x of the left and of the right side in a body f
 # (low, high) of each angle, degrees, after Kapandji's and the AAOS tables, kept a little inside what is possible.
 # pitch: forward; roll: to the person's left; twist: to the left. head angles are relative to the chest.
 JOINT_LIMITS = {
-    "spine_pitch": (-30.0, 65.0), "spine_roll": (-30.0, 30.0), "spine_twist": (-40.0, 40.0),
-    "head_pitch": (-45.0, 45.0), "head_roll": (-35.0, 35.0), "head_twist": (-65.0, 65.0),
-    "elbow": (4.0, 145.0), "knee": (3.0, 140.0),
-}  # fmt: skip
+    "spine_pitch": (-30.0, 65.0),
+    "spine_roll": (-30.0, 30.0),
+    "spine_twist": (-40.0, 40.0),
+    "head_pitch": (-45.0, 45.0),
+    "head_roll": (-35.0, 35.0),
+    "head_twist": (-65.0, 65.0),
+    "elbow": (4.0, 145.0),
+    "knee": (3.0, 140.0),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,11 +62,20 @@ class BodyShape:
 
 _ARMS, _LEGS, _TRUNK, _HEAD = range(4)
 _SHARES = {
-    "upper_arm": (0.172, _ARMS), "forearm": (0.148, _ARMS), "hand": (0.100, _ARMS),
-    "thigh": (0.245, _LEGS), "shin": (0.246, _LEGS), "foot": (0.150, _LEGS), "ankle_height": (0.045, None),
-    "lumbar": (0.110, _TRUNK), "thorax": (0.175, _TRUNK), "neck": (0.055, _TRUNK), "head": (0.135, _HEAD),
-    "shoulder_half": (0.106, None), "hip_half": (0.052, None),
-}  # fmt: skip
+    "upper_arm": (0.172, _ARMS),
+    "forearm": (0.148, _ARMS),
+    "hand": (0.100, _ARMS),
+    "thigh": (0.245, _LEGS),
+    "shin": (0.246, _LEGS),
+    "foot": (0.150, _LEGS),
+    "ankle_height": (0.045, None),
+    "lumbar": (0.110, _TRUNK),
+    "thorax": (0.175, _TRUNK),
+    "neck": (0.055, _TRUNK),
+    "head": (0.135, _HEAD),
+    "shoulder_half": (0.106, None),
+    "hip_half": (0.052, None),
+}
 
 
 def sample_shape(rng):

@@ -1,4 +1,4 @@
-"""The pinhole camera. Camera frame: x right, y down, z forward (depth), metres; pixels as in ``opec_tf.geometry``."""
+"""The pinhole camera. Camera frame: x right, y down, z forward (depth), metres; pixels as in poses/geometry.py."""
 
 import dataclasses
 
@@ -50,9 +50,7 @@ def look_at(target, azimuth, elevation, distance, roll, size):
     Azimuth 0 stands on the +z side of the target, 90 on the +x side; the camera never goes below the ground.
     """
     azimuth, elevation, roll = np.radians([azimuth, elevation, roll])
-    offset = np.array([
-        np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)
-    ])  # fmt: skip
+    offset = np.array([np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])
     position = target + distance * offset
     position[1] = max(position[1], 0.08)
     forward = target - position

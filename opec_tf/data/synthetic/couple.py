@@ -5,12 +5,21 @@ import dataclasses
 import cv2
 import numpy as np
 
-from opec_tf import skeletons
-from opec_tf.boxes import iou
-from opec_tf.data.synthetic import background, clothing, contact, figure, interactions, objects, render, textures
-from opec_tf.data.synthetic import camera as cameras
+from opec_tf.data.synthetic import (
+    background,
+    camera as cameras,
+    clothing,
+    contact,
+    figure,
+    interactions,
+    objects,
+    render,
+    textures,
+)
 from opec_tf.data.synthetic.body import sample_shape
 from opec_tf.data.synthetic.solids import SolidArrays, Solids
+from opec_tf.poses import skeletons
+from opec_tf.poses.boxes import iou
 
 SUPERSAMPLE = 1.25  # figures are drawn at this multiple of the picture's resolution and averaged down
 _BACKGROUND_SCALE = 0.7  # ... and the background at this one: a lens has the couple in focus
@@ -56,8 +65,9 @@ def make_couple(rng, image_size, held_out=False):
     camera, fine, solids = scene.camera, scene.fine, scene.solids
 
     light = _light(rng, camera)
-    lighting = render.Lighting(camera.rotation @ light, rng.uniform(0.6, 1.05), rng.uniform(0.4, 0.7),
-                               tuple(1.0 + rng.normal(0, 0.05, 3)))  # fmt: skip
+    lighting = render.Lighting(
+        camera.rotation @ light, rng.uniform(0.6, 1.05), rng.uniform(0.4, 0.7), tuple(1.0 + rng.normal(0, 0.05, 3))
+    )
     color, mask = render.shade(scene.buffers, scene.local, solids.polygons, solids.materials, fine, lighting, faces)
     shadows = [np.concatenate(parts) for parts in zip(*(contact.capsules(pose) for pose in poses))]
     target = np.concatenate([pose.joints for pose in poses]).mean(0)
@@ -139,8 +149,17 @@ def _choose_view(rng, poses, people, size, attempts=12):
         elevation = rng.uniform(-3, 12) if rng.random() < 0.6 else rng.uniform(8, 38)
         distance = np.exp(rng.uniform(np.log(2.6), np.log(8.0)))
         fill = rng.uniform(0.7, 0.93) if rng.random() < 0.87 else rng.uniform(0.93, 1.25)
-        camera = cameras.frame(target, points, rng.uniform(0, 360), elevation, distance, rng.normal(0, 4.0), size,
-                               fill, rng.uniform(-0.04, 0.04, 2))  # fmt: skip
+        camera = cameras.frame(
+            target,
+            points,
+            rng.uniform(0, 360),
+            elevation,
+            distance,
+            rng.normal(0, 4.0),
+            size,
+            fill,
+            rng.uniform(-0.04, 0.04, 2),
+        )
         boxes = person_boxes(people, camera)
         if rng.random() < np.interp(iou(boxes[:1], boxes[1:])[0, 0], *_VIEW_CHANCE):
             break
@@ -201,7 +220,9 @@ def _develop(rng, color, mask, behind, size):
     levels = (np.clip(np.arange(256) / 200.0 * gain, 0, 1) ** gamma * 255.0).astype(np.float32)
     picture = cv2.LUT(cv2.convertScaleAbs(picture, alpha=200.0), levels)
     if noise:
-        rows, columns = ((start + np.arange(side)) % len(textures.GRAIN)
-                         for start, side in zip(rng.integers(0, len(textures.GRAIN), 2), picture.shape))  # fmt: skip
+        rows, columns = (
+            (start + np.arange(side)) % len(textures.GRAIN)
+            for start, side in zip(rng.integers(0, len(textures.GRAIN), 2), picture.shape)
+        )
         picture += textures.GRAIN[rows[:, None], columns, None] * np.float32(noise)
     return np.clip(picture, 0, 255).astype(np.uint8)

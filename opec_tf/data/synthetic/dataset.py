@@ -10,12 +10,13 @@ import threading
 
 import numpy as np
 
-from opec_tf import files, skeletons
+from opec_tf.common import files
+from opec_tf.common.errors import UserError
+from opec_tf.common.progress import Progress
 from opec_tf.data.annotations import coco
 from opec_tf.data.synthetic import worker
-from opec_tf.errors import UserError
 from opec_tf.evaluation import occlusion
-from opec_tf.progress import Progress
+from opec_tf.poses import skeletons
 
 # Shares of the couples; test is large enough for a table. "heldout" comes on top, as large as test: interaction kinds
 # and clothes that the other three never show.
@@ -53,8 +54,13 @@ def write_dataset(output_dir, couples, seed, image_size=256, workers=None, progr
     if not 64 <= image_size <= 2048:
         raise UserError(f"--image_size={image_size} must be from 64 to 2048")
     output_dir = files.make_folder(output_dir)
-    settings = {"generator": coco.GENERATOR, "version": VERSION, "couples": couples, "seed": seed,
-                "image_size": image_size}  # fmt: skip
+    settings = {
+        "generator": coco.GENERATOR,
+        "version": VERSION,
+        "couples": couples,
+        "seed": seed,
+        "image_size": image_size,
+    }
     pending = [split for split in sizes if not _finished(output_dir / split, settings, sizes[split])]
     pictures = {}
     for split in pending:
@@ -154,9 +160,12 @@ def _start_worker():
     paths = [package_root, *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.Popen(
         [sys.executable, "-m", "opec_tf.data.synthetic.worker"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-    )  # fmt: skip
+    )
 
 
 def _crowdpose(records, image_size, pictures):
@@ -166,19 +175,35 @@ def _crowdpose(records, image_size, pictures):
         image_id = number * _IDS_PER_SPLIT + index + 1
         keypoints = np.array(record["keypoints"])
         people = [person for person in range(2) if (keypoints[person, :, 2] > 0).any()]
-        images.append({
-            "file_name": pathlib.Path(path).name, "id": image_id, "height": image_size, "width": image_size,
-            "crowdIndex": round(occlusion.crowd_index(np.array(record["boxes"]), keypoints), 4),
-            "interaction": record["interaction"],
-        })  # fmt: skip
+        images.append(
+            {
+                "file_name": pathlib.Path(path).name,
+                "id": image_id,
+                "height": image_size,
+                "width": image_size,
+                "crowdIndex": round(occlusion.crowd_index(np.array(record["boxes"]), keypoints), 4),
+                "interaction": record["interaction"],
+            }
+        )
         for person in people:
-            annotations.append({
-                # CrowdPose counts the 12 body joints only.
-                "num_keypoints": int((keypoints[person, :12, 2] > 0).sum()), "iscrowd": 0,
-                "keypoints": keypoints[person].ravel().tolist(), "image_id": image_id,
-                "bbox": record["boxes"][person], "category_id": 1, "id": 2 * image_id + person,
-            })  # fmt: skip
+            annotations.append(
+                {
+                    # CrowdPose counts the 12 body joints only.
+                    "num_keypoints": int((keypoints[person, :12, 2] > 0).sum()),
+                    "iscrowd": 0,
+                    "keypoints": keypoints[person].ravel().tolist(),
+                    "image_id": image_id,
+                    "bbox": record["boxes"][person],
+                    "category_id": 1,
+                    "id": 2 * image_id + person,
+                }
+            )
     skeleton = skeletons.CROWDPOSE14
-    category = {"supercategory": "person", "id": 1, "name": "person", "keypoints": list(skeleton.joints),
-                "skeleton": (skeleton.edges + 1).tolist()}  # fmt: skip
+    category = {
+        "supercategory": "person",
+        "id": 1,
+        "name": "person",
+        "keypoints": list(skeleton.joints),
+        "skeleton": (skeleton.edges + 1).tolist(),
+    }
     return {"images": images, "annotations": annotations, "categories": [category]}

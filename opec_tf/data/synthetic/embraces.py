@@ -11,10 +11,24 @@ def hug(rng, a, b):
     u = rng.uniform
     gap, aside, lean = chest_gap(a, b, u(0.02, 0.07)), u(0.07, 0.12), u(3, 16)
     hips = gap + 0.30 * np.radians(2 * lean) + 0.02
-    a.stand((0, 0), 0, stance(rng, 0.11, u(0, 0.2)), u(0, 0.05), lean / 2,
-            spine=(lean / 2, u(0, 6), u(-8, 8)), head=(u(-12, 15), u(0, 16), u(-35, 10)))  # fmt: skip
-    b.stand((-aside, hips), 180 + u(-12, 12), stance(rng, 0.11, u(0, 0.2)), u(0, 0.05), lean / 2,
-            spine=(lean / 2, u(0, 6), u(-8, 8)), head=(u(-12, 15), u(0, 16), u(-35, 10)))  # fmt: skip
+    a.stand(
+        (0, 0),
+        0,
+        stance(rng, 0.11, u(0, 0.2)),
+        u(0, 0.05),
+        lean / 2,
+        spine=(lean / 2, u(0, 6), u(-8, 8)),
+        head=(u(-12, 15), u(0, 16), u(-35, 10)),
+    )
+    b.stand(
+        (-aside, hips),
+        180 + u(-12, 12),
+        stance(rng, 0.11, u(0, 0.2)),
+        u(0, 0.05),
+        lean / 2,
+        spine=(lean / 2, u(0, 6), u(-8, 8)),
+        head=(u(-12, 15), u(0, 16), u(-35, 10)),
+    )
     ready(a, b)
     behind = -b.shape.depth / b.scale - 0.05
     for side, s in enumerate(SIGN):  # a's arms go over b's shoulders or upper arms
@@ -32,17 +46,39 @@ def waltz(rng, a, b):
     u = rng.uniform
     gap, aside, stride = chest_gap(a, b, u(0.08, 0.30)), u(0.06, 0.16), u(0.1, 0.5)
     feet = stance(rng, 0.09, stride)
-    a.stand((0, 0), 0, feet, u(0, 0.06), u(-2, 5), lift=(0, u(0, 0.06)), roll=u(-6, 6),
-            spine=(u(-8, 4), u(-8, 8), u(-12, 12)), head=(u(-12, 6), u(-8, 8), u(0, 50)))  # fmt: skip
-    b.stand((-aside, gap + 0.03), 180 + u(-10, 10), tuple((-x, -z) for x, z in feet), u(0, 0.06), u(-2, 5),
-            lift=(0, u(0, 0.08)), roll=u(-6, 6), spine=(u(-18, 0), u(-8, 8), u(-12, 12)),
-            head=(u(-20, 4), u(-8, 14), u(0, 50)))  # fmt: skip
+    a.stand(
+        (0, 0),
+        0,
+        feet,
+        u(0, 0.06),
+        u(-2, 5),
+        lift=(0, u(0, 0.06)),
+        roll=u(-6, 6),
+        spine=(u(-8, 4), u(-8, 8), u(-12, 12)),
+        head=(u(-12, 6), u(-8, 8), u(0, 50)),
+    )
+    b.stand(
+        (-aside, gap + 0.03),
+        180 + u(-10, 10),
+        tuple((-x, -z) for x, z in feet),
+        u(0, 0.06),
+        u(-2, 5),
+        lift=(0, u(0, 0.08)),
+        roll=u(-6, 6),
+        spine=(u(-18, 0), u(-8, 8), u(-12, 12)),
+        head=(u(-20, 4), u(-8, 14), u(0, 50)),
+    )
     ready(a, b)
     clasp = (a.at_chest(0.52, u(-0.12, 0.16), 0.18) + b.at_chest(-0.52, u(-0.12, 0.16), 0.18)) / 2.0
     send(a, LEFT, clasp, (0.3, -1.0, -0.5), [0, 1, 0])
     send(b, RIGHT, clasp + [0.0, 0.03, 0.04], (0.3, -1.0, -0.5), [0, 1, 0])
-    send(a, RIGHT, b.at_chest(0.12, u(-0.3, -0.12), -b.shape.depth / b.scale - 0.05), (1.0, -0.1, 0.0),
-         -b.chest_rotation[:, 0])  # fmt: skip
+    send(
+        a,
+        RIGHT,
+        b.at_chest(0.12, u(-0.3, -0.12), -b.shape.depth / b.scale - 0.05),
+        (1.0, -0.1, 0.0),
+        -b.chest_rotation[:, 0],
+    )
     send(b, LEFT, a.at_chest(-0.23, u(-0.02, 0.06), u(-0.04, 0.05)), (1.0, -0.3, 0.1))
 
 
@@ -51,11 +87,18 @@ def back_to_back(rng, a, b):
     u = rng.uniform
     gap, lean = chest_gap(a, b, u(0.05, 0.09)), u(-6, 1)
     for posing, ground, facing in ((a, (0, 0), 0), (b, (u(-0.06, 0.06), -gap), 180)):
-        posing.stand(ground, facing + u(-6, 6), stance(rng, u(0.08, 0.16), u(0, 0.15)), u(0, 0.06), lean / 2,
-                     spine=(lean / 2, u(-5, 5), u(-8, 8)), head=(u(-15, 12), u(-8, 8), u(-45, 45)))  # fmt: skip
+        posing.stand(
+            ground,
+            facing + u(-6, 6),
+            stance(rng, u(0.08, 0.16), u(0, 0.15)),
+            u(0, 0.06),
+            lean / 2,
+            spine=(lean / 2, u(-5, 5), u(-8, 8)),
+            head=(u(-15, 12), u(-8, 8), u(-45, 45)),
+        )
     ready(a, b)
     style = rng.choice(3)
-    for posing, other in ((a, b), (b, a)):
+    for posing in (a, b):
         for side, s in enumerate(SIGN):
             if style == 0:  # arms folded
                 level = -0.19 - 0.05 * side
@@ -72,10 +115,25 @@ def embrace_from_behind(rng, a, b):
     """b stands close behind a; b's arms round a's waist or shoulders, a's arms on them, spread or at rest."""
     u = rng.uniform
     gap, lean = chest_gap(a, b, u(0.05, 0.1)), u(0, 7)
-    a.stand((0, 0), 0, stance(rng, 0.1, u(0, 0.2)), u(0, 0.08), lean / 2, roll=u(-4, 4),
-            spine=(u(-4, 6), u(-6, 6), u(-10, 10)), head=(u(-15, 12), u(-14, 6), u(-35, 35)))  # fmt: skip
-    b.stand((u(0.05, 0.11), -gap - 0.02), u(-8, 8), stance(rng, 0.13, u(0, 0.25)), u(0, 0.05), lean,
-            spine=(lean / 2, u(-4, 8), u(-8, 8)), head=(u(0, 20), u(-4, 16), u(-30, 30)))  # fmt: skip
+    a.stand(
+        (0, 0),
+        0,
+        stance(rng, 0.1, u(0, 0.2)),
+        u(0, 0.08),
+        lean / 2,
+        roll=u(-4, 4),
+        spine=(u(-4, 6), u(-6, 6), u(-10, 10)),
+        head=(u(-15, 12), u(-14, 6), u(-35, 35)),
+    )
+    b.stand(
+        (u(0.05, 0.11), -gap - 0.02),
+        u(-8, 8),
+        stance(rng, 0.13, u(0, 0.25)),
+        u(0, 0.05),
+        lean,
+        spine=(lean / 2, u(-4, 8), u(-8, 8)),
+        head=(u(0, 20), u(-4, 16), u(-30, 30)),
+    )
     ready(a, b)
     low = u() < 0.6
     front = a.shape.depth / a.scale + 0.06
@@ -85,8 +143,13 @@ def embrace_from_behind(rng, a, b):
     style = rng.choice(3, p=(0.45, 0.25, 0.3))
     for side, s in enumerate(SIGN):
         if style == 0:
-            send(a, side, b.wrists[1 - side] + a.chest_rotation[:, 2] * 0.05 + u(-0.02, 0.02, 3), (0.9, -0.8, -0.3),
-                 -s * a.chest_rotation[:, 0])  # fmt: skip
+            send(
+                a,
+                side,
+                b.wrists[1 - side] + a.chest_rotation[:, 2] * 0.05 + u(-0.02, 0.02, 3),
+                (0.9, -0.8, -0.3),
+                -s * a.chest_rotation[:, 0],
+            )
         elif style == 1:
             send(a, side, a.at_chest(s * 0.7, u(-0.1, 0.25), u(-0.05, 0.15)), (0.1, -1.0, -0.4))
         else:
@@ -97,12 +160,25 @@ def piggyback(rng, a, b):
     """a carries b on the back."""
     u = rng.uniform
     lean = u(14, 30)
-    a.stand((0, 0), 0, stance(rng, 0.13, u(0.05, 0.4)), u(0.03, 0.12), lean, lift=(0, u(0, 0.06)),
-            spine=(u(0, 10), u(-5, 5), u(-6, 6)), head=(u(-28, -5), u(-14, 0), u(-20, 20)))  # fmt: skip
+    a.stand(
+        (0, 0),
+        0,
+        stance(rng, 0.13, u(0.05, 0.4)),
+        u(0.03, 0.12),
+        lean,
+        lift=(0, u(0, 0.06)),
+        spine=(u(0, 10), u(-5, 5), u(-6, 6)),
+        head=(u(-28, -5), u(-14, 0), u(-20, 20)),
+    )
     back = chest_gap(a, b, 0.02)
     seat = a.at_pelvis(0.0, u(0.10, 0.18), -back / a.scale)
-    b.place(seat, u(-6, 6), pitch=lean + u(-6, 2), spine=(u(2, 12), u(-4, 4), u(-5, 5)),
-            head=(u(-25, 0), u(0, 18), u(-25, 25)))  # fmt: skip
+    b.place(
+        seat,
+        u(-6, 6),
+        pitch=lean + u(-6, 2),
+        spine=(u(2, 12), u(-4, 4), u(-5, 5)),
+        head=(u(-25, 0), u(0, 18), u(-25, 25)),
+    )
     # The rider's head looks past the carrier's.
     b.pelvis[0] += u(0.05, 0.08)
     b.place(b.pelvis, b.facing, pitch=lean + u(-6, 2), spine=b.spine, head=b.head)
@@ -151,8 +227,15 @@ def handshake(rng, a, b):
     u = rng.uniform
     gap = u(0.52, 0.74)
     for posing, ground, facing in ((a, (0, 0), -8), (b, (u(-0.15, 0.05), gap), 172)):
-        posing.stand(ground, facing + u(-14, 14), stance(rng, 0.1, u(0, 0.35)), u(0, 0.06), u(0, 10),
-                     spine=(u(0, 12), u(-5, 5), u(-4, 14)), head=(u(-8, 18), u(-6, 6), u(-12, 12)))  # fmt: skip
+        posing.stand(
+            ground,
+            facing + u(-14, 14),
+            stance(rng, 0.1, u(0, 0.35)),
+            u(0, 0.06),
+            u(0, 10),
+            spine=(u(0, 12), u(-5, 5), u(-4, 14)),
+            head=(u(-8, 18), u(-6, 6), u(-12, 12)),
+        )
     ready(a, b)
     level = u(0.55, 0.68) if u() < 0.7 else u(0.85, 1.0)  # a handshake or a high five, of the chest's height
     meeting = (a.at_chest(-0.13, 0, 0.2) + b.at_chest(-0.13, 0, 0.2)) / 2.0

@@ -14,10 +14,24 @@ def wrestle(rng, a, b):
     reach = 0.31 * (np.sin(np.radians(pitch_a + 14)) * a.scale + np.sin(np.radians(pitch_b + 14)) * b.scale)
     apart = 1.45 * reach + u(0.18, 0.30)
     aside = u(0.10, 0.16)
-    a.stand((0, 0), 0, stance(rng, u(0.18, 0.3), u(0.1, 0.5)), u(0.12, 0.26) + 0.12 * deep, pitch_a,
-            spine=(u(5, 22), u(-6, 6), u(-10, 10)), head=(u(-40, -10), u(0, 15), u(-20, 10)))  # fmt: skip
-    b.stand((-aside, apart), 180 + u(-12, 12), stance(rng, u(0.18, 0.3), u(0.1, 0.5)), u(0.10, 0.26), pitch_b,
-            spine=(u(5, 22), u(-6, 6), u(-10, 10)), head=(u(-40, -10), u(0, 15), u(-20, 10)))  # fmt: skip
+    a.stand(
+        (0, 0),
+        0,
+        stance(rng, u(0.18, 0.3), u(0.1, 0.5)),
+        u(0.12, 0.26) + 0.12 * deep,
+        pitch_a,
+        spine=(u(5, 22), u(-6, 6), u(-10, 10)),
+        head=(u(-40, -10), u(0, 15), u(-20, 10)),
+    )
+    b.stand(
+        (-aside, apart),
+        180 + u(-12, 12),
+        stance(rng, u(0.18, 0.3), u(0.1, 0.5)),
+        u(0.10, 0.26),
+        pitch_b,
+        spine=(u(5, 22), u(-6, 6), u(-10, 10)),
+        head=(u(-40, -10), u(0, 15), u(-20, 10)),
+    )
     ready(a, b)
     for first, second in ((a, b), (b, a)):
         for side, s in enumerate(SIGN):
@@ -36,9 +50,17 @@ def boxing(rng, a, b):
     u = rng.uniform
     gap = u(0.48, 0.66)
     for posing, ground, facing in ((a, (0, 0), -12), (b, (u(-0.12, 0.12), gap), 168)):
-        posing.stand(ground, facing + u(-12, 12), ((0.10, u(0.12, 0.28)), (-0.12, -u(0.12, 0.3))), u(0.04, 0.16),
-                     u(2, 14), lift=(0, u(0, 0.06)), roll=u(-8, 8), spine=(u(4, 20), u(-12, 12), u(-28, 20)),
-                     head=(u(5, 22), u(-8, 8), u(-15, 15)))  # fmt: skip
+        posing.stand(
+            ground,
+            facing + u(-12, 12),
+            ((0.10, u(0.12, 0.28)), (-0.12, -u(0.12, 0.3))),
+            u(0.04, 0.16),
+            u(2, 14),
+            lift=(0, u(0, 0.06)),
+            roll=u(-8, 8),
+            spine=(u(4, 20), u(-12, 12), u(-28, 20)),
+            head=(u(5, 22), u(-8, 8), u(-15, 15)),
+        )
     ready(a, b)
     for posing in (a, b):
         posing.gloves = True
@@ -66,8 +88,15 @@ def push(rng, a, b):
         spine=(u(0, 14), u(-6, 6), u(-14, 14)),
         head=(u(-18, 10), u(-8, 8), u(-12, 12)),
     )
-    b.stand((u(-0.1, 0.1), gap + 0.1), 180 + u(-18, 18), stance(rng, 0.14, u(0.1, 0.5)), u(0.0, 0.14), u(-14, 12),
-            spine=(u(-16, 8), u(-8, 8), u(-14, 14)), head=(u(-12, 18), u(-8, 8), u(-20, 20)))  # fmt: skip
+    b.stand(
+        (u(-0.1, 0.1), gap + 0.1),
+        180 + u(-18, 18),
+        stance(rng, 0.14, u(0.1, 0.5)),
+        u(0.0, 0.14),
+        u(-14, 12),
+        spine=(u(-16, 8), u(-8, 8), u(-14, 14)),
+        head=(u(-12, 18), u(-8, 8), u(-20, 20)),
+    )
     ready(a, b)
     front = b.shape.depth / b.scale + 0.05
     for side, s in enumerate(SIGN):
@@ -91,8 +120,16 @@ def push(rng, a, b):
 def headlock(rng, a, b):
     """a holds b's head under the arm; b is bent over beside a and pulls at a's waist or arm."""
     u = rng.uniform
-    a.stand((0, 0), 0, stance(rng, 0.2, u(0, 0.3)), u(0.04, 0.16), u(5, 20), roll=u(-4, 8),
-            spine=(u(2, 16), u(0, 10), u(-5, 15)), head=(u(-8, 20), u(-5, 8), u(0, 40)))  # fmt: skip
+    a.stand(
+        (0, 0),
+        0,
+        stance(rng, 0.2, u(0, 0.3)),
+        u(0.04, 0.16),
+        u(5, 20),
+        roll=u(-4, 8),
+        spine=(u(2, 16), u(0, 10), u(-5, 15)),
+        head=(u(-8, 20), u(-5, 8), u(0, 40)),
+    )
     bend = u(48, 62)
     # b faces across a's front from a's left and behind; the neck comes under a's left arm.
     facing = u(-25, 15)
@@ -126,12 +163,23 @@ def headlock(rng, a, b):
 def pin(rng, a, b):
     """b lies on the back; a kneels astride and holds b's arms or chest down, b pushes or shields."""
     u = rng.uniform
-    b.place([0.0, 0.11 * b.scale, 0.0], 180 + u(-8, 8), pitch=-90 + u(0, 6), roll=u(-5, 5),
-            spine=(u(2, 14), u(-8, 8), u(-10, 10)), head=(u(0, 25), u(-8, 8), u(-40, 40)))  # fmt: skip
+    b.place(
+        [0.0, 0.11 * b.scale, 0.0],
+        180 + u(-8, 8),
+        pitch=-90 + u(0, 6),
+        roll=u(-5, 5),
+        spine=(u(2, 14), u(-8, 8), u(-10, 10)),
+        head=(u(0, 25), u(-8, 8), u(-40, 40)),
+    )
     # Lying with the head towards +z; a faces the same way, kneeling across the belly or hips.
     seat = u(0.05, 0.30)
-    a.place([u(-0.04, 0.04), u(0.34, 0.46) * a.scale, seat], u(-10, 10), pitch=u(12, 38),
-            spine=(u(8, 28), u(-6, 6), u(-12, 12)), head=(u(-25, 15), u(-6, 6), u(-15, 15)))  # fmt: skip
+    a.place(
+        [u(-0.04, 0.04), u(0.34, 0.46) * a.scale, seat],
+        u(-10, 10),
+        pitch=u(12, 38),
+        spine=(u(8, 28), u(-6, 6), u(-12, 12)),
+        head=(u(-25, 15), u(-6, 6), u(-15, 15)),
+    )
     ready(a, b)
     a.ankles = np.array([[s * u(0.22, 0.28), 0.07, seat - u(0.28, 0.4)] for s in SIGN])
     a.knee_poles = np.array([[0.5, -0.1, 1.0], [-0.5, -0.1, 1.0]])

@@ -53,25 +53,58 @@ class _Figure:
         center = posing.pelvis + pelvis[:, 1] * 0.014 * h
         self.cone(center + hips, center - hips, (0.060 * g * (1 + 0.04 * female),) * 2, pelvis[:, 2], self.bottom)
         for s in () if self.outfit.skirt else _SIGN:
-            self.ellipsoid(pelvis, posing.pelvis + pelvis @ np.array([s * 0.038, -0.012, -0.026]) * g,
-                           (0.045 * g, 0.052 * g, 0.044 * g), self.bottom)  # fmt: skip
+            self.ellipsoid(
+                pelvis,
+                posing.pelvis + pelvis @ np.array([s * 0.038, -0.012, -0.026]) * g,
+                (0.045 * g, 0.052 * g, 0.044 * g),
+                self.bottom,
+            )
         belly = posing.pelvis + pelvis[:, 1] * 0.045 * h
         ribs = posing.waist + chest[:, 1] * 0.045 * h
-        self.cone(belly, ribs, (0.059 * g * loose, 0.060 * g * loose), chest[:, 2], self.top, wide=1.27 - 0.13 * female,
-                  caps=_END)  # fmt: skip
+        self.cone(
+            belly,
+            ribs,
+            (0.059 * g * loose, 0.060 * g * loose),
+            chest[:, 2],
+            self.top,
+            wide=1.27 - 0.13 * female,
+            caps=_END,
+        )
         top = posing.chest - chest[:, 1] * 0.042 * h
-        self.cone(ribs, top, (0.059 * g * loose, 0.064 * g * loose), chest[:, 2], self.top, wide=1.36 - 0.09 * female,
-                  joints=(0, 1, _NECK), caps=_END)  # fmt: skip
+        self.cone(
+            ribs,
+            top,
+            (0.059 * g * loose, 0.064 * g * loose),
+            chest[:, 2],
+            self.top,
+            wide=1.36 - 0.09 * female,
+            joints=(0, 1, _NECK),
+            caps=_END,
+        )
         neck, skull = self.pose.joint("neck"), self.pose.skull
         for side, s in enumerate(_SIGN):
             shoulder = self.pose.joints[side]
-            self.cone(neck - chest[:, 1] * 0.012 * h + chest[:, 0] * s * 0.02 * h, shoulder,
-                      (0.034 * g, 0.033 * g), chest[:, 2], self.top, joints=(side, _NECK), caps=_END)  # fmt: skip
+            self.cone(
+                neck - chest[:, 1] * 0.012 * h + chest[:, 0] * s * 0.02 * h,
+                shoulder,
+                (0.034 * g, 0.033 * g),
+                chest[:, 2],
+                self.top,
+                joints=(side, _NECK),
+                caps=_END,
+            )
             if female:
                 bust = top + chest @ np.array([s * 0.040, -0.004, 0.040]) * g
                 self.ellipsoid(chest, bust, (0.038 * g, 0.036 * g, (0.026 + 0.016 * female) * g), self.top)
-        self.cone(neck - chest[:, 1] * 0.01 * h, skull + self.posing.head_rotation[:, 1] * 0.03 * h,
-                  (0.034 * g, 0.030 * g), chest[:, 2], self.skin, joints=(_NECK,), caps=_NEITHER)  # fmt: skip
+        self.cone(
+            neck - chest[:, 1] * 0.01 * h,
+            skull + self.posing.head_rotation[:, 1] * 0.03 * h,
+            (0.034 * g, 0.030 * g),
+            chest[:, 2],
+            self.skin,
+            joints=(_NECK,),
+            caps=_NEITHER,
+        )
 
     def head(self):
         """Skull, jaw, nose, ears and hair."""
@@ -186,8 +219,14 @@ class _Figure:
             frame, wrist + axis * 0.034 * h, (0.0235 * h, 0.031 * h, 0.0125 * h), self.skin, joints=(4 + side,)
         )
         self.ellipsoid(frame, wrist + axis * 0.072 * h, (0.0205 * h, 0.032 * h, 0.0095 * h), self.skin)
-        self.cone(wrist + (axis * 0.022 + thumb * 0.012) * h, wrist + (axis * 0.056 + thumb * 0.033) * h,
-                  (0.009 * h, 0.0075 * h), frame[:, 2], self.skin, caps=_END)  # fmt: skip
+        self.cone(
+            wrist + (axis * 0.022 + thumb * 0.012) * h,
+            wrist + (axis * 0.056 + thumb * 0.033) * h,
+            (0.009 * h, 0.0075 * h),
+            frame[:, 2],
+            self.skin,
+            caps=_END,
+        )
 
     def leg(self, side):
         """Thigh, shin and foot, with trousers or shorts."""
@@ -198,13 +237,29 @@ class _Figure:
         # Under a skirt the top of the thigh has the skirt's cloth, for where the thigh pushes it up.
         upper, lower = (0.35, 0.0) if bare else np.clip([outfit.leg, outfit.leg - 1.0], 0.0, 1.0)
         cuff = outfit.loose if lower > 0 else 1.0
-        self.cone(hip, knee, (0.0505 * g * (1 + 0.05 * self.female), 0.033 * g * cuff), pelvis[:, 2],
-                  self.bottom if upper > 0 else self.skin, split=upper * shape.length("thigh") if upper < 1 else np.inf,
-                  beyond=self.skin, joints=(6 + side, 8 + side))  # fmt: skip
+        self.cone(
+            hip,
+            knee,
+            (0.0505 * g * (1 + 0.05 * self.female), 0.033 * g * cuff),
+            pelvis[:, 2],
+            self.bottom if upper > 0 else self.skin,
+            split=upper * shape.length("thigh") if upper < 1 else np.inf,
+            beyond=self.skin,
+            joints=(6 + side, 8 + side),
+        )
         thick = (0.0315 * g * cuff, (0.0255 if lower > 0 else 0.0205) * g * cuff)
         cover, end = (self.bottom, lower * shape.length("shin")) if lower > 0 else (self.skin, np.inf)
-        self.cone(knee, ankle, thick, pelvis[:, 2], cover, split=end, beyond=self.skin,
-                  joints=(8 + side, 10 + side), caps=_END)  # fmt: skip
+        self.cone(
+            knee,
+            ankle,
+            thick,
+            pelvis[:, 2],
+            cover,
+            split=end,
+            beyond=self.skin,
+            joints=(8 + side, 10 + side),
+            caps=_END,
+        )
         shin = (ankle - knee) / shape.length("shin")
         forward, up = self._foot(side, shin)
         calf = knee + shin * 0.075 * h - forward * 0.011 * g
@@ -217,8 +272,15 @@ class _Figure:
             owner=self.owner,
             joints=(8 + side, 10 + side),
         )
-        self.cone(ankle - up * 0.021 * h - forward * 0.022 * h, ankle - up * 0.028 * h + forward * 0.095 * h,
-                  (0.0235 * h, 0.0165 * h), up, self.shoes, wide=1.25, joints=(10 + side,))  # fmt: skip
+        self.cone(
+            ankle - up * 0.021 * h - forward * 0.022 * h,
+            ankle - up * 0.028 * h + forward * 0.095 * h,
+            (0.0235 * h, 0.0165 * h),
+            up,
+            self.shoes,
+            wide=1.25,
+            joints=(10 + side,),
+        )
         self.cone(
             ankle + up * 0.008 * h,
             ankle - up * 0.014 * h + forward * 0.045 * h,
@@ -254,5 +316,4 @@ class _Figure:
         hem = posing.pelvis + down * self.outfit.skirt * 1.7
         width = max(0.095 * g, min(spread * self.outfit.skirt + 0.07 * g, 0.14 * g))
         for start, end, radii in ((waist, hips, (0.063 * g, 0.081 * g)), (hips, hem, (0.081 * g, width))):
-            self.cone(start, end, radii, posing.pelvis_rotation[:, 2], self.bottom, wide=1.32,
-                      caps=_NEITHER)  # fmt: skip
+            self.cone(start, end, radii, posing.pelvis_rotation[:, 2], self.bottom, wide=1.32, caps=_NEITHER)

@@ -11,10 +11,19 @@ def _by_name(*kinds):
 
 
 KINDS = _by_name(
-    embraces.hug, embraces.waltz, embraces.back_to_back, embraces.embrace_from_behind, embraces.piggyback,
-    embraces.side_by_side, embraces.handshake, fights.wrestle, fights.boxing, fights.push, fights.headlock,
+    embraces.hug,
+    embraces.waltz,
+    embraces.back_to_back,
+    embraces.embrace_from_behind,
+    embraces.piggyback,
+    embraces.side_by_side,
+    embraces.handshake,
+    fights.wrestle,
+    fights.boxing,
+    fights.push,
+    fights.headlock,
     fights.pin,
-)  # fmt: skip
+)
 # Bodies that stand this close share one box from most sides; drawn less often, they leave the average overlap of
 # boxes where OCPose has it.
 _CLOSE, _CLOSE_WEIGHT = ("hug", "waltz", "side_by_side"), 0.6

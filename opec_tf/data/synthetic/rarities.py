@@ -9,12 +9,24 @@ from opec_tf.data.synthetic.limbs import SIGN, chest_gap, ready, rest_arm, send,
 def cradle(rng, a, b):
     """a carries b in the arms: b lies across a's chest, knees over one arm, back on the other."""
     u = rng.uniform
-    a.stand((0, 0), 0, stance(rng, 0.14, u(0, 0.3)), u(0.02, 0.1), u(-8, 0), spine=(u(-12, 0), u(-4, 4), u(-6, 6)),
-            head=(u(-5, 22), u(-6, 6), u(-30, 10)))  # fmt: skip
+    a.stand(
+        (0, 0),
+        0,
+        stance(rng, 0.14, u(0, 0.3)),
+        u(0.02, 0.1),
+        u(-8, 0),
+        spine=(u(-12, 0), u(-4, 4), u(-6, 6)),
+        head=(u(-5, 22), u(-6, 6), u(-30, 10)),
+    )
     # b's trunk leans back towards a's right; b faces a's left, turned upwards.
     seat = a.at_chest(u(0.02, 0.10), u(-0.42, -0.34), 0.0) + [0.0, 0.0, a.shape.depth + b.shape.depth + 0.05]
-    b.place(seat, 90 + u(-12, 8), pitch=u(-52, -38), spine=(u(4, 16), u(-8, 8), u(-4, 12)),
-            head=(u(0, 25), u(-5, 10), u(-35, 20)))  # fmt: skip
+    b.place(
+        seat,
+        90 + u(-12, 8),
+        pitch=u(-52, -38),
+        spine=(u(4, 16), u(-8, 8), u(-4, 12)),
+        head=(u(0, 25), u(-5, 10), u(-35, 20)),
+    )
     ready(a, b)
     drop = u(0.25, 0.45)
     knees = b.pelvis + [0.40 * b.scale, 0.12, 0.0]
@@ -38,10 +50,24 @@ def dip(rng, a, b):
     """The end of a tango: a leans over b, who bends far backwards in a's arms."""
     u = rng.uniform
     lean = u(30, 48)
-    a.stand((0, 0), 0, ((0.14, u(0.3, 0.5)), (-0.12, -u(0.15, 0.35))), u(0.10, 0.2), lean * 0.6,
-            spine=(lean * 0.5, u(-5, 10), u(-8, 8)), head=(u(-10, 12), u(-5, 5), u(-10, 20)))  # fmt: skip
-    b.stand((-0.06, 0.36 * b.scale), 180 + u(-12, 12), ((0.14, u(0.0, 0.2)), (-0.10, u(0.15, 0.4))), u(0.12, 0.22),
-            -lean * 0.75, spine=(-26.0, u(-8, 8), u(-8, 8)), head=(u(-40, -10), u(-8, 8), u(-25, 25)))  # fmt: skip
+    a.stand(
+        (0, 0),
+        0,
+        ((0.14, u(0.3, 0.5)), (-0.12, -u(0.15, 0.35))),
+        u(0.10, 0.2),
+        lean * 0.6,
+        spine=(lean * 0.5, u(-5, 10), u(-8, 8)),
+        head=(u(-10, 12), u(-5, 5), u(-10, 20)),
+    )
+    b.stand(
+        (-0.06, 0.36 * b.scale),
+        180 + u(-12, 12),
+        ((0.14, u(0.0, 0.2)), (-0.10, u(0.15, 0.4))),
+        u(0.12, 0.22),
+        -lean * 0.75,
+        spine=(-26.0, u(-8, 8), u(-8, 8)),
+        head=(u(-40, -10), u(-8, 8), u(-25, 25)),
+    )
     ready(a, b)
     send(a, LEFT, b.at_chest(-0.04, -0.22, -b.shape.depth / b.scale - 0.05), (1.0, -0.5, 0.0), -a.chest_rotation[:, 0])
     if u() < 0.5:
@@ -63,10 +89,22 @@ def lift(rng, a, b):
     """A jumping hug: b's legs are round a's waist, b's arms round a's neck, a holds b's thighs or back."""
     u = rng.uniform
     gap = chest_gap(a, b, u(0.03, 0.06))
-    a.stand((0, 0), 0, stance(rng, 0.14, u(0, 0.25)), u(0.03, 0.12), u(-6, 2), spine=(u(-12, 0), u(-5, 5), u(-5, 5)),
-            head=(u(-25, 0), u(0, 15), u(-25, 0)))  # fmt: skip
-    b.place(a.at_pelvis(-u(0.04, 0.08), u(0.14, 0.28), 0.0) + [0.0, 0.0, gap], 180 + u(-6, 6), pitch=u(0, 8),
-            spine=(u(2, 14), u(0, 6), u(-5, 5)), head=(u(-10, 25), u(0, 16), u(-30, 10)))  # fmt: skip
+    a.stand(
+        (0, 0),
+        0,
+        stance(rng, 0.14, u(0, 0.25)),
+        u(0.03, 0.12),
+        u(-6, 2),
+        spine=(u(-12, 0), u(-5, 5), u(-5, 5)),
+        head=(u(-25, 0), u(0, 15), u(-25, 0)),
+    )
+    b.place(
+        a.at_pelvis(-u(0.04, 0.08), u(0.14, 0.28), 0.0) + [0.0, 0.0, gap],
+        180 + u(-6, 6),
+        pitch=u(0, 8),
+        spine=(u(2, 14), u(0, 6), u(-5, 5)),
+        head=(u(-10, 25), u(0, 16), u(-30, 10)),
+    )
     ready(a, b)
     b.ankles = np.stack([a.at_pelvis(-s * u(0.08, 0.20), u(-0.16, 0.04), -u(0.20, 0.30)) for s in SIGN])
     b.knee_poles = np.array([[1.0, 0.35, 0.5], [-1.0, 0.35, 0.5]])
@@ -96,8 +134,13 @@ def kneel(rng, a, b):
         head=(u(10, 35), u(-5, 5), u(-15, 15)),
     )
     facing = 180 + u(-15, 15)
-    b.place([u(-0.06, 0.06), 0.52 * b.scale, gap + 0.1], facing, pitch=u(-4, 12), spine=(u(-5, 12), u(-5, 5), u(-8, 8)),
-            head=(u(-40, -15), u(-5, 5), u(-12, 12)))  # fmt: skip
+    b.place(
+        [u(-0.06, 0.06), 0.52 * b.scale, gap + 0.1],
+        facing,
+        pitch=u(-4, 12),
+        spine=(u(-5, 12), u(-5, 5), u(-8, 8)),
+        head=(u(-40, -15), u(-5, 5), u(-12, 12)),
+    )
     ready(a, b)
     ankle = b.shape.length("ankle_height")
     b.ankles = np.stack([b.at_pelvis(0.12, 0.0, 0.40), b.at_pelvis(-0.10, 0.0, -0.36)])

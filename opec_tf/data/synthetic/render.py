@@ -39,8 +39,10 @@ def rasterize(solids, camera, polygons=()):
     x, y = camera.rays()
     with np.errstate(invalid="ignore", divide="ignore"):
         _cast(quadrics, _windows(solids, quadrics, camera), x, y, depth, surface)
-        flat = [_fill(corners, camera, x, y, depth, surface, len(quadrics.solid) + i)
-                for i, (corners, _, _) in enumerate(polygons)]  # fmt: skip
+        flat = [
+            _fill(corners, camera, x, y, depth, surface, len(quadrics.solid) + i)
+            for i, (corners, _, _) in enumerate(polygons)
+        ]
     shift = quadrics.linear - np.einsum("qij,qj->qi", quadrics.matrix, quadrics.center)
     frame = solids.frame[quadrics.solid]
     local_shift = -np.einsum("qij,qj->qi", frame, solids.origin[quadrics.solid])
@@ -76,9 +78,9 @@ def _cast(quadrics, windows, x, y, depth, surface):
     at most two. They are expanded about the window's middle in float64, since the discriminant would drown in
     cancellation in float32, and evaluated in float32 as (1, dy, dy^2) coefficients (1, dx, dx^2)^T.
     """
-    middle = np.stack([
-        x[(windows[:, :2].sum(1) // 2).clip(0, len(x) - 1)], y[(windows[:, 2:].sum(1) // 2).clip(0, len(y) - 1)]
-    ], 1)  # fmt: skip
+    middle = np.stack(
+        [x[(windows[:, :2].sum(1) // 2).clip(0, len(x) - 1)], y[(windows[:, 2:].sum(1) // 2).clip(0, len(y) - 1)]], 1
+    )
     coefficients = _ray_polynomials(quadrics, middle).astype(np.float32)
     offset = -(quadrics.axis * quadrics.center).sum(1)
     low, high = (np.where(np.isfinite(limit), limit - offset, limit) for limit in quadrics.clip.T)

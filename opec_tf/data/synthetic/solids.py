@@ -54,15 +54,45 @@ class Solids:
         self.materials.append(material)
         return len(self.materials) - 1
 
-    def cone(self, start, end, radii, hint, material, owner=-1, wide=1.0, deep=1.0, split=np.inf, beyond=0, face=-1,
-             joints=(), caps=(True, True)):  # fmt: skip
+    def cone(
+        self,
+        start,
+        end,
+        radii,
+        hint,
+        material,
+        owner=-1,
+        wide=1.0,
+        deep=1.0,
+        split=np.inf,
+        beyond=0,
+        face=-1,
+        joints=(),
+        caps=(True, True),
+    ):
         """A rounded cone from ``start`` to ``end`` (spheres of the two ``radii``), stretched ``wide`` times sideways
         and ``deep`` times towards ``hint``, the direction of its local z axis. ``caps``: whether start and end are
         rounded; an end inside another solid need not be, and a skirt's are not."""
         axis = end - start
         height = np.sqrt(axis @ axis)
-        self._rows.append((start, axis / height, hint, (wide, 1.0, deep), radii[0], radii[1], height,
-                           material, beyond, split, owner, face, _bits(joints), caps))  # fmt: skip
+        self._rows.append(
+            (
+                start,
+                axis / height,
+                hint,
+                (wide, 1.0, deep),
+                radii[0],
+                radii[1],
+                height,
+                material,
+                beyond,
+                split,
+                owner,
+                face,
+                _bits(joints),
+                caps,
+            )
+        )
 
     def ellipsoid(self, center, up, hint, radii, material, owner=-1, split=np.inf, beyond=0, face=-1, joints=()):
         """An ellipsoid with half axes ``radii`` (across, along ``up``, towards ``hint``)."""

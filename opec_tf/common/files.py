@@ -1,0 +1,116 @@
+"""Reading and writing files so that a fault is one clear line and a file is either whole or absent."""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+import uuid
+
+from opec_tf.common.errors import UserError
+
+_PARTIAL = ".partial-"
+
+
+@contextlib.contextmanager
+def atomic_path(path):
+    """Yields a temporary path beside ``path`` that takes its place when the block ends without an error.
+
+    The temporary name keeps the suffix (OpenCV and Keras choose a format by it). Missing parent folders are made.
+
+    Raises:
+      UserError: the folder cannot be written or the disk is full.
+    """
+    path = pathlib.Path(path)
+    temporary = os.fspath(path.parent / f"{_PARTIAL}{uuid.uuid4().hex}{''.join(path.suffixes)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # An empty file now, so that a folder that cannot be written is known before the work of the block.
+        with open(temporary, "xb"):
+            pass
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror}); choose a folder you can write to") from error
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        if error.filename not in (None, temporary):
+            raise  # the block failed to read or write another file
+        reason = error.strerror or error
+        raise UserError(f"{path}: cannot be written ({reason}); free some space or choose another folder") from error
+    finally:
+        if os.path.exists(temporary):
+            os.remove(temporary)
+
+
+@contextlib.contextmanager
+def atomic_folder(path):
+    """Yields a temporary folder beside ``path`` that takes its place when the block ends without an error.
+
+    Raises:
+      UserError: ``path`` exists, its parent folder cannot be written, or the disk is full.
+    """
+    path = pathlib.Path(path)
+    if path.exists():
+        raise UserError(f"{path}: exists already; choose another name or remove it")
+    temporary = make_folder(path.parent / f"{_PARTIAL}{uuid.uuid4().hex}")
+    try:
+        yield temporary
+        os.rename(temporary, path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror or error}); choose another folder") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def is_partial(path):
+    """Whether a file is one that ``atomic_path`` has not finished, or never will."""
+    return os.path.basename(path).startswith(_PARTIAL)
+
+
+def remove_partial(folder):
+    """Removes what ``atomic_path`` and ``atomic_folder`` left in a folder when their process was killed."""
+    for path in pathlib.Path(folder).glob(_PARTIAL + "*"):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def write_text(path, text):
+    """Writes text atomically."""
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def write_json(path, value, indent=None):
+    """Writes JSON atomically; NaN and infinity are refused, since JSON has neither."""
+    write_text(path, json.dumps(value, indent=indent, allow_nan=False) + "\n")
+
+
+def read_json(path):
+    """Parses a JSON file.
+
+    Raises:
+      UserError: the file is missing, unreadable, empty or no JSON.
+    """
+    try:
+        with open(path, encoding="utf-8-sig") as file:  # some editors begin a file with a byte order mark
+            return json.load(file)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: is not valid JSON ({error}); check that the file is whole") from error
+
+
+def make_folder(path):
+    """Makes a folder, with parents, that can be written to; returns it as a ``pathlib.Path``."""
+    path = pathlib.Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror}); choose a folder you can write to") from error
+    return path

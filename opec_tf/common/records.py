@@ -1,0 +1,178 @@
+"""Columns of a JSON list of objects, as arrays: checked as a whole; a fault names the file, record and field."""
+
+import numpy as np
+
+from opec_tf.common.errors import UserError
+
+
+class Records:
+    """The objects of one list in a JSON file.
+
+    The checks run on whole columns; only when one fails are the records gone through to name the one at fault.
+
+    Args:
+      path: the file, for messages.
+      kind: what one record is, for messages: "image", "annotation", "prediction".
+      items: the list.
+      id_field: field that names a record in messages, by its number or by the image it is in; without it records are
+        counted from 1.
+      positions: the records' places in the file's list, from 0, by which they are counted; None: they are all of it.
+
+    Raises:
+      UserError: ``items`` is not a list of JSON objects, or is empty.
+    """
+
+    def __init__(self, path, kind, items, id_field=None, positions=None):
+        self.path, self.kind, self.items, self.id_field = path, kind, items, id_field
+        if not isinstance(items, list):
+            raise UserError(
+                f"{path}: has {_describe(items)} where a list of {kind} objects belongs; check the file's format"
+            )
+        if not items:
+            raise UserError(f"{path}: its list of {kind} objects is empty; check that it is the right file")
+        self.positions = range(len(items)) if positions is None else positions
+        if set(map(type, items)) != {dict}:
+            index = next(i for i, item in enumerate(items) if not isinstance(item, dict))
+            self.fail(index, f"is {_describe(items[index])}, expected an object")
+
+    def __len__(self):
+        return len(self.items)
+
+    def name(self, index):
+        """What a record is called in messages: ``KIND ID``."""
+        name = self.items[index].get(self.id_field) if isinstance(self.items[index], dict) else None
+        if name is None:
+            return f"{self.kind} number {self.positions[index] + 1}"
+        return f"{self.kind} in {name}" if isinstance(name, str) else f"{self.kind} {name}"
+
+    def fail(self, index, fault, remedy="correct or remove it"):
+        """Raises the ``UserError`` of one record: ``FILE: KIND ID: FAULT; REMEDY``."""
+        raise UserError(f"{self.path}: {self.name(index)}: {fault}; {remedy}")
+
+    def with_items(self, items):
+        """The same records with other content."""
+        return Records(self.path, self.kind, items, self.id_field, self.positions)
+
+    def people(self):
+        """The records of people: those whose ``category_id`` is 1, null or absent."""
+        rows = np.flatnonzero(self.integers("category_id", default=1) == 1)
+        if not rows.size:
+            raise UserError(f"{self.path}: no {self.kind} has 'category_id' 1 (person); check the file's format")
+        items, positions = [self.items[row] for row in rows], [self.positions[row] for row in rows]
+        return Records(self.path, self.kind, items, self.id_field, positions)
+
+    def has(self, field):
+        """bool [N]: which records have the field, with a value other than null."""
+        return np.array([item.get(field) is not None for item in self.items])
+
+    def values(self, field):
+        """The field's values as a list.
+
+        Raises:
+          UserError: a record lacks the field.
+        """
+        try:
+            return [item[field] for item in self.items]
+        except KeyError:
+            index = next(i for i, item in enumerate(self.items) if field not in item)
+            self.fail(index, f"has no {field!r}", "add it, or check the file's format")
+
+    def texts(self, field):
+        """The field's values as a list of non-empty strings."""
+        values = self.values(field)
+        for index, value in enumerate(values):
+            if not isinstance(value, str) or not value:
+                self.fail(index, f"{field!r} is {_describe(value)}, expected a text")
+        return values
+
+    def numbers(self, field, shape=(), meaning="", default=None):
+        """The field's values as float64 [N, *shape].
+
+        Args:
+          field: name of the field.
+          shape: lengths of each value's (nested) list, e.g. (4,); (): plain numbers.
+          meaning: what the numbers of a list are, for messages, e.g. "x, y, width, height".
+          default: stands in for a missing plain number (may be NaN); None: the field is required.
+
+        Raises:
+          UserError: a value is missing, no number, of another shape, NaN or infinite.
+        """
+        return self._column(field, shape, meaning, default).astype(np.float64)
+
+    def integers(self, field, default=None):
+        """The field's values as int64 [N]; checks as ``numbers``, and that they are whole."""
+        array = self._column(field, (), "", default)
+        faulty = array != np.floor(array)
+        if faulty.any():
+            index = int(np.argmax(faulty))
+            self.fail(index, f"{field!r} is {array[index]:g}, expected a whole number")
+        return array.astype(np.int64)
+
+    def unique_integers(self, field):
+        """As ``integers``; a value that occurs twice is an error too."""
+        array = self.integers(field)
+        order = np.argsort(array, kind="stable")
+        repeated = np.flatnonzero(np.diff(array[order]) == 0)
+        if repeated.size:
+            first, second = order[repeated[0]], order[repeated[0] + 1]
+            raise UserError(
+                f"{self.path}: {self.kind} {field} {array[first]} occurs twice (numbers {first + 1} and {second + 1} "
+                f"of the list); give every {self.kind} its own {field}"
+            )
+        return array
+
+    def _column(self, field, shape, meaning, default):
+        """The field's values as a checked array of their own numeric type."""
+        present = np.ones(len(self), bool) if default is None else self.has(field)
+        values = (
+            self.values(field)
+            if default is None
+            else [item[field] if there else default for item, there in zip(self.items, present)]
+        )
+        array = _as_array(values)
+        if array is None or array.shape[1:] != shape:
+            self._fail_at_misshapen(field, values, shape, meaning)
+        faulty = present & ~np.isfinite(array).reshape(len(self), -1).all(axis=1)
+        if faulty.any():
+            self.fail(int(np.argmax(faulty)), f"{field!r} holds NaN or infinity")
+        return array
+
+    def _fail_at_misshapen(self, field, values, shape, meaning):
+        """Raises the error of the first value that is no numeric array of ``shape``."""
+        arrays = (_as_array([value]) for value in values)
+        index = next(i for i, array in enumerate(arrays) if array is None or array.shape[1:] != shape)
+        expected = f"{' x '.join(map(str, shape))} numbers" if shape else "a number"
+        expected += f" ({meaning})" if meaning else ""
+        value = values[index]
+        if isinstance(value, list) and shape and len(value) != shape[0]:
+            self.fail(index, f"{field!r} has {len(value)} values, expected {expected}")
+        odd = next((v for v in value if not _is_number(v)), value) if isinstance(value, list) else value
+        self.fail(index, f"{field!r} holds {_describe(odd)}, expected {expected}")
+
+
+def _as_array(values):
+    """A numeric array of the values, or None where they are not numbers of one regular shape."""
+    try:
+        array = np.array(values)
+    except ValueError:  # lists of different lengths
+        return None
+    return array if array.dtype.kind in "iuf" else None
+
+
+def _is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _describe(value):
+    """A JSON value in a few words."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    return "null" if value is None else f"{value!r}"
+
+
+def split_by_group(group, num_groups):
+    """For each of the groups 0 .. num_groups - 1 its rows in ``group`` (int [N]), in order: a list of int arrays."""
+    order = np.argsort(group, kind="stable")
+    return np.split(order, np.searchsorted(group[order], np.arange(1, num_groups)))

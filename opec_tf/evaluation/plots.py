@@ -1,0 +1,197 @@
+"""Plots of training logs, scores and timings."""
+
+import csv
+
+import numpy as np
+
+from opec_tf.common import files
+from opec_tf.common.errors import UserError
+
+_INK = (40 / 255, 40 / 255, 46 / 255)
+# What occlusion curves are drawn over, and of.
+_LEVEL_LABELS = {"hidden_share": "share of the person's joints hidden", "pair_iou": "box IoU with the partner"}
+_MEASURE_LABELS = {
+    "oks": "mean OKS",
+    "oks75": "people with OKS > 0.75",
+    "vis75": "visible joints found (vis75)",
+    "inv75": "hidden joints found (inv75)",
+    "swap": "swap rate",
+}
+
+
+def plot_training_curves(logs, path):
+    """Plots training logs: a row of panels a stage, for losses, each validation score and the learning rate.
+
+    Args:
+      logs: stage name -> its ``log.csv``, with a column ``epoch``. Columns whose names contain "loss" are losses,
+        "learning_rate" is the rate and all others are scores, named POSE_SCORE; a score's panel has a line for each
+        pose. An epoch that was run twice counts as it came out last.
+      path: image file to write; the suffix chooses the format.
+
+    Raises:
+      UserError: a log is missing or has no epochs, or the image cannot be written.
+    """
+    tables = {stage: _read_log(log) for stage, log in logs.items()}
+    panels = list(dict.fromkeys(_panel_of(name) for _, columns in tables.values() for name in columns))
+    panels.sort(key=lambda panel: (panel != "loss", panel == "learning rate"))
+    figure, axes = _panels(len(logs), len(panels), (3.5, 3.5))
+    for row, (stage, (epochs, columns)) in zip(axes, tables.items()):
+        for axis, panel in zip(row, panels):
+            names = [name for name in columns if _panel_of(name) == panel]
+            for name in names:
+                line = {"linestyle": "--"} if name.startswith("val_") and panel == "loss" else {}
+                label = name.replace("_", " ") if panel == "loss" else name[: -len(panel)].replace("_", " ").strip()
+                axis.plot(epochs, columns[name], label=label or None, marker=".", linewidth=1.6, **line)
+            axis.set(title=f"{stage}: {panel}", xlabel="epoch", yscale="log" if names and panel == "loss" else "linear")
+            if axis.get_legend_handles_labels()[0]:
+                axis.legend(fontsize=7, frameon=False)
+    _save(figure, path)
+
+
+def plot_occlusion_curves(curves, path):
+    """Plots accuracy and swap rate by level of occlusion: a row of panels a level, a panel a measure.
+
+    Args:
+      curves: name of a line -> dict of ``occlusion.accuracy_by_level``; all of the same people.
+      path: image file to write; the suffix chooses the format.
+
+    Raises:
+      UserError: the image cannot be written.
+    """
+    levels = [level for level in _LEVEL_LABELS if all(level in curve for curve in curves.values())]
+    figure, axes = _panels(len(levels), len(_MEASURE_LABELS), (2.9, 3.1))
+    for row, level in zip(axes, levels):
+        for axis, (measure, title) in zip(row, _MEASURE_LABELS.items()):
+            for name, curve in curves.items():
+                values = [100 * part.get(measure, np.nan) for part in curve[level]]
+                axis.plot(range(len(values)), values, label=name, marker=".", linewidth=1.6)
+            parts = next(iter(curves.values()))[level]
+            ticks = [f"{part['from']:g}-{part['to']:g}\nn={part['people']}" for part in parts]
+            axis.set_xticks(range(len(ticks)), ticks, fontsize=7)
+            axis.set(title=title, xlabel=_LEVEL_LABELS[level], ylabel="percent")
+        row[0].legend(fontsize=7, frameon=False)
+    _save(figure, path)
+
+
+def plot_reliability(bins, path):
+    """Plots how often predicted probabilities came true: a panel for each list of bins, the number of joints below.
+
+    Args:
+      bins: name of a panel -> list of dict, as ``evaluation.visibility.calibration`` gives them.
+      path: image file to write; the suffix chooses the format.
+
+    Raises:
+      UserError: the image cannot be written.
+    """
+    figure, axes = _panels(2, len(bins), (3.0, 2.4))
+    for (name, parts), curve, counts in zip(bins.items(), *axes):
+        filled = [part for part in parts if part["joints"]]
+        curve.plot([0, 1], [0, 1], color=_INK, linewidth=0.8, linestyle="--")
+        curve.plot([p["predicted"] for p in filled], [p["observed"] for p in filled], marker=".", linewidth=1.6)
+        curve.set(title=name, ylabel="came true", xlim=(0, 1), ylim=(0, 1))
+        starts, joints = [part["from"] for part in parts], [part["joints"] for part in parts]
+        counts.bar(starts, joints, width=1 / len(parts), align="edge", alpha=0.55)
+        counts.set(xlabel="predicted probability", ylabel="joints", xlim=(0, 1), yscale="log" if filled else "linear")
+    _save(figure, path)
+
+
+def plot_ablation(splits, path):
+    """Plots an ablation: a row of panels a split, a panel a metric; each row's bar goes from the base's to its mean.
+
+    Args:
+      splits: split -> metric -> (the base's value or None, row title -> values of the seeds); fractions.
+      path: image file to write; the suffix chooses the format.
+
+    Raises:
+      UserError: the image cannot be written.
+    """
+    count = max(len(rows) for metrics in splits.values() for _, rows in metrics.values())
+    columns = max(len(metrics) for metrics in splits.values())
+    figure, axes = _panels(len(splits), columns, (5.5, 1.3 + 0.28 * count))
+    for axis_row, (split, metrics) in zip(axes, splits.items()):
+        for axis, (metric, (base, rows)) in zip(axis_row, metrics.items()):
+            start = 0.0 if base is None else 100 * base
+            axis.use_sticky_edges = False  # else the base's line would lie on the frame
+            for place, values in enumerate(100 * np.asarray(values) for values in rows.values()):
+                spread = np.std(values, ddof=1) if len(values) > 1 else None
+                mean = np.mean(values)
+                axis.barh(place, mean - start, left=start, xerr=spread, height=0.62, color="C0", alpha=0.55, capsize=3)
+                axis.plot(values, np.full(len(values), place), "o", color=_INK, markersize=3)
+            if base is not None:
+                axis.axvline(start, color="C3", linewidth=1.2)
+            axis.set_yticks(range(len(rows)), rows, fontsize=7)
+            axis.tick_params(labelleft=axis is axis_row[0])
+            axis.invert_yaxis()
+            axis.set(title=f"{split}: {metric}", xlabel="percent")
+    legend = "bars and whiskers: mean and standard deviation; dots: seeds; red line: the base's heatmap peak"
+    figure.supxlabel(legend, fontsize=8)
+    _save(figure, path)
+
+
+def plot_serving_speed(results, path):
+    """Plots how an exported model answers: latency and throughput over the number of clients, a line each way to ask.
+
+    Args:
+      results: way of asking -> number of clients, as text -> {"p50_s", "p99_s" (seconds), "requests_per_second"}.
+      path: image file to write; the suffix chooses the format.
+
+    Raises:
+      UserError: the image cannot be written.
+    """
+    figure, ((latency, throughput),) = _panels(1, 2, (4.5, 3.5))
+    for way, by_clients in results.items():
+        clients = [int(count) for count in by_clients]
+        p50, p99 = ([1e3 * result[name] for result in by_clients.values()] for name in ("p50_s", "p99_s"))
+        (line,) = latency.plot(clients, p50, marker=".", label=f"{way}, p50")
+        latency.plot(clients, p99, marker=".", linestyle="--", color=line.get_color(), label=f"{way}, p99")
+        rates = [result["requests_per_second"] for result in by_clients.values()]
+        throughput.plot(clients, rates, marker=".", color=line.get_color(), label=way)
+    latency.set(title="latency", ylabel="ms", yscale="log")
+    throughput.set(title="throughput", ylabel="requests a second", ylim=(0, None))
+    for axis in (latency, throughput):
+        axis.set(xlabel="clients", xticks=sorted({int(count) for way in results.values() for count in way}))
+        axis.legend(fontsize=7, frameon=False)
+    _save(figure, path)
+
+
+def _panels(rows, columns, size):
+    """A figure of panels of (width, height) inches each, and its axes [rows, columns]."""
+    # Figure objects without pyplot: no window system is asked for and no global state kept.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for axis in axes.flat:
+        axis.grid(alpha=0.25)
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _save(figure, path):
+    with files.atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110)
+
+
+def _read_log(path):
+    """(epochs [E], column name -> values [E], NaN where the log has none) of a CSV log."""
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = {row["epoch"]: row for row in csv.DictReader(file) if row.get("epoch")}
+        epochs = np.array([int(epoch) for epoch in rows])
+        names = [name for name in next(iter(rows.values()), {}) if name and name != "epoch"]
+        columns = {name: np.array([float(row[name] or "nan") for row in rows.values()]) for name in names}
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); has the stage been trained?") from error
+    except (TypeError, ValueError, csv.Error) as error:
+        raise UserError(f"{path}: is not a training log ({error}); delete it or train the stage again") from error
+    if not rows:
+        raise UserError(f"{path}: has no epochs yet; has the stage been trained?")
+    return epochs, columns
+
+
+def _panel_of(column):
+    if "loss" in column:
+        return "loss"
+    return "learning rate" if column == "learning_rate" else column.rpartition("_")[2]

@@ -1,0 +1,61 @@
+"""The detector that a name stands for."""
+
+import logging
+import os
+
+from opec_tf.common.errors import UserError
+from opec_tf.inference.detectors.hog import HogDetector
+from opec_tf.inference.detectors.yolo import YoloDetector
+
+HOG = "hog"
+MODEL_SUFFIXES = (".onnx", ".cfg", ".weights")
+
+
+def is_detector(name):
+    """Whether ``make`` knows the name: "hog", or a file of a network."""
+    return name == HOG or name.lower().endswith(MODEL_SUFFIXES)
+
+
+def make(name, detector_config):
+    """Makes a detector.
+
+    Args:
+      name: "hog"; a YOLO network in ONNX; or Darknet's FILE.cfg or FILE.weights, whose other half lies beside it under
+        the same name, or is named too: FILE.cfg,OTHER.weights.
+      detector_config: ``DetectorConfig``.
+
+    Returns:
+      The detector, see above.
+
+    Raises:
+      UserError: a file is missing or cannot be read, or the network is none that is known.
+    """
+    if name == HOG:
+        return HogDetector(detector_config)
+    if not is_detector(name):
+        raise UserError(f"{name}: is no detector; give {HOG}, a YOLO network FILE.onnx, or Darknet's FILE.cfg")
+    if name.lower().endswith(".onnx"):
+        return YoloDetector.from_onnx(name, detector_config)
+    config_path, weights_path = _darknet_files(name)
+    return YoloDetector.from_darknet(config_path, weights_path, detector_config)
+
+
+def warn_about_nobody(names, num_images):
+    """One line on the pictures, of ``num_images``, in which a detector found nobody; none where there are no such."""
+    if names:
+        logging.getLogger(__name__).warning(
+            "the detector found nobody in %d of %d images (first: %s); lower --detector_score or use another detector",
+            len(names),
+            num_images,
+            names[0],
+        )
+
+
+def _darknet_files(name):
+    """The .cfg and the .weights file of a network, of which one or both are named."""
+    stem = os.path.splitext(name)[0]
+    named = name.split(",") if "," in name else [stem + ".cfg", stem + ".weights"]
+    by_suffix = {os.path.splitext(path)[1].lower(): path for path in named}
+    if set(by_suffix) != {".cfg", ".weights"}:
+        raise UserError(f"{name}: name one .cfg and one .weights file, separated by a comma")
+    return by_suffix[".cfg"], by_suffix[".weights"]

@@ -1,0 +1,47 @@
+"""Another system's poses, to be refined: a COCO results JSON, matched to images and mapped to the model's joints."""
+
+import dataclasses
+
+import numpy as np
+
+from opec_tf.inference import person_boxes
+from opec_tf.poses import predictions
+
+
+def read(path, image_ids, image_names, skeleton):
+    """Reads the poses of some images.
+
+    Joints are mapped by name; those that the file's joint set lacks get a score of 0, as those whose score is not above
+    0 or whose x or y is null or NaN, and the network then starts from its own initial pose. Scores are cut off at 1. A
+    person's image is found as ``person_boxes.read`` does; the box is the file's, or the one around the joints; people
+    without a box of some area are left out.
+
+    Args:
+      path: the file.
+      image_ids: int [M], ids of the images.
+      image_names: M file names of the images.
+      skeleton: the model's ``Skeleton``.
+
+    Returns:
+      ``person_boxes.PersonBoxes`` with scores and poses.
+
+    Raises:
+      UserError: the file is malformed, its joint set unknown, or nobody in it is in any of the images.
+    """
+    people = predictions.read_people(path)
+    rows = person_boxes.image_rows(people, image_ids, image_names)
+    poses = predictions.from_people(people, image_ids=rows, to_refine=True)
+    poses, _ = predictions.map_to_skeleton(poses, skeleton, path)
+    people = person_boxes.PersonBoxes(rows, poses.boxes, poses.scores, poses=poses.keypoints)
+    return person_boxes.sorted_with_area(path, people.select(rows >= 0))
+
+
+def with_scores(estimates, scores):
+    """``inference.Estimates`` whose people have these scores, [N] by row of the boxes, where there are any."""
+    if scores is None:
+        return estimates
+    scored = {
+        name: dataclasses.replace(people, scores=np.asarray(scores)[estimates.rows[name]])
+        for name, people in estimates.predictions.items()
+    }
+    return dataclasses.replace(estimates, predictions=scored)

@@ -1,0 +1,179 @@
+"""Person boxes from a file: a detector's results, or annotations of the same images.
+
+Results are a list, as COCO's detection results are: ``[{"image_id" or "file_name", "bbox": [x, y, w, h], "score"}]``;
+``score`` may be left out of all of them; those of another ``category_id`` than 1 (person) are not read; an ``image_id``
+that is a text is a file name. Annotations are a COCO-format file (CrowdPose's too); their labels come along, for they
+know which joints are occluded.
+"""
+
+import collections
+import dataclasses
+import logging
+import os
+from typing import Optional
+
+import numpy as np
+
+from opec_tf.common import files, records
+from opec_tf.common.errors import UserError
+from opec_tf.data.annotations import loading
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PersonBoxes:
+    """N person boxes in some images.
+
+    Attributes:
+      image_index: int64 [N], row of the image each box is in; ascending.
+      boxes: float64 [N, 4], (x, y, w, h), image pixels.
+      scores: float64 [N], a detector's confidence; None where the file has none.
+      labels: float64 [N, K, 3], (x, y, v) of the annotated joints; None where the boxes are a detector's.
+      poses: float64 [N, K, 3], (x, y, score), poses of another system, to be refined; None where there are none.
+    """
+
+    image_index: np.ndarray
+    boxes: np.ndarray
+    scores: Optional[np.ndarray] = None
+    labels: Optional[np.ndarray] = None
+    poses: Optional[np.ndarray] = None
+
+    def select(self, people):
+        """The given people (bool mask [N] or indices)."""
+        columns = [getattr(self, name) for name in _OPTIONAL]
+        optional = [None if column is None else column[people] for column in columns]
+        return PersonBoxes(self.image_index[people], self.boxes[people], *optional)
+
+
+_OPTIONAL = ("scores", "labels", "poses")  # the columns of ``PersonBoxes`` that may be None
+
+
+def read(path, image_ids, image_names, skeleton):
+    """Reads the boxes of some images.
+
+    A record's image is found by its ``file_name`` (the whole name, or its last part where that is unambiguous), else by
+    its ``image_id``; an annotation's always by its image's ``file_name``. Of images that share their whole name, as the
+    frames of a video do, the id says which it is. Boxes of other images and boxes without area are left out with a
+    counted warning.
+
+    Args:
+      path: the file.
+      image_ids: int [M], ids of the images.
+      image_names: M file names of the images.
+      skeleton: the ``Skeleton`` that labels are mapped to.
+
+    Returns:
+      ``PersonBoxes``.
+
+    Raises:
+      UserError: the file is malformed, or none of its boxes is in any of the images.
+    """
+    data = files.read_json(path)
+    if isinstance(data, dict):
+        people = _read_annotations(path, image_ids, image_names, skeleton)
+    else:
+        people = _read_results(path, data, image_ids, image_names)
+    return sorted_with_area(path, people)
+
+
+def sorted_with_area(path, people):
+    """``PersonBoxes`` of a file by image; boxes without area are left out with a counted warning."""
+    has_area = np.all(people.boxes[:, 2:] > 0, axis=1)
+    if not has_area.all():
+        logging.getLogger(__name__).warning(
+            "%s: left out %d boxes without area (first: %s)",
+            path,
+            np.sum(~has_area),
+            people.boxes[~has_area][0].tolist(),
+        )
+        people = people.select(has_area)
+    return people.select(np.argsort(people.image_index, kind="stable"))
+
+
+def concatenate(parts):
+    """Joins ``PersonBoxes`` of one file, at least one."""
+    image_index, boxes = (np.concatenate([getattr(part, name) for part in parts]) for name in ("image_index", "boxes"))
+    columns = [[getattr(part, name) for part in parts] for name in _OPTIONAL]
+    optional = [None if column[0] is None else np.concatenate(column) for column in columns]
+    return PersonBoxes(image_index, boxes, *optional)
+
+
+def inside(boxes, size):
+    """Which boxes [N, 4] meet a picture of ``size`` (height, width); bool [N]."""
+    boxes = np.asarray(boxes)
+    return np.all((boxes[:, :2] < size[::-1]) & (boxes[:, :2] + boxes[:, 2:] > 0), axis=1)
+
+
+def _read_annotations(path, image_ids, image_names, skeleton):
+    """``PersonBoxes`` of an annotation file, without crowd regions."""
+    people = loading.read("coco", path, "").with_skeleton(skeleton)
+    if people.is_crowd.all():
+        raise UserError(f"{path}: all annotations are crowd regions ('iscrowd'); give a file with people")
+    people = people.select(~people.is_crowd)
+    row_of_image = _match_names(people.image_paths.tolist(), people.image_ids.tolist(), image_names, image_ids)
+    rows, names = row_of_image[people.image_index], people.image_paths[people.image_index]
+    _warn_about_unknown(path, rows, "file_name", names)
+    found = PersonBoxes(rows, people.boxes, labels=people.keypoints)
+    return found.select(rows >= 0)
+
+
+def _read_results(path, data, image_ids, image_names):
+    """``PersonBoxes`` of a list of detections."""
+    people = records.Records(path, "box", data).people()
+    rows = image_rows(people, image_ids, image_names)
+    scores = people.numbers("score") if people.has("score").any() else None
+    return PersonBoxes(rows, people.numbers("bbox", (4,), "x, y, width, height"), scores).select(rows >= 0)
+
+
+def image_rows(people, image_ids, image_names):
+    """The row of the image that each of some ``Records`` is in, -1 for other images; int64 [N]. See ``read``.
+
+    Raises:
+      UserError: all are in other images.
+    """
+    field = "file_name" if people.has("file_name").any() else "image_id"
+    ids = [item.get("image_id") for item in people.items]
+    if field == "file_name" or isinstance(ids[0], str):
+        values = people.texts(field)
+        ids = [image_id if isinstance(image_id, int) else None for image_id in ids]
+        rows = _match_names(values, ids, image_names, image_ids)
+    else:
+        values = people.integers(field)
+        row_of_id = {image_id: row for row, image_id in enumerate(np.asarray(image_ids).tolist())}
+        rows = np.array([row_of_id.get(value, -1) for value in values.tolist()])
+    _warn_about_unknown(people.path, rows, field, values)
+    return rows
+
+
+def _match_names(names, ids, image_names, image_ids):
+    """Row of the image that each name, or of several of a name each name and id, stands for, or -1; int64 [N]."""
+    row_of_name = {**_rows_of_unique(map(os.path.basename, image_names)), **_rows_of_unique(image_names)}
+    row_of_both = _rows_of_unique(zip(image_names, np.asarray(image_ids).tolist()))
+    rows = [
+        row_of_both.get((name, image_id), row_of_name.get(name, row_of_name.get(os.path.basename(name), -1)))
+        for name, image_id in zip(names, ids)
+    ]
+    return np.array(rows, np.int64)
+
+
+def _rows_of_unique(values):
+    """The row of each value that occurs once."""
+    values = list(values)
+    occurrences = collections.Counter(values)
+    return {value: row for row, value in enumerate(values) if occurrences[value] == 1}
+
+
+def _warn_about_unknown(path, rows, field, values):
+    unknown = rows < 0
+    if unknown.all():
+        raise UserError(
+            f"{path}: no box belongs to any of the images (first '{field}': {values[0]}); check that boxes and images "
+            "belong together, and give an 'image_id' with a name that several images have"
+        )
+    if unknown.any():
+        logging.getLogger(__name__).warning(
+            "%s: left out %d boxes of other images (first '%s': %s)",
+            path,
+            unknown.sum(),
+            field,
+            values[int(np.argmax(unknown))],
+        )

@@ -1,0 +1,1 @@
+"""The backbones that a base module starts from."""

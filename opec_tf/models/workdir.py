@@ -1,0 +1,311 @@
+"""The folder of a training run: what lies in it, and how it is read back.
+
+::
+
+  WORKDIR/config.json             the model's configuration: all that is needed to rebuild the model
+  WORKDIR/.lock                   held by the process that trains here
+  WORKDIR/STAGE/config.json       every setting the stage was last started with, and the git revision
+  WORKDIR/STAGE/best.weights.h5   weights of the best epoch; attributes of the file: the epoch and its scores
+  WORKDIR/STAGE/final.weights.h5  weights after the last step; the stage is finished once this file exists
+  WORKDIR/STAGE/log.csv           one row an epoch
+  WORKDIR/STAGE/metrics.json      steps taken, the best epoch and its scores
+  WORKDIR/STAGE/tensorboard/      the same for TensorBoard, with drawn validation examples
+  WORKDIR/STAGE/backup/           what a broken-off stage resumes from; gone when it is finished
+  WORKDIR/STAGE/context.weights.h5  the same for a context that has learnt before the last epoch
+
+Every file is written whole or not at all, so a run can be killed at any moment.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import logging
+import pathlib
+import subprocess
+
+import h5py
+import tensorflow as tf
+
+from opec_tf import config
+from opec_tf.common import files
+from opec_tf.common.errors import UserError
+from opec_tf.config import ModelConfig
+from opec_tf.models import builders
+
+BUILDERS = {"base": builders.build_base, "opec": builders.build_opec_net, "couple": builders.build_couple_net}
+
+
+@dataclasses.dataclass(frozen=True)
+class StageFolder:
+    """Paths of one stage's files.
+
+    Attributes:
+      path: ``pathlib.Path`` of the stage's folder.
+    """
+
+    path: pathlib.Path
+
+    @property
+    def config(self):
+        return self.path / "config.json"
+
+    @property
+    def best_weights(self):
+        return self.path / "best.weights.h5"
+
+    @property
+    def final_weights(self):
+        return self.path / "final.weights.h5"
+
+    @property
+    def log(self):
+        return self.path / "log.csv"
+
+    @property
+    def metrics(self):
+        return self.path / "metrics.json"
+
+    @property
+    def tensorboard(self):
+        return self.path / "tensorboard"
+
+    @property
+    def context_weights(self):
+        return self.path / "context.weights.h5"
+
+    @property
+    def backup(self):
+        return self.path / "backup"
+
+    @property
+    def finished(self):
+        return self.final_weights.exists()
+
+
+def stage_folder(workdir, stage):
+    """The ``StageFolder`` of a stage in a workdir."""
+    return StageFolder(pathlib.Path(workdir) / stage)
+
+
+def start(workdir, model_config, write=True):
+    """Makes a workdir ready for training a model.
+
+    Args:
+      workdir: folder, made where it is missing.
+      model_config: ``ModelConfig`` of the model.
+      write: whether this process writes files (the chief worker does).
+
+    Raises:
+      UserError: the folder cannot be written, or it was begun with another model.
+    """
+    workdir = files.make_folder(workdir)
+    path = workdir / "config.json"
+    if not path.exists():
+        if write:
+            files.write_text(path, config.to_json(model_config))
+        return
+    begun_with, now = dataclasses.asdict(read_model_config(workdir)), dataclasses.asdict(model_config)
+    differing = [f"{name}={begun_with[name]} (now {now[name]})" for name in now if now[name] != begun_with[name]]
+    if differing:
+        raise UserError(
+            f"{path}: begun with another model: {', '.join(differing)}; choose another --workdir or these settings"
+        )
+
+
+@contextlib.contextmanager
+def lock(workdir):
+    """Keeps other processes from training in a workdir while the block runs; a process that is killed lets go of it.
+
+    Raises:
+      UserError: another process trains there.
+    """
+    with open(pathlib.Path(workdir) / ".lock", "ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"{workdir}: another process trains here; wait for its end or choose another folder"
+            ) from error
+        except OSError:
+            pass  # a file system without locks
+        yield
+
+
+def read_model_config(workdir):
+    """The ``ModelConfig`` of a workdir.
+
+    Raises:
+      UserError: there is none, or it is not one.
+    """
+    path = pathlib.Path(workdir) / "config.json"
+    if not path.exists():
+        raise UserError(f"{path}: does not exist; {workdir} is not the --workdir of a training run")
+    mapping = files.read_json(path)
+    if not isinstance(mapping, dict):
+        raise UserError(f"{path}: is not a JSON object; it is not the configuration that training wrote")
+    try:
+        return config.from_mapping(ModelConfig, mapping)
+    except (UserError, TypeError) as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def write_stage_config(folder, *configs):
+    """Writes all settings of a stage and the git revision; returns what changed since the stage was last started.
+
+    Returns:
+      list of texts "name: before -> now"; empty at the first start.
+    """
+    settings = json.loads(config.to_json(*configs))
+    settings["git_revision"] = git_revision()
+    before = files.read_json(folder.config) if folder.config.exists() else settings
+    files.write_json(folder.config, settings, indent=2)
+    return [f"{name}: {before.get(name)} -> {value}" for name, value in settings.items() if before.get(name) != value]
+
+
+def save_weights(model, path, attributes=None):
+    """Writes a model's weights atomically, without the optimizer's state and the metrics of a compiled model.
+
+    Args:
+      model: functional Keras model.
+      path: a name that ends in ``.weights.h5``.
+      attributes: name -> number or text, kept in the file, so that weights and what is said of them never part.
+
+    Raises:
+      UserError: the file cannot be written.
+    """
+    with files.atomic_path(path) as temporary:
+        # Where it is compiled, a model of the same layers that is not. It would have a variable of its own, which a
+        # worker among others cannot make alone; but those save a plain model.
+        bare = tf.keras.Model(model.input, model.output) if model.optimizer else model
+        bare.save_weights(temporary)
+        with h5py.File(temporary, "r+") as file:
+            file.attrs.update(attributes or {})
+
+
+def read_attributes(path):
+    """The attributes that ``save_weights`` kept with the weights; {} where there is no such file."""
+    if not path.exists():
+        return {}
+    try:
+        with h5py.File(path, "r") as file:
+            return {name: value.item() if hasattr(value, "item") else value for name, value in file.attrs.items()}
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error}); check that the file is whole, or delete it") from error
+
+
+def load_weights(model, path):
+    """Reads weights that ``save_weights`` wrote into a model of the same structure.
+
+    Raises:
+      UserError: the file is missing or damaged, or of another model.
+    """
+    path = pathlib.Path(path)
+    if not path.name.endswith(".weights.h5"):
+        raise UserError(f"{path}: is not a weights file; its name must end in .weights.h5")
+    if not path.exists():
+        raise UserError(f"{path}: does not exist; check the path")
+    try:
+        model.load_weights(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error}); check that the file is whole") from error
+    except (KeyError, ValueError) as error:
+        raise UserError(
+            f"{path}: does not fit model {model.name!r}: {error}; use weights of the same stage and settings"
+        ) from error
+
+
+def locate(workdir, stage, base_weights):
+    """The workdir and stage that a command line names: ``workdir`` and ``stage``, or a workdir's base by its weights.
+
+    Returns:
+      (workdir, stage)
+
+    Raises:
+      UserError: neither is given, or the weights are not a workdir's finished base.
+    """
+    if workdir:
+        return workdir, stage
+    if not base_weights:
+        raise UserError("--workdir is missing; name a training run, or a base by --base_weights")
+    path = pathlib.Path(base_weights)
+    root = path.parent.parent
+    if path != stage_folder(root, "base").best_weights or not (root / "config.json").exists():
+        raise UserError(
+            f"--base_weights={path}: must be WORKDIR/base/best.weights.h5, since WORKDIR/config.json says what the "
+            "network is"
+        )
+    if not stage_folder(root, "base").finished:
+        raise UserError(f"--base_weights={path}: is no finished base, only weights to start training from")
+    return str(root), "base"
+
+
+def last_stage(workdir):
+    """The last stage of a workdir that is finished.
+
+    Raises:
+      UserError: there is none.
+    """
+    finished = [name for name in config.STAGES if stage_folder(workdir, name).finished]
+    if not finished:
+        raise UserError(f"{workdir}: no stage is finished; run opec_tf.train with this --workdir to its end")
+    return finished[-1]
+
+
+def load_model(workdir, stage=None, initial_pose="integral"):
+    """Rebuilds a trained model.
+
+    Args:
+      workdir: folder of a training run.
+      stage: "base", "opec" or "couple"; by default the last stage that is finished.
+      initial_pose: the pose that it refines, see ``ModelConfig``; None: what it was trained with. Weights serve both
+        kinds, whichever was trained.
+
+    Returns:
+      (Keras model with the stage's best weights, ``ModelConfig``, stage)
+
+    Raises:
+      UserError: not a workdir, no such stage, or unusable files.
+    """
+    model_config = read_model_config(workdir)
+    stage = stage or last_stage(workdir)
+    if stage == "base" and initial_pose == "given":
+        raise UserError(f"{workdir}: stage base refines no given poses; train stage opec")
+    path = stage_folder(workdir, stage).best_weights
+    if not path.exists():
+        raise UserError(f"{path}: does not exist; stage {stage} has not been trained in this --workdir")
+    model = BUILDERS[stage](model_config)
+    load_weights(model, path)
+    if stage == "base" or initial_pose in (None, model_config.initial_pose):
+        return model, model_config, stage
+    if initial_pose == "integral":
+        logging.getLogger(__name__).warning(
+            "%s: trained to refine given poses; without --initial_poses it starts from poses of its own", workdir
+        )
+    model_config = dataclasses.replace(model_config, initial_pose=initial_pose)
+    variant = BUILDERS[stage](model_config)
+    copy_weights(model, variant)
+    return variant, model_config, stage
+
+
+def copy_weights(source, target):
+    """Copies the weights of a model's layers to the layers of the same names in another, in nested models too."""
+    for layer in source.layers:
+        if isinstance(layer, tf.keras.Model):
+            copy_weights(layer, target.get_layer(layer.name))
+        elif layer.weights:
+            target.get_layer(layer.name).set_weights(layer.get_weights())
+
+
+def git_revision():
+    """Commit of the source tree, with "+changes" where files differ from it; None outside a git checkout."""
+    git = ["git", "-C", str(pathlib.Path(__file__).parent)]
+
+    def output(*arguments):
+        return subprocess.run([*git, *arguments], capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        commit, changes = output("rev-parse", "HEAD"), output("status", "--porcelain", "-uno")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + ("+changes" if changes else "")

@@ -1,0 +1,1 @@
+"""Skeletons, coordinates, boxes, pictures, heatmap decoding, poses and their drawing. No network, no training."""

@@ -1,0 +1,1 @@
+"""Export for TensorFlow Serving, its client, and a stand-in for its server."""

@@ -1,0 +1,141 @@
+"""A trained model as a version folder for TensorFlow Serving.
+
+::
+
+  EXPORT_DIR/VERSION/saved_model.pb, variables/                    the model with the signatures of serving_signatures
+  EXPORT_DIR/VERSION/assets.extra/tf_serving_warmup_requests       requests that the server answers before it is ready
+  EXPORT_DIR/VERSION/metadata.json                                 what the numbers mean, where the model comes from
+
+The folder appears whole, under its number, or not at all: a server looks at EXPORT_DIR every second.
+"""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from opec_tf.common import files
+from opec_tf.common.errors import UserError
+from opec_tf.inference import forward, results
+from opec_tf.models import folding, workdir
+from opec_tf.poses import skeletons
+from opec_tf.serving import api
+from opec_tf.serving.signatures import PoseSignatures
+
+# Sizes with warmup records unless others are asked for: those of allowed_batch_sizes in
+# serving/batching_parameters.txt.
+WARMUP_BATCH_SIZES = (1, 2, 4, 8)
+WARMUP_FILE = pathlib.Path("assets.extra", "tf_serving_warmup_requests")
+METADATA_FILE = "metadata.json"
+# People a picture in the warmup of signature "image".
+_WARMUP_PEOPLE = 2
+_WARMUP_SIZE = (240, 320)  # (height, width) of the warmup's picture
+
+
+def export(root, export_dir, *, stage=None, version=None, inference_config, batch_sizes):
+    """Exports a stage of a workdir.
+
+    Args:
+      root: the workdir.
+      export_dir: the model's folder, in which each version has a folder of its own.
+      stage: by default the last one that is finished.
+      version: int above 0; by default one more than the largest in ``export_dir``.
+      inference_config: ``InferenceConfig``; flip_test and peak_refinement become part of the model.
+      batch_sizes: sizes for which there are warmup records: those that the server's batching allows.
+
+    Returns:
+      The version folder, ``pathlib.Path``.
+
+    Raises:
+      UserError: no such stage, the version exists, the model's poses are not finite or the folder cannot be written; or
+        a batch size is below 1, or there is none.
+    """
+    if not batch_sizes or min(batch_sizes) < 1:
+        sizes = ",".join(map(str, batch_sizes))
+        raise UserError(f"--warmup_batch_sizes={sizes} must be whole numbers above 0, separated by commas")
+    export_dir = files.make_folder(export_dir)
+    version = next_version(export_dir) if version is None else version
+    model, model_config, stage = workdir.load_model(root, stage, initial_pose=None)
+    box_margin = results.trained_box_margin(root, stage)
+    module = PoseSignatures(
+        folding.fold_batch_norm(model),
+        model_config=model_config,
+        box_margin=box_margin,
+        inference_config=inference_config,
+    )
+    requests = warmup_requests(export_dir.name, model_config, module.signatures, batch_sizes)
+    _refuse_diverged(module, requests)
+    with files.atomic_folder(export_dir / str(version)) as folder:
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        tf.saved_model.save(module, str(folder), module.signatures, options)
+        (folder / WARMUP_FILE).parent.mkdir()
+        with tf.io.TFRecordWriter(str(folder / WARMUP_FILE)) as writer:
+            for request in requests:
+                log = api.prediction_log_pb2.PredictionLog()
+                log.predict_log.request.CopyFrom(request)
+                writer.write(log.SerializeToString())
+        metadata = _metadata(root, stage, version, model_config, box_margin, inference_config)
+        if forward.gives_visibility(model):
+            metadata["visibility"] = list(skeletons.VISIBILITY_CLASSES)
+        files.write_json(folder / METADATA_FILE, metadata, indent=2)
+    return export_dir / str(version)
+
+
+def next_version(export_dir):
+    """One more than the largest version in a folder; 1 in an empty one."""
+    return 1 + max((int(path.name) for path in pathlib.Path(export_dir).iterdir() if path.name.isdecimal()), default=0)
+
+
+def warmup_requests(name, model_config, signatures, batch_sizes):
+    """A ``PredictRequest`` for every one of some signatures and every batch size, of model ``name``."""
+    rows, columns = np.mgrid[: _WARMUP_SIZE[0], : _WARMUP_SIZE[1]]
+    picture = np.stack([rows, columns % 256, (rows + columns) % 256], axis=-1).astype(np.uint8)
+    image_bytes = tf.io.encode_jpeg(picture).numpy()
+    box = np.array([40.0, 20.0, 120.0, 200.0], np.float32)
+    couple = box + np.array([[0, 0, 0, 0], [60, 10, 0, 0]], np.float32)[:_WARMUP_PEOPLE]
+    poses = np.full([_WARMUP_PEOPLE, skeletons.SKELETONS[model_config.skeleton].num_joints, 3], 100.0, np.float32)
+    requests = []
+    for batch in batch_sizes:
+        people = {"image_bytes": [image_bytes] * batch, "boxes": np.tile(couple, [batch, 1, 1])}
+        inputs = {
+            "serving_default": {"image_bytes": [image_bytes] * batch, "boxes": np.tile(box, [batch, 1])},
+            "image": people,
+            "crops": {"crops": np.full([batch, *model_config.crop_size, 3], 127.0, np.float32)},
+            "refine": {**people, "keypoints": np.tile(poses, [batch, 1, 1, 1])},
+        }
+        requests += [api.predict_request(name, signature, inputs[signature]) for signature in signatures]
+    return requests
+
+
+def _refuse_diverged(module, requests):
+    """Answers the first request as a server would; poses that are no numbers are an error."""
+    inputs = {name: tf.constant(tf.make_ndarray(proto)) for name, proto in requests[0].inputs.items()}
+    try:
+        answers = module.signatures[requests[0].model_spec.signature_name](**inputs)
+        finite = all(np.isfinite(answer).all() for answer in answers.values())
+    except tf.errors.InvalidArgumentError:  # features were to be sampled at a pose that is no number
+        finite = False
+    if not finite:
+        raise UserError("the model's poses are not finite numbers: its training has diverged; export other weights")
+
+
+def _metadata(root, stage, version, model_config, box_margin, inference_config):
+    skeleton = skeletons.SKELETONS[model_config.skeleton]
+    folder = workdir.stage_folder(root, stage)
+    return {
+        "version": version,
+        "stage": stage,
+        "skeleton": skeleton.name,
+        "joints": list(skeleton.joints),
+        "edges": skeleton.edges.tolist(),
+        "input_size": {"height": model_config.crop_height, "width": model_config.crop_width},
+        "box_margin": box_margin,
+        "flip_test": inference_config.flip_test,
+        "peak_refinement": inference_config.peak_refinement,
+        "trained_at_git_revision": files.read_json(folder.config).get("git_revision"),
+        "git_revision": workdir.git_revision(),
+        "tensorflow": tf.__version__,
+        "model": dataclasses.asdict(model_config),
+        "metrics": files.read_json(folder.metrics) if folder.metrics.exists() else {},
+    }

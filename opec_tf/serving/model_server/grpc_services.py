@@ -1,0 +1,104 @@
+"""PredictionService and ModelService over gRPC."""
+
+import functools
+
+import grpc
+
+from opec_tf.serving import api
+from opec_tf.serving.model_server import predict
+from opec_tf.serving.model_server.statuses import ServingError, invalid, not_found
+
+_SIGNATURES_FIELD = "signature_def"
+
+
+def _answering(method):
+    """Turns a method that raises ``ServingError`` into one that gRPC calls."""
+
+    @functools.wraps(method)
+    def answer(self, request, context):
+        try:
+            return method(self, request, context)
+        except ServingError as error:
+            context.abort(error.code, error.message)
+
+    return answer
+
+
+class PredictionService(api.prediction_service_pb2_grpc.PredictionServiceServicer):
+    """Predict and GetModelMetadata.
+
+    Args:
+      versions: ``ModelVersions``.
+      gate: ``server.Gate``, through which every Predict goes.
+    """
+
+    def __init__(self, versions, gate):
+        self._versions, self._gate = versions, gate
+
+    @_answering
+    def Predict(self, request, context):
+        """Answers a ``PredictRequest``."""
+        with self._gate:
+            if not context.is_active():  # the client's deadline passed while it waited
+                raise ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, "The request waited longer than its deadline")
+            return predict.predict(self._versions, request)
+
+    @_answering
+    def GetModelMetadata(self, request, context):
+        """Answers with the signatures, the only metadata that there is."""
+        return metadata(self._versions, request)
+
+
+class ModelService(api.model_service_pb2_grpc.ModelServiceServicer):
+    """GetModelStatus.
+
+    Args:
+      versions: ``ModelVersions``.
+    """
+
+    def __init__(self, versions):
+        self._versions = versions
+
+    @_answering
+    def GetModelStatus(self, request, context):
+        """Says how far the versions are."""
+        return status(self._versions, request)
+
+
+def metadata(versions, request):
+    """Answers a ``GetModelMetadataRequest``."""
+    pb2 = api.get_model_metadata_pb2
+    predict.check_spec(request)
+    if not request.metadata_field:
+        raise invalid("GetModelMetadataRequest must specify at least one metadata_field")
+    for field in request.metadata_field:
+        if field != _SIGNATURES_FIELD:
+            raise invalid(f"Metadata field {field} is not supported")
+    response = pb2.GetModelMetadataResponse()
+    with versions.version(request.model_spec) as version:
+        response.model_spec.name = request.model_spec.name
+        response.model_spec.version.value = version.number
+        signatures = pb2.SignatureDefMap()
+        for name, signature in version.signatures.items():
+            signatures.signature_def[name].CopyFrom(signature)
+    response.metadata[_SIGNATURES_FIELD].Pack(signatures)
+    return response
+
+
+def status(versions, request):
+    """Answers a ``GetModelStatusRequest``."""
+    predict.check_spec(request)
+    spec = request.model_spec
+    statuses = dict(versions.statuses) if spec.name == versions.name else {}
+    if not statuses:
+        raise not_found(f"Could not find any versions of model {spec.name}")
+    if spec.HasField("version"):
+        if spec.version.value not in statuses:
+            raise not_found(f"Could not find version {spec.version.value} of model {spec.name}")
+        statuses = {spec.version.value: statuses[spec.version.value]}
+    response = api.get_model_status_pb2.GetModelStatusResponse()
+    for number in sorted(statuses, reverse=True):
+        item = response.model_version_status.add(version=number, state=statuses[number].state)
+        item.status.error_code = statuses[number].code.value[0]
+        item.status.error_message = statuses[number].message
+    return response

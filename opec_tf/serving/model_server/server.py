@@ -1,0 +1,156 @@
+"""The stand-in as a whole: two listening ports, polling, a bounded queue, a graceful end."""
+
+import concurrent.futures
+import logging
+import os
+import pathlib
+import threading
+import time
+
+import grpc
+
+from opec_tf.common.errors import UserError
+from opec_tf.serving import api
+from opec_tf.serving.model_server import grpc_services, rest
+from opec_tf.serving.model_server.statuses import ServingError
+from opec_tf.serving.model_server.versions import ModelVersions
+
+
+class Gate:
+    """Lets a number of requests in, a number of others wait, and refuses the rest as UNAVAILABLE.
+
+    Args:
+      running: requests that run at a time.
+      waiting: requests that may wait.
+    """
+
+    def __init__(self, running, waiting):
+        self._places = threading.BoundedSemaphore(running + waiting)
+        self._turn = threading.BoundedSemaphore(running)
+
+    def __enter__(self):
+        if not self._places.acquire(blocking=False):
+            raise ServingError(grpc.StatusCode.UNAVAILABLE, "The server's queue is full")
+        self._turn.acquire()
+
+    def __exit__(self, *error):
+        self._turn.release()
+        self._places.release()
+
+
+class ModelServer:
+    """TensorFlow Serving's gRPC and REST interface to one model, for development and tests.
+
+    Args:
+      model_dir: folder of the model's version folders.
+      name: the model's name; by default the folder's.
+      host: address that both ports listen on.
+      port, rest_port: 0 chooses free ones, which ``port`` and ``rest_port`` then are.
+      batching: ``BatchingParameters``; None: no batching.
+      poll_seconds: between two looks at the folder.
+      running, waiting: see ``Gate``.
+      credentials: ``grpc.ServerCredentials`` for TLS on the gRPC port.
+
+    Raises:
+      UserError: there is no such folder, or a port is taken.
+    """
+
+    def __init__(
+        self,
+        model_dir,
+        *,
+        name=None,
+        host="127.0.0.1",
+        port=0,
+        rest_port=0,
+        batching=None,
+        poll_seconds=1.0,
+        running=16,
+        waiting=64,
+        credentials=None,
+    ):
+        model_dir = pathlib.Path(model_dir)
+        if not os.path.isdir(model_dir):
+            raise UserError(
+                f"{model_dir}: does not exist or is out of reach; make it with opec_tf.export --export_dir={model_dir}"
+            )
+        self._model_dir = model_dir
+        self.versions = ModelVersions(name or model_dir.resolve().name, model_dir, batching)
+        self._stopping = threading.Event()
+        self._poller = threading.Thread(target=self._poll, args=[poll_seconds], daemon=True)
+        gate = Gate(running, waiting)
+        # A thread for everyone who may be in the gate, and some to refuse others and to tell the status.
+        pool = concurrent.futures.ThreadPoolExecutor(running + waiting + 8)
+        self._grpc = grpc.server(pool, options=[("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)])
+        api.prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+            grpc_services.PredictionService(self.versions, gate), self._grpc
+        )
+        api.model_service_pb2_grpc.add_ModelServiceServicer_to_server(
+            grpc_services.ModelService(self.versions), self._grpc
+        )
+        try:
+            address = f"{host}:{port}"
+            self.port = (
+                self._grpc.add_secure_port(address, credentials)
+                if credentials
+                else self._grpc.add_insecure_port(address)
+            )
+            self._rest = rest.RestServer((host, rest_port), self.versions, gate)
+        except (RuntimeError, OSError) as error:
+            raise UserError(
+                f"--port={port} --rest_port={rest_port} on {host}: cannot be listened on ({error}); choose others"
+            ) from error
+        self.rest_port = self._rest.server_address[1]
+        self._rest_thread = threading.Thread(target=self._rest.serve_forever, daemon=True)
+
+    def load(self):
+        """Loads the newest version, unless it is loaded.
+
+        Raises:
+          UserError: the model's folder cannot be read.
+        """
+        try:
+            self.versions.poll()
+        except OSError as error:
+            raise UserError(f"{self._model_dir}: cannot be read ({error.strerror}); let this user read it") from error
+
+    def start(self):
+        """Loads the newest version, then listens."""
+        self.load()
+        self._grpc.start()
+        self._rest_thread.start()
+        self._poller.start()
+        return self
+
+    def stop(self, grace=10.0):
+        """Takes no new requests, answers those under way for up to ``grace`` seconds, and unloads the model.
+
+        Returns:
+          Whether it is unloaded; otherwise requests, or the load of a newer version, go on until the process ends.
+        """
+        give_up = time.monotonic() + grace
+
+        def left():
+            return max(0.0, give_up - time.monotonic())
+
+        self._stopping.set()
+        stopped = self._grpc.stop(grace)
+        self._rest.shutdown()
+        self._rest.server_close()
+        self._rest.wait(left())
+        stopped.wait(left())
+        self._poller.join(left())
+        return self.versions.close(left()) and not self._poller.is_alive()
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *error):
+        self.stop()
+
+    def _poll(self, seconds):
+        while not self._stopping.wait(seconds):
+            try:
+                self.versions.poll()
+            except OSError as error:
+                logging.getLogger(__name__).error("%s: will be looked at again: %s", self.versions.name, error)

@@ -1,0 +1,205 @@
+"""Versions of one model on disk: found by polling, warmed up, and taken over only when they can answer."""
+
+import collections
+import contextlib
+import dataclasses
+import logging
+import pathlib
+import threading
+
+import grpc
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf import config_pb2
+from tensorflow.python.saved_model import loader_impl
+
+from opec_tf.serving import api
+from opec_tf.serving.model_server import predict
+from opec_tf.serving.model_server.batching import Batcher
+from opec_tf.serving.model_server.statuses import ServingError, invalid, not_found, refusing
+
+_STATES = api.get_model_status_pb2.ModelVersionStatus
+_WARMUP = pathlib.Path("assets.extra", "tf_serving_warmup_requests")
+# What unusable files in a version folder give: whatever is wrong must reach the status, and the server live on.
+LOAD_ERRORS = (OSError, ValueError, KeyError, TypeError, DecodeError, tf.errors.OpError, ServingError)
+
+
+@dataclasses.dataclass
+class Status:
+    """How far a version is.
+
+    Attributes:
+      state: of ``ModelVersionStatus.State``.
+      code: ``grpc.StatusCode``; OK unless loading failed.
+      message: why it failed.
+    """
+
+    state: int
+    code: grpc.StatusCode = grpc.StatusCode.OK
+    message: str = ""
+
+
+class LoadedVersion:
+    """A SavedModel in a session, as the server runs it: feeds go to the graph unchecked, and the graph says no.
+
+    Args:
+      path: the version folder.
+      batching: ``BatchingParameters``; None: every request runs by itself.
+    """
+
+    def __init__(self, path, batching):
+        self.number = int(path.name)
+        self._session = tf.compat.v1.Session(graph=tf.Graph())
+        with self._session.graph.as_default():
+            # tf.compat.v1.saved_model.load is the same with a notice of deprecation on every call.
+            meta_graph = loader_impl.SavedModelLoader(str(path)).load(self._session, ["serve"])
+        self.signatures = {
+            name: signature for name, signature in meta_graph.signature_def.items() if not name.startswith("__")
+        }
+        self._batching, self._batchers, self._runners, self._lock = batching, {}, {}, threading.Lock()
+
+    def run(self, signature, inputs, outputs):
+        """Answers one request.
+
+        Args:
+          signature: name.
+          inputs: input name -> array, all that the signature has.
+          outputs: names of the outputs wanted.
+
+        Returns:
+          output name -> array.
+
+        Raises:
+          ServingError: the graph refuses the inputs, or the batching queue is full.
+        """
+        run = self._runner(signature, tuple(sorted(outputs)))
+        if self._batching is None:
+            return run(inputs)
+        with self._lock:
+            if run not in self._batchers:
+                self._batchers[run] = Batcher(run, self._batching)
+        return self._batchers[run](inputs)
+
+    def replay(self, path):
+        """Answers the warmup records of a file; one that fails is an error."""
+        for record in tf.data.TFRecordDataset(str(path)):
+            log = api.prediction_log_pb2.PredictionLog.FromString(record.numpy())
+            request = log.predict_log.request
+            # Past the batching, so that each record warms up the size that it has.
+            signature, inputs, outputs = predict.parse(request, self.signatures)
+            self._runner(signature, outputs)(inputs)
+
+    def close(self):
+        """Answers what waits and frees the memory."""
+        for batcher in self._batchers.values():
+            batcher.close()
+        self._session.close()
+
+    def _runner(self, signature, outputs):
+        """The function from inputs to outputs; made once, since making it optimizes the graph."""
+        with self._lock:
+            if (signature, outputs) not in self._runners:
+                self._runners[signature, outputs] = self._new_runner(signature, outputs)
+            return self._runners[signature, outputs]
+
+    def _new_runner(self, signature, outputs):
+        definition = self.signatures[signature]
+        feeds = sorted(definition.inputs)
+        # Session.run and make_callable would hold the feeds to the placeholders' shapes, which the server does not.
+        options = config_pb2.CallableOptions(
+            feed=[definition.inputs[name].name for name in feeds],
+            fetch=[definition.outputs[name].name for name in outputs],
+        )
+        function = self._session._make_callable_from_options(options)
+
+        def run(inputs):
+            with refusing():
+                return dict(zip(outputs, function(*(inputs[name] for name in feeds))))
+
+        return run
+
+
+class ModelVersions:
+    """The newest version of a model, reloaded when a newer one appears.
+
+    Args:
+      name: the model's name.
+      base_path: folder of its version folders.
+      batching: ``BatchingParameters`` or None.
+    """
+
+    def __init__(self, name, base_path, batching=None):
+        self.name, self._base_path, self._batching = name, pathlib.Path(base_path), batching
+        self.statuses = {}
+        self._current = None
+        self._users = collections.Counter()
+        self._changed = threading.Condition()
+
+    def poll(self):
+        """Looks at the folder once; a newer version is loaded and warmed up, then the older one unloaded."""
+        folders = self._base_path.iterdir() if self._base_path.is_dir() else ()
+        newest = max((int(path.name) for path in folders if path.name.isdecimal() and path.is_dir()), default=None)
+        status = self.statuses.get(newest)
+        # What failed once stays so, a corrected model gets a number of its own; what was unloaded may come back.
+        unloaded = status and status.state == _STATES.END and status.code is grpc.StatusCode.OK
+        if newest is None or (status and not unloaded):
+            return
+        self.statuses[newest] = Status(_STATES.LOADING)
+        path = self._base_path / str(newest)
+        try:
+            loaded = LoadedVersion(path, self._batching)
+            if (path / _WARMUP).exists():
+                loaded.replay(path / _WARMUP)
+        except LOAD_ERRORS as error:
+            code = error.code if isinstance(error, ServingError) else grpc.StatusCode.UNKNOWN
+            self.statuses[newest] = Status(_STATES.END, code, str(error))
+            logging.getLogger(__name__).error("%s: cannot be loaded: %s", path, error)
+            return
+        with self._changed:
+            before, self._current = self._current, loaded
+            self.statuses[newest] = Status(_STATES.AVAILABLE)
+        logging.getLogger(__name__).info("%s: version %d is available", self.name, newest)
+        if before:
+            self._unload(before)
+
+    def close(self, seconds=None):
+        """Unloads what is loaded, once nobody uses it; waits for that at most so long, None: as long as it takes.
+
+        Returns:
+          Whether nothing is loaded any more.
+        """
+        with self._changed:
+            current, self._current = self._current, None
+        return current is None or self._unload(current, seconds)
+
+    @contextlib.contextmanager
+    def version(self, spec):
+        """Gives the ``LoadedVersion`` that a ``ModelSpec`` asks for; it stays loaded for the block.
+
+        Raises:
+          ServingError: there is no such model or version.
+        """
+        if spec.HasField("version_label"):  # the stand-in gives none
+            raise invalid(f"Unrecognized servable version label: {spec.version_label}")
+        number = spec.version.value if spec.HasField("version") else None
+        wanted = f"Latest({spec.name})" if number is None else f"Specific({spec.name}, {number})"
+        with self._changed:
+            current = self._current
+            if spec.name != self.name or current is None or number not in (None, current.number):
+                raise not_found(f"Servable not found for request: {wanted}")
+            self._users[current.number] += 1
+        try:
+            yield current
+        finally:
+            with self._changed:
+                self._users[current.number] -= 1
+                self._changed.notify_all()
+
+    def _unload(self, version, seconds=None):
+        self.statuses[version.number] = Status(_STATES.UNLOADING)
+        with self._changed:
+            unused = self._changed.wait_for(lambda: not self._users[version.number], seconds)
+        if unused:
+            version.close()
+            self.statuses[version.number] = Status(_STATES.END)
+        return unused

@@ -1,0 +1,276 @@
+"""The exported model: encoded pictures and person boxes in, keypoints out; TensorFlow operations only.
+
+Signatures, all numbers float32; B is the dimension along which a server may batch, equal for every input and output:
+
+* ``serving_default``: image_bytes string [B], boxes [B, 4] (x, y, w, h in that picture's pixels). One row a person.
+* ``image``: image_bytes string [B], boxes [B, N, 4]. N people a picture, which is decoded once; CoupleGraph pairs them.
+  An all-zero box is padding: nobody is paired with it, and its row of the answer is zeros.
+* ``crops``: crops [B, H, W, 3], RGB, 0..255, of the model's own crop size.
+* ``refine``, of a model trained to refine given poses: as ``image``, and keypoints [B, N, K, 3], (x, y, score) in the
+  picture's pixels, another system's. A joint of a score of 0 starts from OPEC-Net's own initial pose, as all joints do
+  in the other signatures.
+
+Each answers ``keypoints`` [..., K, 3], (x, y, score), in pixels of the picture or crop, from the most refined pose that
+the model has; ``initial_keypoints`` [..., K, 3], the pose that it started from (of a base alone both are its heatmap
+peak); ``pose_score`` [...], the mean of the joint scores; and, of a model that predicts it, ``visibility`` [..., K, 3],
+the probabilities that a joint is visible, occluded or outside the picture. Scores are always the model's own. Pictures
+are decoded as ``images.decode`` does it: JPEG, PNG, BMP or the first frame of a GIF, turned upright by a JPEG's Exif
+orientation; boxes and keypoints are of the upright picture.
+
+A model server does not hold a request to the shapes of a signature, so the graph itself refuses what it cannot answer.
+"""
+
+import functools
+
+import tensorflow as tf
+
+from opec_tf.inference import forward
+from opec_tf.poses import geometry, images, skeletons
+
+# Beyond this, float32 no longer tells the pixels' fractions apart.
+_LARGEST_COORDINATE = 1e5
+# Rows a picture in signature "image", padding included: their crops lie in memory at the same time.
+MOST_PEOPLE = 128
+
+_IMAGE_BYTES = tf.TensorSpec([None], tf.string, "image_bytes")
+
+
+class PoseSignatures(tf.Module):
+    """A model with its signatures, for ``tf.saved_model.save(module, path, module.signatures)``.
+
+    Args:
+      model: from ``models``; without BatchNorm (``models.folding``) it runs faster.
+      model_config: the ``ModelConfig`` it was built from.
+      box_margin: side of a crop over side of its person's box.
+      inference_config: ``InferenceConfig``, whose flip_test and peak_refinement become part of the graph.
+    """
+
+    def __init__(self, model, *, model_config, box_margin, inference_config):
+        super().__init__(name="pose_signatures")
+        skeleton = skeletons.SKELETONS[model_config.skeleton]
+        # The Keras model itself would be saved with a function for each of its layers; its variables are enough.
+        self.model_variables = model.variables
+        self._estimate_crops = functools.partial(
+            forward.estimate_crops,
+            model,
+            skeleton=skeleton,
+            inference_config=inference_config,
+            crop_offset=model_config.crop_offset,
+        )
+        self._crop_size, self._crop_offset, self._box_margin = (
+            model_config.crop_size,
+            model_config.crop_offset,
+            box_margin,
+        )
+        person_boxes = tf.TensorSpec([None, 4], tf.float32, "boxes")
+        image_boxes = tf.TensorSpec([None, None, 4], tf.float32, "boxes")
+        crops = tf.TensorSpec([None, *self._crop_size, 3], tf.float32, "crops")
+        self._functions = {
+            "serving_default": (self._people, [_IMAGE_BYTES, person_boxes]),
+            "image": (self._images, [_IMAGE_BYTES, image_boxes]),
+            "crops": (self._crops, [crops]),
+        }
+        if forward.takes_poses(model):
+            poses = tf.TensorSpec([None, None, skeleton.num_joints, 3], tf.float32, "keypoints")
+            self._functions["refine"] = (self._images, [_IMAGE_BYTES, image_boxes, poses])
+
+    @functools.cached_property
+    def signatures(self):
+        """Signature name -> concrete function."""
+        return {
+            name: tf.function(function, inputs, autograph=False).get_concrete_function()
+            for name, (function, inputs) in self._functions.items()
+        }
+
+    def _people(self, image_bytes, boxes):
+        """image_bytes [B], boxes [B, 4] -> answers [B, ...]."""
+        image_bytes, boxes = _checked(image_bytes, boxes, "[B, 4]")
+        with tf.control_dependencies(_refusals_of_boxes(boxes, tf.ones(tf.shape(boxes)[:1], tf.bool))):
+            affines = geometry.crop_affine(boxes, self._crop_size, self._box_margin)
+
+        def crop(inputs):
+            image_bytes, box, affine = inputs
+            return self._crop_people(image_bytes, box[None], affine[None])[0]
+
+        crops = tf.map_fn(crop, (image_bytes, boxes, affines), fn_output_signature=self._crop_spec())
+        return self._answers(crops, affines)
+
+    def _images(self, image_bytes, boxes, keypoints=None):
+        """image_bytes [B], boxes [B, N, 4] and, to be refined, keypoints [B, N, K, 3] -> answers [B, N, ...]."""
+        image_bytes, boxes = _checked(image_bytes, boxes, "[B, N, 4]")
+        given = () if keypoints is None else (_checked_poses(keypoints, boxes),)
+        present = tf.reduce_any(boxes != 0.0, axis=-1)
+        few = _refuse_unless(
+            tf.shape(boxes)[1] <= MOST_PEOPLE, f"boxes holds more than {MOST_PEOPLE} rows a picture; ask in parts"
+        )
+        with tf.control_dependencies([few, *_refusals_of_boxes(boxes, present)]):
+            affines = geometry.crop_affine(tf.where(present[..., None], boxes, 1.0), self._crop_size, self._box_margin)
+
+        def crop(inputs):
+            image_bytes, boxes, affines, present = inputs
+            people = tf.cast(tf.where(present), tf.int32)
+            crops = self._crop_people(image_bytes, tf.gather_nd(boxes, people), tf.gather_nd(affines, people))
+            return tf.scatter_nd(people, crops, tf.concat([tf.shape(boxes)[:1], tf.shape(crops)[1:]], axis=0))
+
+        crops = tf.map_fn(crop, (image_bytes, boxes, affines, present), fn_output_signature=self._crop_spec(None))
+        # The network sees people only, all pictures' in one batch.
+        people = tf.cast(tf.where(present), tf.int32)
+        row_of_person = tf.cumsum(tf.cast(tf.reshape(present, [-1]), tf.int32), exclusive=True)
+        row_of_person = tf.reshape(row_of_person, tf.shape(present))
+        partner = largest_overlap(boxes, present)
+        partner = tf.where(partner < 0, -1, tf.gather(row_of_person, tf.maximum(partner, 0), batch_dims=1))
+        answers = self._answers(*(tf.gather_nd(values, people) for values in (crops, affines, partner, *given)))
+        return {
+            name: tf.scatter_nd(people, answer, tf.concat([tf.shape(present), tf.shape(answer)[1:]], axis=0))
+            for name, answer in answers.items()
+        }
+
+    def _crops(self, crops):
+        """crops [B, H, W, 3] -> answers [B, ...]."""
+        expected = f"[B, {self._crop_size[0]}, {self._crop_size[1]}, 3]"
+        unchecked = _of_any_shape(crops)
+        refusals = [
+            _refuse_shape("crops", unchecked, expected, crops.shape),
+            _refuse_unless(
+                tf.reduce_all((unchecked >= 0.0) & (unchecked <= 255.0)),
+                "crops holds values outside 0..255; give RGB in 0..255, not normalised",
+            ),
+        ]
+        with tf.control_dependencies(refusals):
+            crops = tf.ensure_shape(unchecked, crops.shape)
+        # Keypoints are in pixels of the crop as it is given.
+        affine = geometry.shift_affine(tf.eye(2, 3), -self._crop_offset)
+        affines = tf.tile(affine[None], [tf.shape(crops)[0], 1, 1])
+        return self._answers(crops, affines)
+
+    def _crop_people(self, image_bytes, boxes, affines):
+        """One picture, boxes [P, 4] and their affines -> crops [P, H, W, 3]."""
+        image = images.decode(image_bytes)
+        size = tf.cast(tf.reverse(tf.shape(image)[:2], [0]), tf.float32)
+        meets = tf.reduce_all((boxes[:, :2] < size) & (boxes[:, :2] + boxes[:, 2:] > 0.0))
+        message = "boxes holds a box that lies outside its picture, whose (width, height) is"
+        with tf.control_dependencies([_refuse_unless(meets, message, size)]):
+            return images.crop(image, affines, self._crop_size, self._crop_offset)
+
+    def _crop_spec(self, *leading):
+        return tf.TensorSpec([*leading, *self._crop_size, 3], tf.float32)
+
+    def _answers(self, crops, affines, partner=None, given=None):
+        """crops [P, H, W, 3], affines [P, 2, 3], partners [P], poses [P, K, 3] -> the outputs of a signature."""
+        count = tf.shape(crops)[0]
+        # Convolutions refuse a batch of nobody; somebody black stands in.
+        absent = tf.cast(count == 0, tf.int32)
+        crops = tf.pad(crops, [[0, absent], [0, 0], [0, 0], [0, 0]])
+        affines = tf.pad(affines, [[0, absent], [0, 0], [0, 0]])
+        if partner is not None:
+            partner = tf.pad(partner, [[0, absent]], constant_values=-1)
+        if given is not None:
+            given = tf.pad(given, [[0, absent], [0, 0], [0, 0]])
+        poses, scores, visibility, _ = self._estimate_crops(crops, affines, partner=partner, given=given)
+        final = list(poses)[-1]
+        initial = next((name for name in ("given", "initial") if name in poses), final)
+        answers = {
+            "keypoints": tf.concat([poses[final], scores[..., None]], axis=-1)[:count],
+            "initial_keypoints": tf.concat([poses[initial], scores[..., None]], axis=-1)[:count],
+            "pose_score": tf.reduce_mean(scores, axis=-1)[:count],
+        }
+        if visibility is not None:
+            answers["visibility"] = visibility[:count]
+        return answers
+
+
+def largest_overlap(boxes, present):
+    """Each person's partner: the one of the same picture whose box has the largest IoU with theirs, above 0.
+
+    Args:
+      boxes: float32 [B, N, 4], (x, y, w, h).
+      present: bool [B, N]; False: padding, nobody's partner and without one.
+
+    Returns:
+      int32 [B, N], the partner's place among the N; -1 where nobody overlaps. Of equal ones the first.
+    """
+    low, high = boxes[..., :2], boxes[..., :2] + boxes[..., 2:]
+    sides = tf.minimum(high[:, :, None], high[:, None]) - tf.maximum(low[:, :, None], low[:, None])
+    overlap = tf.reduce_prod(tf.maximum(sides, 0.0), axis=-1)
+    area = tf.reduce_prod(boxes[..., 2:], axis=-1)
+    iou = tf.math.divide_no_nan(overlap, area[:, :, None] + area[:, None] - overlap)
+    both = present[:, :, None] & present[:, None] & ~tf.eye(tf.shape(boxes)[1], dtype=tf.bool)
+    # A column of zeros in front: it wins where nobody overlaps, and where there is nobody.
+    iou = tf.pad(tf.where(both, iou, 0.0), [[0, 0], [0, 0], [1, 0]])
+    return tf.argmax(iou, axis=-1, output_type=tf.int32) - 1
+
+
+def _of_any_shape(tensor):
+    """The tensor, its shape forgotten, so that TensorFlow does not settle the checks of it when the graph is made."""
+    return tf.compat.v1.placeholder_with_default(tensor, None)
+
+
+def _checked(image_bytes, boxes, expected):
+    """The inputs, once their shapes are what the signature says and their first dimensions agree."""
+    any_bytes, any_boxes = _of_any_shape(image_bytes), _of_any_shape(boxes)
+    shape_refusals = [
+        _refuse_shape("image_bytes", any_bytes, "[B]", image_bytes.shape),
+        _refuse_shape("boxes", any_boxes, expected, boxes.shape),
+    ]
+    with tf.control_dependencies(shape_refusals):
+        counts = tf.shape(any_bytes)[0], tf.shape(any_boxes)[0]
+    message = "image_bytes and boxes must have the same first dimension; they have"
+    with tf.control_dependencies([_refuse_unless(counts[0] == counts[1], message, *counts)]):
+        return tf.ensure_shape(any_bytes, image_bytes.shape), tf.ensure_shape(any_boxes, boxes.shape)
+
+
+def _checked_poses(keypoints, boxes):
+    """keypoints [B, N, K, 3] with scores cut off at 0 and 1, once they are those of the boxes [B, N, 4]."""
+    any_keypoints = _of_any_shape(keypoints)
+    expected = f"[B, N, {keypoints.shape[2]}, 3]"
+    with tf.control_dependencies([_refuse_shape("keypoints", any_keypoints, expected, keypoints.shape)]):
+        counts = tf.shape(boxes)[:2], tf.shape(any_keypoints)[:2]
+    message = "boxes and keypoints must have the same first two dimensions; they have"
+    refusals = [
+        _refuse_unless(tf.reduce_all(counts[0] == counts[1]), message, *counts),
+        *_refusals_of_numbers("keypoints", any_keypoints, "; give a joint that was not found a score of 0"),
+    ]
+    with tf.control_dependencies(refusals):
+        keypoints = tf.ensure_shape(any_keypoints, keypoints.shape)
+    return tf.concat([keypoints[..., :2], tf.clip_by_value(keypoints[..., 2:], 0.0, 1.0)], axis=-1)
+
+
+def _refuse_shape(name, tensor, expected, static_shape):
+    """Refuses a tensor whose shape is not a static one's."""
+    shape = tf.shape(tensor)
+    wanted = tf.constant([-1 if size is None else size for size in static_shape])
+    # Compared at equal length, so that a wrong rank is an answer too.
+    same_rank = tf.rank(tensor) == len(static_shape)
+    padded = tf.concat([shape, tf.fill([len(static_shape)], -2)], axis=0)[: len(static_shape)]
+    fits = same_rank & tf.reduce_all((wanted == -1) | (wanted == padded))
+    return _refuse_unless(fits, f"{name} must have the shape {expected}; it has", shape)
+
+
+def _refusals_of_boxes(boxes, present):
+    """Refuses boxes [..., 4] that are no boxes; where ``present`` [...] is False there is none to be wrong."""
+    finite = tf.math.is_finite(boxes)
+    extent = tf.where(present[..., None], boxes[..., 2:], 1.0)
+    return [
+        *_refusals_of_numbers("boxes", boxes),
+        _refuse_unless(
+            tf.reduce_all((extent > 0.0) | ~finite[..., 2:]),
+            "boxes holds a box without area; give (x, y, w, h) with w and h above 0",
+        ),
+    ]
+
+
+def _refusals_of_numbers(name, values, remedy=""):
+    """Refuses what is not finite, or no place in a picture."""
+    finite = tf.math.is_finite(values)
+    return [
+        _refuse_unless(tf.reduce_all(finite), f"{name} holds NaN or infinity{remedy}"),
+        _refuse_unless(
+            tf.reduce_all((tf.abs(values) <= _LARGEST_COORDINATE) | ~finite),
+            f"{name} holds a number beyond {_LARGEST_COORDINATE:.0f} pixels",
+        ),
+    ]
+
+
+def _refuse_unless(condition, message, *data):
+    """An operation that fails with INVALID_ARGUMENT and the message where the condition, a scalar, is false."""
+    return tf.debugging.Assert(condition, [message, *data], summarize=8)

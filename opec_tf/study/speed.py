@@ -1,0 +1,211 @@
+"""How fast the parts of the project run on this machine, on pictures made up on the spot.
+
+Each function measures one thing and returns plain numbers; times are in seconds. Each is meant for a process of its
+own, so that ``peak_memory_mb`` is what that one thing needs.
+"""
+
+import os
+import pathlib
+import resource
+import sys
+import tempfile
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from opec_tf.data import pipeline
+from opec_tf.inference import pose_estimator
+from opec_tf.models import builders
+from opec_tf.poses import skeletons
+from opec_tf.poses.pose_annotations import PoseAnnotations
+from opec_tf.training import stages
+
+IMAGE_SIZE = (480, 640)  # (height, width), COCO's usual size
+_IMAGES, _PEOPLE = 24, 4
+_MIN_REPEATS = 3
+
+
+def machine():
+    """What the numbers belong to: number and name of the processors, GPUs, TensorFlow's version."""
+    gpus = tf.config.list_physical_devices("GPU")
+    return {
+        "cpus": os.cpu_count(),
+        "cpu_name": _cpu_name(),
+        "gpus": [tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in gpus],
+        "tensorflow": tf.__version__,
+    }
+
+
+def measure_pipeline(crop_size, data_config, batch_size, threads, repeats, seconds):
+    """Crops a second of the training input, from JPEG files with several people each.
+
+    Args:
+      crop_size: (height, width), pixels.
+      data_config: ``DataConfig``, of which the augmentation counts.
+      batch_size: crops in a batch.
+      threads: threads that read, decode and crop.
+      repeats: batches timed.
+      seconds: time after which no further batch is timed.
+
+    Returns:
+      dict with crops_per_second, images_per_second and what ``_timed`` gives.
+    """
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = threads
+    options.threading.max_intra_op_parallelism = 1
+    with tempfile.TemporaryDirectory() as folder:
+        people = write_pictures(folder)
+        batches = pipeline.training_dataset(
+            people, crop_size=crop_size, data_config=data_config, batch_size=batch_size, seed=0
+        )
+        iterator = iter(batches.with_options(options))
+        # What was made while the shuffle buffer filled must be gone before the clock starts.
+        for _ in range(4):
+            next(iterator)
+        result = _timed(lambda: next(iterator), repeats, seconds)
+    # Batches come in bursts, so that the mean says what the median would not.
+    rate = batch_size / result["mean_s"]
+    return {"crops_per_second": rate, "images_per_second": rate / _PEOPLE, **result, **_memory()}
+
+
+def measure_training(model_config, train_config, jit_compile, repeats, seconds):
+    """An optimizer step of stage opec on crops that lie ready in memory.
+
+    Args:
+      model_config: ``ModelConfig``.
+      train_config: ``TrainConfig``, of which batch_size, precision and the losses count.
+      jit_compile: whether XLA compiles the step.
+      repeats, seconds: as for ``measure_pipeline``.
+
+    Returns:
+      dict with crops_per_second and what ``_timed`` gives; its first_s holds tracing and compiling.
+    """
+    tf.keras.mixed_precision.set_global_policy(train_config.precision)
+    batch = train_config.batch_size
+    with tempfile.TemporaryDirectory() as folder:
+        model = stages.build("opec", pathlib.Path(folder), model_config, train_config, 10**6, jit_compile)
+    crops = tf.random.stateless_uniform([batch, *model_config.crop_size, 3], [0, 0], 0.0, 255.0)
+    joints = skeletons.SKELETONS[model_config.skeleton].num_joints
+    places = tf.random.stateless_uniform([batch, joints, 2], [0, 1], -1.0)
+    weights = tf.ones_like(places[..., :1])
+    joints = tf.concat([places, weights, tf.zeros_like(weights)], axis=-1)
+    targets = dict.fromkeys(model.loss, joints)
+    inputs = crops
+    if model_config.initial_pose == "given":
+        inputs = {"crops": crops, "given_pose": places, "given_score": weights[..., 0]}
+    result = _timed(lambda: model.train_on_batch(inputs, targets), repeats, seconds)
+    return {"crops_per_second": batch / result["median_s"], **result, **_memory()}
+
+
+def measure_inference(model_config, inference_config, box_margin, repeats, seconds):
+    """From a decoded picture with a batch of boxes to poses in its pixels: crops, network, decoding.
+
+    Args:
+      model_config: ``ModelConfig``.
+      inference_config: ``InferenceConfig``; its batch size is the number of people in the picture.
+      box_margin: side of a crop over side of its person's box.
+      repeats, seconds: as for ``measure_pipeline``.
+
+    Returns:
+      dict with people_per_second and what ``_timed`` gives; median_s is the latency.
+    """
+    model = builders.build_opec_net(model_config)
+    estimator = pose_estimator.PoseEstimator(
+        model, model_config=model_config, box_margin=box_margin, inference_config=inference_config
+    )
+    count = inference_config.inference_batch_size
+    frame, boxes = made_up_picture(0).numpy(), made_up_boxes(count, seed=0)
+    result = _timed(lambda: estimator.estimate_frames([frame], [1], np.zeros(count, int), boxes), repeats, seconds)
+    return {"people_per_second": count / result["median_s"], **result, **_memory()}
+
+
+def write_pictures(folder):
+    """Writes JPEG files of ``made_up_picture`` and returns ``PoseAnnotations`` of made-up people in them."""
+    paths = [os.path.join(folder, f"{i}.jpg") for i in range(_IMAGES)]
+    for seed, path in enumerate(paths):
+        tf.io.write_file(path, tf.io.encode_jpeg(made_up_picture(seed), quality=95))
+    people = _IMAGES * _PEOPLE
+    boxes = made_up_boxes(people, seed=0)
+    inside = np.random.default_rng(1).uniform(size=[people, skeletons.BODY12.num_joints, 2])
+    joints = boxes[:, None, :2] + inside * boxes[:, None, 2:]
+    return PoseAnnotations(
+        skeleton=skeletons.BODY12,
+        image_ids=np.arange(_IMAGES),
+        image_paths=np.array(paths),
+        image_sizes=np.tile(IMAGE_SIZE, [_IMAGES, 1]),
+        crowd_index=np.zeros(_IMAGES),
+        annotation_ids=np.arange(people),
+        image_index=np.repeat(np.arange(_IMAGES), _PEOPLE),
+        boxes=boxes,
+        areas=boxes[:, 2] * boxes[:, 3],
+        keypoints=np.concatenate([joints, np.full([*joints.shape[:2], 1], 2.0)], axis=-1),
+        is_crowd=np.zeros(people, bool),
+    )
+
+
+def made_up_picture(seed):
+    """uint8 [480, 640, 3] with as much detail at each scale as a photograph: noise whose amplitude grows with its size.
+
+    At quality 95 its JPEG has the bytes of an average COCO image, 140 kB.
+    """
+    picture = tf.zeros([*IMAGE_SIZE, 3])
+    for octave in range(8):
+        side = 2**octave
+        noise = tf.random.stateless_normal([-(-IMAGE_SIZE[0] // side), -(-IMAGE_SIZE[1] // side), 3], [seed, octave])
+        picture += 4.4 * 1.36**octave * tf.image.resize(noise, IMAGE_SIZE, method="bicubic")
+    return tf.saturate_cast(128.0 + picture, tf.uint8)
+
+
+def made_up_boxes(count, seed):
+    """float64 [count, 4] boxes (x, y, w, h) of people within a picture, 150 to 400 pixels high."""
+    random = np.random.default_rng(seed)
+    height = random.uniform(150, 400, count)
+    width = height * random.uniform(0.3, 0.7, count)
+    room = np.stack([IMAGE_SIZE[1] - width, IMAGE_SIZE[0] - height], axis=1)
+    return np.concatenate([random.uniform(size=[count, 2]) * room, np.stack([width, height], axis=1)], axis=1)
+
+
+def _timed(step, repeats, seconds):
+    """Times a function after two calls to warm up.
+
+    Returns:
+      dict: first_s (the first call, with whatever it traces and compiles), median_s, mean_s, p90_s, repeats.
+    """
+    first = _duration(step)
+    step()
+    times, start = [], time.perf_counter()
+    while len(times) < _MIN_REPEATS or (len(times) < repeats and time.perf_counter() - start < seconds):
+        times.append(_duration(step))
+    return {
+        "first_s": first,
+        "median_s": float(np.median(times)),
+        "mean_s": float(np.mean(times)),
+        "p90_s": float(np.quantile(times, 0.9)),
+        "repeats": len(times),
+    }
+
+
+def _duration(step):
+    start = time.perf_counter()
+    step()
+    return time.perf_counter() - start
+
+
+def _memory():
+    """Largest memory so far, of this process and of its first GPU where it has one."""
+    # Linux counts kilobytes here, macOS bytes.
+    unit = 1e6 if sys.platform == "darwin" else 1e3
+    memory = {"peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit}
+    if tf.config.list_physical_devices("GPU"):
+        memory["peak_gpu_memory_mb"] = tf.config.experimental.get_memory_info("GPU:0")["peak"] / 1e6
+    return memory
+
+
+def _cpu_name():
+    """The processor's name where Linux tells it, else ""."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), "")
+    except OSError:
+        return ""

@@ -1,0 +1,78 @@
+"""Public checkpoints to a workdir whose stage base they are."""
+
+import pathlib
+
+from opec_tf.common import files
+from opec_tf.config import DataConfig, InferenceConfig, TrainConfig
+from opec_tf.models import builders, workdir
+from opec_tf.weights import checkpoint_source, checkpoints, pretrained
+
+# What the weights of a base belong to.
+_BASE_SETTINGS = (
+    "skeleton",
+    "crop_height",
+    "crop_width",
+    "trunk",
+    "trunk_width",
+    "stride_in_1x1",
+    "unshuffle",
+    "normalization",
+    "crop_offset",
+    "squeeze_excite",
+    "decoder",
+    "deconv_channels",
+)
+FLAGS_FILE = "model.flags"
+
+
+def convert(checkpoint, output, model_config, given, *, trunk_only=False, new_joints=False):
+    """Writes a checkpoint as a workdir: its config.json, stage base, and the settings as a flagfile.
+
+    Stage base counts as finished where the checkpoint has a head; else its weights are only to start training from.
+
+    Args:
+      checkpoint: the file.
+      output: the workdir; it appears whole or not at all.
+      model_config: ``ModelConfig`` that is asked for.
+      given: names of its fields that the user set.
+      trunk_only: take the ResNet and leave decoder and head.
+      new_joints: see ``pretrained.load``.
+
+    Returns:
+      (``pretrained.Report``, ``checkpoint_source.Source``, ``ModelConfig``)
+
+    Raises:
+      UserError: the checkpoint cannot be used, or ``output`` exists or cannot be written.
+    """
+    source = checkpoint_source.understand(checkpoints.read(checkpoint), checkpoint, trunk_only)
+    model_config = pretrained.settle(source, model_config, given)
+    model = builders.build_base(model_config)
+    report = pretrained.load(model, source, model_config, new_joints)
+    with files.atomic_folder(output) as folder:
+        workdir.start(folder, model_config)
+        base = workdir.stage_folder(folder, "base")
+        workdir.write_stage_config(base, model_config, DataConfig(), TrainConfig(), InferenceConfig())
+        attributes = {"checkpoint": pathlib.Path(checkpoint).name, "family": source.family}
+        workdir.save_weights(model, base.best_weights, attributes)
+        if source.joints:
+            workdir.save_weights(model, base.final_weights, attributes)
+        settings = (f"--{name}={getattr(model_config, name)}\n" for name in _BASE_SETTINGS)
+        files.write_text(folder / FLAGS_FILE, "".join(settings))
+    return report, source, model_config
+
+
+def table(report, source):
+    """What was used, what was left and why, and what is random, as lines of text."""
+    lines = [f"{source.path}: {source.family}, {source.seen['trunk']}", f"{'part':<16} {'tensors':>7} {'numbers':>12}"]
+    lines += [f"{part:<16} {tensors:>7} {numbers:>12,}" for part, (tensors, numbers) in report.used.items()]
+    tensors, numbers = map(sum, zip(*report.used.values()))
+    lines.append(f"{'used':<16} {tensors:>7} {numbers:>12,}")
+    reasons = {}
+    for name, shape, reason in report.left:
+        reasons.setdefault(reason, []).append(f"{name} {list(shape)}")
+    for reason, names in reasons.items():
+        more = f" and {len(names) - 3} more" if len(names) > 4 else ""
+        lines.append(f"left, {reason}: {', '.join(names[: 3 if more else 4])}{more}")
+    if report.random:
+        lines.append(f"random: {', '.join(report.random)}")
+    return "\n".join(lines)

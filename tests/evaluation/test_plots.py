@@ -1,0 +1,54 @@
+import cv2
+import pytest
+
+from opec_tf.common.errors import UserError
+from opec_tf.evaluation import plots
+
+
+def test_training_curves(tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text(
+        "epoch,loss,val_loss,val_pose_3_AP,learning_rate\n"
+        "0,2.0,2.5,,0.001\n1,1.0,1.6,0.3,0.0005\n1,0.9,1.5,0.4,0.0005\n"
+    )
+    plots.plot_training_curves({"base": log, "opec": log}, tmp_path / "curves.png")
+    picture = cv2.imread(str(tmp_path / "curves.png"))
+    assert picture.shape == (770, 1155, 3)  # loss, AP and learning rate of two stages
+    assert picture.std() > 5
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".partial")] == []
+
+
+def test_occlusion_curves(tmp_path):
+    measures = {"people": 9, "oks": 0.5, "oks75": 0.25, "vis75": 0.5, "swap": 0.125}
+    bins = [{"from": 0.0, "to": 0.5, **measures}, {"from": 0.5, "to": 1.0, "people": 0}]
+    curve = {"all": measures, "hidden_share": bins, "pair_iou": bins}
+    plots.plot_occlusion_curves({"base": curve, "OPEC-Net": curve}, tmp_path / "curves.png")
+    picture = cv2.imread(str(tmp_path / "curves.png"))
+    assert picture.shape == (682, 1595, 3)  # five measures over two levels
+    assert picture.std() > 5
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot be read"),
+        ("", "has no epochs yet"),
+        ("epoch,loss\n", "has no epochs yet"),
+        ("epoch,loss\n0,much\n", "is not a training log"),
+    ],
+)
+def test_training_curves_of_a_bad_log(tmp_path, content, message):
+    log = tmp_path / "log.csv"
+    if content is not None:
+        log.write_text(content)
+    with pytest.raises(UserError, match=message):
+        plots.plot_training_curves({"base": log}, tmp_path / "curves.png")
+
+
+def test_reliability(tmp_path):
+    filled = {"from": 0.5, "to": 1.0, "joints": 3, "predicted": 0.7, "observed": 0.6}
+    bins = [{"from": 0.0, "to": 0.5, "joints": 0}, filled]
+    plots.plot_reliability({"likeliest": bins, "visible": bins}, tmp_path / "reliability.png")
+    picture = cv2.imread(str(tmp_path / "reliability.png"))
+    assert picture.shape == (528, 660, 3)  # two panels over two
+    assert picture.std() > 5

@@ -1,0 +1,195 @@
+"""What a run keeps is read back as it was; a folder of another model and unusable files are refused in one line."""
+
+import dataclasses
+import errno
+import json
+import multiprocessing
+import os
+import signal
+import time
+
+import h5py
+import numpy as np
+import pytest
+import tiny_run
+import toy_training
+
+from opec_tf.common.errors import UserError
+from opec_tf.config import ModelConfig, TrainConfig
+from opec_tf.models import builders, workdir
+
+MODEL = toy_training.MODEL
+
+
+@pytest.fixture(autouse=True)
+def toys(monkeypatch):
+    toy_training.install(monkeypatch.setattr)
+
+
+def _finish(root, stage, model_config=MODEL):
+    """A finished stage with recognisable weights; returns its model."""
+    model = workdir.BUILDERS[stage](model_config)
+    model.set_weights([np.full(w.shape, 0.25 * i) for i, w in enumerate(model.get_weights())])
+    folder = workdir.stage_folder(root, stage)
+    workdir.save_weights(model, folder.best_weights, {"epoch": 3, "val_peak_AP": 0.5, "note": "x"})
+    workdir.save_weights(model, folder.final_weights)
+    return model
+
+
+def test_load_model_gives_the_last_finished_stage_or_the_one_asked_for(tmp_path):
+    workdir.start(tmp_path, MODEL)
+    trained = {stage: _finish(tmp_path, stage) for stage in ("base", "opec")}
+    for asked, expected in ((None, "opec"), ("base", "base")):
+        model, model_config, stage = workdir.load_model(tmp_path, asked)
+        assert (model_config, stage) == (MODEL, expected)
+        for read, written in zip(model.get_weights(), trained[expected].get_weights()):
+            np.testing.assert_array_equal(read, written)
+
+
+def test_a_compiled_models_weights_are_kept_without_its_optimizer(tmp_path):
+    model = workdir.BUILDERS["base"](MODEL)
+    model.compile(optimizer="adam", loss="mse")
+    model.optimizer.build(model.trainable_variables)
+    workdir.save_weights(model, tmp_path / "compiled.weights.h5")
+    with h5py.File(tmp_path / "compiled.weights.h5") as file:
+        kept = []
+        file.visititems(lambda name, item: kept.append(name) if isinstance(item, h5py.Dataset) else None)
+    assert len(kept) == len(model.weights) > 0 and not any("optimizer" in name for name in kept)
+    other = workdir.BUILDERS["base"](MODEL)
+    workdir.load_weights(other, tmp_path / "compiled.weights.h5")
+    for read, written in zip(other.get_weights(), model.get_weights()):
+        np.testing.assert_array_equal(read, written)
+
+
+def test_attributes_stay_with_the_weights(tmp_path):
+    _finish(tmp_path, "base")
+    path = workdir.stage_folder(tmp_path, "base").best_weights
+    assert workdir.read_attributes(path) == {"epoch": 3, "val_peak_AP": 0.5, "note": "x"}
+    assert workdir.read_attributes(path.with_name("other.weights.h5")) == {}
+
+
+def test_a_workdir_begun_with_another_model_is_refused(tmp_path):
+    workdir.start(tmp_path, MODEL)
+    workdir.start(tmp_path, MODEL)
+    other = dataclasses.replace(MODEL, crop_height=96, trunk="resnet18")
+    message = r"config.json: begun with another model: crop_height=64 \(now 96\), trunk=resnet101 \(now resnet18\);"
+    with pytest.raises(UserError, match=message):
+        workdir.start(tmp_path, other)
+    assert workdir.read_model_config(tmp_path) == MODEL
+
+
+def _hold(root, held):
+    with workdir.lock(root):
+        held.set()
+        time.sleep(100)
+
+
+def test_a_lock_holds_until_its_process_ends(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    held = context.Event()
+    process = context.Process(target=_hold, args=(tmp_path, held))
+    process.start()
+    assert held.wait(100)
+    message = f"^{tmp_path}: another process trains here; wait for its end or choose another folder$"
+    with pytest.raises(UserError, match=message):
+        with workdir.lock(tmp_path):
+            pass
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    for _ in range(2):
+        with workdir.lock(tmp_path):
+            pass
+
+
+def test_without_locks_a_file_system_is_trained_on_all_the_same(tmp_path, monkeypatch):
+    def unsupported(file, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(workdir.fcntl, "flock", unsupported)
+    with workdir.lock(tmp_path), workdir.lock(tmp_path):
+        pass
+
+
+def test_stage_settings_are_kept_with_the_revision_and_compared(tmp_path):
+    folder = workdir.stage_folder(tmp_path, "base")
+    assert workdir.write_stage_config(folder, MODEL, TrainConfig()) == []
+    changes = workdir.write_stage_config(folder, MODEL, TrainConfig(learning_rate=0.5))
+    assert changes == ["learning_rate: 0.001 -> 0.5"]
+    written = json.loads(folder.config.read_text())
+    assert written["learning_rate"] == 0.5 and written["crop_height"] == 64 and "git_revision" in written
+
+
+def _write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "prepare, stage, message",
+    [
+        (lambda root: None, None, "config.json: does not exist; .* is not the --workdir of a training run"),
+        (lambda root: _write(root / "config.json", b"[1]"), None, "config.json: is not a JSON object"),
+        (lambda root: _write(root / "config.json", b'{"trunk": "vgg"}'), None, "config.json: --trunk=vgg"),
+        (lambda root: workdir.start(root, MODEL), None, "no stage is finished; run opec_tf.train"),
+        (lambda root: workdir.start(root, MODEL), "opec", "best.weights.h5: does not exist; stage opec has not"),
+    ],
+)
+def test_folders_without_a_trained_model(tmp_path, prepare, stage, message):
+    prepare(tmp_path)
+    with pytest.raises(UserError, match=message) as error:
+        workdir.load_model(tmp_path, stage)
+    assert str(tmp_path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_unusable_weights(tmp_path):
+    base = _finish(tmp_path, "base")
+    path = workdir.stage_folder(tmp_path, "base").best_weights
+    whole = path.read_bytes()
+    with pytest.raises(UserError, match="opec_net.*use weights of the same stage and settings"):
+        workdir.load_weights(workdir.BUILDERS["opec"](MODEL), path)
+    with pytest.raises(UserError, match="does not fit model 'base_net'"):
+        other = ModelConfig(skeleton="coco17", crop_height=64, crop_width=64)
+        workdir.load_weights(workdir.BUILDERS["base"](other), path)
+    path.write_bytes(whole[:3000])
+    with pytest.raises(UserError, match="best.weights.h5: cannot be read .*check that the file is whole"):
+        workdir.load_weights(base, path)
+    with pytest.raises(UserError, match="best.weights.h5: cannot be read"):
+        workdir.read_attributes(path)
+    with pytest.raises(UserError, match="nowhere.weights.h5: does not exist"):
+        workdir.load_weights(base, tmp_path / "nowhere.weights.h5")
+    with pytest.raises(UserError, match=r"weights.pth: is not a weights file; its name must end in .weights.h5"):
+        workdir.load_weights(base, tmp_path / "weights.pth")
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    tmp_path.chmod(0o500)
+    user = os.geteuid()
+    if user == 0:  # root may write anywhere; nobody may not
+        os.seteuid(65534)
+    try:
+        with pytest.raises(UserError, match=r"cannot be written \(Permission denied\)"):
+            workdir.start(tmp_path / "run", MODEL)
+    finally:
+        os.seteuid(user)
+
+
+def test_a_workdir_below_a_file_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be written .*choose a folder you can write to"):
+        workdir.start(tmp_path / "file" / "run", MODEL)
+
+
+def test_a_model_from_before_visibility_was_predicted_loads_without_it(tmp_path, monkeypatch):
+    """Its config.json has no such field, its weights no such head."""
+    monkeypatch.setattr(workdir, "BUILDERS", {"opec": builders.build_opec_net})
+    before = dataclasses.replace(tiny_run.MODEL, predict_visibility=False)
+    workdir.start(tmp_path, before)
+    trained = _finish(tmp_path, "opec", before)
+    path = tmp_path / "config.json"
+    settings = json.loads(path.read_text())
+    assert settings.pop("predict_visibility") is False
+    path.write_text(json.dumps(settings))
+    model, model_config, _ = workdir.load_model(tmp_path)
+    assert model_config == before and "visibility" not in model.output
+    for read, written in zip(model.get_weights(), trained.get_weights()):
+        np.testing.assert_array_equal(read, written)

@@ -1,0 +1,237 @@
+"""An export as a server finds it: loaded from disk in a fresh process, and against ``predict`` on the same pictures."""
+
+import functools
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import serving_run
+import tensorflow as tf
+import tiny_run
+
+from opec_tf.common.errors import UserError
+from opec_tf.config import InferenceConfig
+from opec_tf.data.annotations import loading
+from opec_tf.data.synthetic import dataset
+from opec_tf.inference import pose_estimator
+from opec_tf.models import workdir
+from opec_tf.poses import skeletons
+from opec_tf.serving import api, exporting
+
+# What a fresh process finds: every op, and the outcome of every warmup record.
+_REPLAY = """
+import json, sys
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow_serving.apis import prediction_log_pb2
+
+folder = sys.argv[1]
+model = saved_model_pb2.SavedModel.FromString(open(folder + "/saved_model.pb", "rb").read())
+graph = model.meta_graphs[0].graph_def
+ops = {node.op for node in graph.node} | {node.op for f in graph.library.function for node in f.node_def}
+compiled = [f.signature.name for f in graph.library.function if f.attr["_XlaMustCompile"].b]
+compiled += [n.name for f in graph.library.function for n in f.node_def if n.attr["_XlaMustCompile"].b]
+signatures = tf.saved_model.load(folder).signatures
+replayed = []
+for record in tf.data.TFRecordDataset(folder + "/assets.extra/tf_serving_warmup_requests"):
+    request = prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
+    name = request.model_spec.signature_name
+    answer = signatures[name](**{key: tf.make_ndarray(value) for key, value in request.inputs.items()})
+    finite = all(bool(np.isfinite(value).all()) for value in answer.values())
+    replayed.append([name, len(answer["pose_score"]), finite])
+print(json.dumps({"ops": sorted(ops), "compiled": compiled, "replayed": replayed, "names": sorted(signatures)}))
+"""
+
+
+def test_a_fresh_process_finds_stock_ops_and_replays_the_warmup(exported):
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", _REPLAY, str(exported[1] / "1")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["names"] == ["crops", "image", "serving_default"]
+    assert not [op for op in found["ops"] if op.startswith("Addons>") or op in ("PyFunc", "EagerPyFunc")]
+    assert "FusedBatchNormV3" not in found["ops"] and "Assert" in found["ops"] and found["compiled"] == []
+    expected = {(name, size) for name in found["names"] for size in serving_run.BATCH_SIZES}
+    assert {(name, size) for name, size, finite in found["replayed"] if finite} == expected
+    assert len(found["replayed"]) == len(expected)
+
+
+def test_metadata_says_what_the_numbers_mean(exported):
+    metadata = json.loads((exported[1] / "1" / exporting.METADATA_FILE).read_text())
+    skeleton = skeletons.BODY12
+    assert metadata["joints"] == list(skeleton.joints) and metadata["edges"] == skeleton.edges.tolist()
+    assert metadata["input_size"] == {"height": 64, "width": 64} and metadata["stage"] == "opec"
+    assert metadata["flip_test"] is False and metadata["version"] == 1
+    assert metadata["visibility"] == ["visible", "occluded", "outside"]
+    assert {"git_revision", "trained_at_git_revision", "metrics"} <= set(metadata)
+
+
+_load_model = functools.lru_cache(workdir.load_model)
+
+
+def estimate(root, frame, boxes, **settings):
+    """Keypoints by what ``predict`` runs."""
+    model, model_config, _ = _load_model(root)
+    config = InferenceConfig(inference_batch_size=len(boxes), **settings)
+    estimator = pose_estimator.PoseEstimator(model, model_config=model_config, box_margin=1.25, inference_config=config)
+    estimates = estimator.estimate_frames([frame], [1], np.zeros(len(boxes), int), boxes)
+    return estimates.predictions[estimates.final].keypoints
+
+
+def assert_agrees(exported, pictures):
+    """pictures: (file's content, boxes [N, 4]) each."""
+    signatures = tf.saved_model.load(str(exported[1] / "1")).signatures
+    for content, boxes in pictures:
+        frame = tf.io.decode_image(content, channels=3, expand_animations=False).numpy()
+        expected = estimate(exported[0], frame, boxes)
+        boxes = np.asarray(boxes, np.float32)
+        one = signatures["image"](image_bytes=tf.constant([content]), boxes=tf.constant(boxes[None]))["keypoints"][0]
+        rows = signatures["serving_default"](image_bytes=tf.constant([content] * len(boxes)), boxes=tf.constant(boxes))[
+            "keypoints"
+        ]
+        for found in (one, rows):
+            np.testing.assert_allclose(found[..., :2], expected[..., :2], atol=0.05)
+            np.testing.assert_allclose(found[..., 2], expected[..., 2], atol=1e-3)
+
+
+def test_agrees_with_predict_on_real_pictures(exported, real_samples):
+    people = loading.read("coco", real_samples / "coco" / "test_coco.json", real_samples / "coco")
+    pictures = []
+    for image, path in enumerate(people.image_paths):
+        boxes = people.boxes[(people.image_index == image) & people.has_usable_box]
+        if len(boxes):
+            pictures.append((tf.io.read_file(str(path)).numpy(), boxes[:6]))
+    assert pictures
+    assert_agrees(exported, pictures)
+
+
+def test_agrees_with_predict_on_generated_couples(exported, tmp_path):
+    dataset.write_dataset(tmp_path, 10, 0)
+    people = loading.read("crowdpose", tmp_path / "train" / "annotations.json", tmp_path / "train" / "images")
+    pictures = [
+        (tf.io.read_file(str(path)).numpy(), people.boxes[people.image_index == image])
+        for image, path in enumerate(people.image_paths[:3])
+    ]
+    assert_agrees(exported, pictures)
+
+
+def test_a_couple_is_paired_in_the_graph(tmp_path):
+    """Two who overlap and one alone: as predict has them, and the two not as they are when each is asked for alone."""
+    root, model_dir = serving_run.make(tmp_path, stages=("base", "opec", "couple"), batch_sizes=[1])
+    image = tf.saved_model.load(str(model_dir / "1")).signatures["image"]
+    boxes = np.concatenate([serving_run.BOXES, [[130.0, 90.0, 25.0, 25.0]]]).astype(np.float32)
+    content = tf.constant([serving_run.jpeg()])
+    found = image(image_bytes=content, boxes=tf.constant(boxes[None]))["keypoints"][0].numpy()
+    expected = estimate(root, tf.io.decode_jpeg(serving_run.jpeg()).numpy(), boxes)
+    np.testing.assert_allclose(found[..., :2], expected[..., :2], atol=0.05)
+    alone = image(image_bytes=content, boxes=tf.constant(boxes[None, :1]))["keypoints"][0, 0].numpy()
+    assert np.abs(alone - found[0])[:, :2].max() > 0.2
+
+
+def test_flip_test_is_baked_in(exported, tmp_path):
+    root, _ = exported
+    flipped = exporting.export(
+        root, tmp_path / "flip", inference_config=InferenceConfig(flip_test=True), batch_sizes=[1]
+    )
+    found = tf.saved_model.load(str(flipped)).signatures["image"](
+        image_bytes=tf.constant([serving_run.jpeg()]), boxes=tf.constant(serving_run.BOXES[None])
+    )["keypoints"][0]
+    frame = tf.io.decode_jpeg(serving_run.jpeg()).numpy()
+    expected = estimate(root, frame, serving_run.BOXES, flip_test=True)
+    np.testing.assert_allclose(found[..., :2], expected[..., :2], atol=0.05)
+    assert np.abs(expected - estimate(root, frame, serving_run.BOXES)).max() > 0.2
+    metadata = json.loads((flipped / exporting.METADATA_FILE).read_text())
+    assert metadata["flip_test"] is True
+
+
+def test_saved_model_cli_shows_the_signatures_and_answers_from_a_jpeg(exported, tmp_path):
+    folder = str(exported[1] / "1")
+    command = [sys.executable, "-W", "ignore", "-m", "tensorflow.python.tools.saved_model_cli"]
+    shown = subprocess.run([*command, "show", "--all", "--dir", folder], capture_output=True, text=True, check=True)
+    listed = [line.split("'")[1] for line in shown.stdout.splitlines() if line.startswith("signature_def[")]
+    assert sorted(listed) == ["__saved_model_init_op", "crops", "image", "serving_default"]
+    outputs = {line.split("'")[1] for line in shown.stdout.splitlines() if line.strip().startswith("outputs[")}
+    assert outputs == {"__saved_model_init_op", "initial_keypoints", "keypoints", "pose_score", "visibility"}
+    np.save(tmp_path / "image.npy", np.array([serving_run.jpeg()]))
+    np.save(tmp_path / "boxes.npy", serving_run.BOXES[:1])
+    inputs = f"image_bytes={tmp_path}/image.npy;boxes={tmp_path}/boxes.npy"
+    subprocess.run(
+        [
+            *command,
+            "run",
+            "--dir",
+            folder,
+            "--tag_set=serve",
+            "--signature_def=serving_default",
+            f"--inputs={inputs}",
+            f"--outdir={tmp_path}",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert np.load(tmp_path / "keypoints.npy").shape == (1, 12, 3)
+
+
+def test_versions_count_up_and_stay(exported, tmp_path):
+    root, model_dir = exported
+    assert exporting.next_version(tmp_path) == 1
+    for name in ("2", "10", "old", ".partial-x"):
+        (tmp_path / name).mkdir()
+    assert exporting.next_version(tmp_path) == 11
+    message = tiny_run.messages(
+        "export",
+        [f"--workdir={root}", f"--export_dir={model_dir}", "--version=1"],
+        [f"--workdir={root}/none", f"--export_dir={tmp_path}/new"],
+        [f"--workdir={root}", f"--export_dir={tmp_path}/new", "--stage=couple"],
+        *(
+            [f"--workdir={root}", f"--export_dir={tmp_path}/new", f"--warmup_batch_sizes={sizes}"]
+            for sizes in ("one", "", "0", "1,-1")
+        ),
+    )
+    assert message[0].endswith(f"{model_dir}/1: exists already; choose another name or remove it")
+    assert "none/config.json: does not exist" in message[1]
+    assert "couple" in message[2] and "--warmup_batch_sizes" in message[3]
+    for sizes, refusal in zip(("", "0", "1,-1"), message[4:]):
+        assert refusal == f"--warmup_batch_sizes={sizes} must be whole numbers above 0, separated by commas"
+    assert [path.name for path in model_dir.iterdir()] == ["1"]
+
+
+def test_diverged_weights_are_not_exported(tmp_path):
+    tiny_run.make(tmp_path / "run")
+    folder = workdir.stage_folder(tmp_path / "run", "opec")
+    model = workdir.BUILDERS["opec"](tiny_run.MODEL)
+    model.get_layer("displacement_1").set_weights([np.full([4, 2], np.nan), np.zeros(2)])
+    workdir.save_weights(model, folder.best_weights)
+    with pytest.raises(UserError, match="not finite"):
+        exporting.export(tmp_path / "run", tmp_path / "m", inference_config=InferenceConfig(), batch_sizes=[1])
+    assert list((tmp_path / "m").iterdir()) == []
+
+
+def test_exif_orientation_is_respected(exported):
+    """The picture turned by 90 degrees and marked so answers as the upright one."""
+    turned = cv2.rotate(serving_run.picture(), cv2.ROTATE_90_COUNTERCLOCKWISE)
+    content = tf.io.encode_jpeg(turned).numpy()
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    marked = content[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + content[2:]
+    image = tf.saved_model.load(str(exported[1] / "1")).signatures["image"]
+    boxes = tf.constant(serving_run.BOXES[None])
+    found = image(image_bytes=tf.constant([marked]), boxes=boxes)["keypoints"]
+    # The same pixels, JPEG's losses included.
+    plain = tf.io.encode_png(cv2.rotate(tf.io.decode_jpeg(content).numpy(), cv2.ROTATE_90_CLOCKWISE)).numpy()
+    np.testing.assert_allclose(found, image(image_bytes=tf.constant([plain]), boxes=boxes)["keypoints"], atol=1e-2)
+
+
+def test_request_round_trip():
+    request = api.predict_request("m", "crops", {"crops": np.arange(6.0).reshape(1, 2, 3)}, version=3)
+    assert (request.model_spec.name, request.model_spec.version.value) == ("m", 3)
+    np.testing.assert_array_equal(tf.make_ndarray(request.inputs["crops"]), [[[0, 1, 2], [3, 4, 5]]])
+    np.testing.assert_array_equal(api.to_array(request.inputs["crops"]), [[[0, 1, 2], [3, 4, 5]]])

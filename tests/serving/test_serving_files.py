@@ -1,0 +1,48 @@
+"""The files of serving/: they parse, agree with each other and with what the code writes."""
+
+import pathlib
+import re
+
+import serving_run
+from google.protobuf import text_format
+from tensorflow_serving.config import model_server_config_pb2
+
+from opec_tf.serving import exporting
+from opec_tf.serving.model_server import batching
+
+SERVING = pathlib.Path(__file__).resolve().parents[2] / "serving"
+# TensorFlow Serving's command line, as both deployments give it.
+ARGUMENTS = [
+    "--port=8500",
+    "--rest_api_port=8501",
+    "--model_config_file=/serving/models.config",
+    "--monitoring_config_file=/serving/monitoring.config",
+    "--enable_batching",
+    "--batching_parameters_file=/serving/batching_parameters.txt",
+]
+
+
+def test_warmup_covers_the_batch_sizes_that_the_server_allows():
+    parameters = batching.read_parameters(SERVING / "batching_parameters.txt")
+    assert parameters.allowed_batch_sizes == serving_run.BATCH_SIZES
+    assert exporting.WARMUP_BATCH_SIZES == parameters.allowed_batch_sizes
+
+
+def test_models_config_parses():
+    message = text_format.Parse((SERVING / "models.config").read_text(), model_server_config_pb2.ModelServerConfig())
+    (model,) = message.model_config_list.config
+    assert (model.name, model.base_path, model.model_platform) == ("opec_net", "/models/opec_net", "tensorflow")
+
+
+def test_a_pod_has_ten_minutes_to_start_before_the_other_probes():
+    text = (SERVING / "kubernetes.yaml").read_text()
+    probes = dict(re.findall(r"^ {10}(\w+)Probe:\n((?: {12}.*\n)+)", text, re.MULTILINE))
+    assert set(probes) == {"startup", "readiness", "liveness"} and "initialDelaySeconds" not in text
+    tries, period = re.search(r"failureThreshold: (\d+)\n +periodSeconds: (\d+)\n", probes["startup"]).groups()
+    assert int(tries) * int(period) == 600
+
+
+def test_both_deployments_start_the_server_alike():
+    for name in ("docker-compose.yaml", "kubernetes.yaml"):
+        found = re.findall(r"^ +- (--\S+)$", (SERVING / name).read_text(), re.MULTILINE)
+        assert found == ARGUMENTS, name
