@@ -14,7 +14,7 @@ from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.data import pipeline
 from opec_tf.models import workdir
 from opec_tf.training import loop, losses, stages
-from opec_tf.weights import checkpoints, conversion
+from opec_tf.weights import conversion, reading
 
 SIZE = ["--crop_height=64", "--crop_width=64"]
 MODEL = ModelConfig(crop_height=64, crop_width=64)
@@ -154,7 +154,7 @@ def test_a_trained_base_survives_the_way_to_pytorch_and_back(tmp_path):
     conversion.convert(tmp_path / "a.pth", tmp_path / "converted", model_config, given)
     again, config, _ = workdir.load_model(tmp_path / "converted")
     assert config == model_config
-    for name, value in checkpoints.read(tmp_path / "a.pth").items():
+    for name, value in reading.read(tmp_path / "a.pth").items():
         np.testing.assert_array_equal(value, _as_pytorch(again.get_layer("base"))[name])
 
     people, *_ = loop.load_data(model_config, data_config, "crowdpose")

@@ -4,10 +4,14 @@ Geometry (box jitter, scale, rotation, mirroring) goes into the affine that cuts
 resampled once. Appearance (colour, occluders) is applied to a whole batch of crops at once.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 
 import tensorflow as tf
 
+from opec_tf.config import DataConfig
 from opec_tf.poses import geometry
 from opec_tf.poses.skeletons import VISIBILITY_CLASSES
 
@@ -17,7 +21,7 @@ _PATCH_BLOCKS = 8  # colour blocks along each side of a texture as large as the 
 _RECTANGLE_EXPONENT = 16.0  # |x|^16 + |y|^16 < 1 is a square with slightly rounded corners
 
 
-def jitter_boxes(boxes, amount, seed):
+def jitter_boxes(boxes: tf.Tensor, amount: float, seed: tf.Tensor | Sequence[int]) -> tf.Tensor:
     """Shifts and resizes boxes, as a detector's differ from the annotated ones.
 
     Args:
@@ -35,7 +39,13 @@ def jitter_boxes(boxes, amount, seed):
     return tf.concat([center - extent / 2.0, extent], axis=1)
 
 
-def random_affines(boxes, crop_size, data_config, seed, together=1):
+def random_affines(
+    boxes: tf.Tensor,
+    crop_size: tuple[int, int],
+    data_config: DataConfig,
+    seed: tf.Tensor | Sequence[int],
+    together: int = 1,
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Affines of randomly changed crops around boxes.
 
     Args:
@@ -65,7 +75,9 @@ def random_affines(boxes, crop_size, data_config, seed, together=1):
     return affines, mirrored
 
 
-def appearance(crops, joints, data_config, seed):
+def appearance(
+    crops: tf.Tensor, joints: tf.Tensor, data_config: DataConfig, seed: tf.Tensor | Sequence[int]
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Colour changes and occluders as ``data_config`` asks for; what was given where it asks for none.
 
     Args:
@@ -91,7 +103,7 @@ def appearance(crops, joints, data_config, seed):
     return crops, joints
 
 
-def jitter_colors(crops, strength, seed):
+def jitter_colors(crops: tf.Tensor, strength: float, seed: tf.Tensor | Sequence[int]) -> tf.Tensor:
     """Random brightness, contrast, saturation and hue, one set a crop.
 
     All four are linear in a pixel's colour, so that they make one 3x3 matrix and an offset a crop. At ``strength`` 1
@@ -125,7 +137,9 @@ def jitter_colors(crops, strength, seed):
     return tf.ensure_shape(tf.reshape(pixels, [batch, height, width, 3]), crops.shape)
 
 
-def occlude(crops, points, probability, seed):
+def occlude(
+    crops: tf.Tensor, points: tf.Tensor, probability: float, seed: tf.Tensor | Sequence[int]
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Pastes a patch over part of some crops: an ellipse or rectangle of colour blocks or of another crop's pixels.
 
     Args:
@@ -145,13 +159,13 @@ def occlude(crops, points, probability, seed):
     smallest, largest = _PATCH_SIDES
     radius = 0.5 * (smallest + (largest - smallest) * radius)
 
-    def distance(axis, position):
+    def distance(axis: int, position: tf.Tensor) -> tf.Tensor:
         """Distance of positions [B or 1, n], shares of the crop's side, from the patch's centre along an axis over its
         radius, [B, n], raised for |x|^p + |y|^p < 1."""
         ratio = tf.abs(position - center[:, axis, None]) / radius[:, axis, None]
         return ratio ** tf.where(rounded, 2.0, _RECTANGLE_EXPONENT)[:, None]
 
-    def pixel_distance(axis, size):
+    def pixel_distance(axis: int, size: tf.Tensor) -> tf.Tensor:
         return distance(axis, (tf.range(size, dtype=tf.float32) + 0.5) / tf.cast(size, tf.float32))
 
     distance_y = tf.where(chosen[:, None], pixel_distance(1, height), 1.0)

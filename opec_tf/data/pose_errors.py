@@ -13,18 +13,26 @@ exp(-d^2 / (2 area (2 sigma)^2)), its own OKS:
 PoseFix lets the rates depend on the joint and on how many joints are labelled; here each is one setting, between those.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import tensorflow as tf
 
+from opec_tf.config import DataConfig
 from opec_tf.data import pairing
-from opec_tf.poses.skeletons import UNLABELLED
+from opec_tf.poses.pose_annotations import PoseAnnotations
+from opec_tf.poses.skeletons import UNLABELLED, Skeleton
 
 _GOOD, _JITTER, _MISS = 0.85, 0.5, 0.1  # the similarities that part good, jitter and miss
 # What a joint's score means differs between systems. Drawn without regard to the error it teaches not to rely on it.
 _SCORES = (0.1, 1.0)
 
 
-def poses_of(annotations, data_config):
+def poses_of(
+    annotations: PoseAnnotations, data_config: DataConfig
+) -> Callable[[tf.Tensor, tf.Tensor | Sequence[int]], tf.Tensor]:
     """Poses to start from: ``annotations.given_poses``, or where there are none the annotated ones with errors.
 
     Returns:
@@ -37,14 +45,21 @@ def poses_of(annotations, data_config):
     partners = tf.constant(partners_keypoints(annotations), tf.float32)
     areas = tf.constant(annotations.areas, tf.float32)
 
-    def with_errors(rows, seed):
+    def with_errors(rows: tf.Tensor, seed: tf.Tensor | Sequence[int]) -> tf.Tensor:
         people, others, sizes = (tf.gather(values, rows) for values in (keypoints, partners, areas))
         return synthesize(people, others, sizes, annotations.skeleton, data_config, seed)
 
     return with_errors
 
 
-def synthesize(keypoints, partner_keypoints, areas, skeleton, data_config, seed):
+def synthesize(
+    keypoints: tf.Tensor,
+    partner_keypoints: tf.Tensor,
+    areas: tf.Tensor,
+    skeleton: Skeleton,
+    data_config: DataConfig,
+    seed: tf.Tensor | Sequence[int],
+) -> tf.Tensor:
     """Draws a pose with errors for each person.
 
     Args:
@@ -85,13 +100,13 @@ def synthesize(keypoints, partner_keypoints, areas, skeleton, data_config, seed)
     return tf.where(labelled[..., None], tf.concat([points, scores[..., None]], axis=-1), 0.0)
 
 
-def partners_keypoints(annotations):
+def partners_keypoints(annotations: PoseAnnotations) -> np.ndarray:
     """The partners' keypoints of all people of ``PoseAnnotations``, zeros for people without; float64 [N, K, 3]."""
     partner = pairing.partners(annotations.boxes, annotations.image_index)
     return np.where(partner[:, None, None] >= 0, annotations.keypoints[partner], 0.0)
 
 
-def of_annotations(annotations, data_config, seed=0):
+def of_annotations(annotations: PoseAnnotations, data_config: DataConfig, seed: int = 0) -> np.ndarray:
     """Poses with errors of all people of ``PoseAnnotations``; float32 [N, K, 3]; see ``synthesize``."""
     return synthesize(
         tf.constant(annotations.keypoints, tf.float32),

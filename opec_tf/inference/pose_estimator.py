@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from opec_tf.common.errors import UserError
 from opec_tf.common.progress import Progress
-from opec_tf.data import image_files, pairing, pipeline
+from opec_tf.data import image_files, inference_pipeline, pairing
 from opec_tf.inference import association, forward, given_poses, pose_nms
 from opec_tf.inference.forward import PEAK
 from opec_tf.poses import geometry, images, skeletons
@@ -146,7 +146,7 @@ class PoseEstimator:
         """
         batches = ()
         if len(boxes):
-            batches = pipeline.crop_dataset(
+            batches = inference_pipeline.crop_dataset(
                 image_paths,
                 image_index,
                 boxes,
@@ -201,7 +201,7 @@ class PoseEstimator:
         return tf.stack(list(found.poses.values()), axis=1), found.scores, visibility, candidates
 
     def _frame_batches(self, frames, frame_index, boxes):
-        """Batches of the form of ``pipeline.crop_dataset``."""
+        """Batches of the form of ``inference_pipeline.crop_dataset``."""
         affines = geometry.crop_affine(np.asarray(boxes, np.float32).reshape(-1, 4), self.crop_size, self.box_margin)
         frame_index = np.asarray(frame_index)
         starts = np.arange(0, len(boxes), self.batch_size)

@@ -1,9 +1,11 @@
 """Person boxes (x, y, w, h), in NumPy alone, so that tools without a model start without TensorFlow."""
 
+from __future__ import annotations
+
 import numpy as np
 
 
-def iou(first, second):
+def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Intersection over union of boxes (x, y, w, h): [N, 4] and [M, 4] -> [N, M]; 0 where both are empty."""
     first, second = np.asarray(first, np.float64)[:, None], np.asarray(second, np.float64)[None]
     low = np.maximum(first[..., :2], second[..., :2])

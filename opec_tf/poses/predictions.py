@@ -1,14 +1,18 @@
 """Predicted poses in memory, and the COCO results JSON they are exchanged in."""
 
+from __future__ import annotations
+
 import dataclasses
 import logging
-from typing import Any
+import os
 
 import numpy as np
 
 from opec_tf.common import files, records
 from opec_tf.common.errors import UserError
 from opec_tf.poses import skeletons
+from opec_tf.poses.pose_annotations import PoseAnnotations
+from opec_tf.poses.skeletons import Skeleton
 
 _DTYPES = {"image_ids": np.int64, "keypoints": np.float64, "scores": np.float64, "boxes": np.float64}
 
@@ -24,13 +28,12 @@ class PosePredictions:
       boxes: float64 [N, 4], (x, y, w, h), image pixels.
     """
 
-    # Any: whatever makes an array is taken, an array is what is kept.
-    image_ids: Any
-    keypoints: Any
-    scores: Any
-    boxes: Any
+    image_ids: np.ndarray
+    keypoints: np.ndarray
+    scores: np.ndarray
+    boxes: np.ndarray
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, dtype in _DTYPES.items():
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype))
         people = len(self.image_ids)
@@ -40,24 +43,24 @@ class PosePredictions:
             raise ValueError(f"scores {self.scores.shape} or boxes {self.boxes.shape} are not of {people} people")
 
     @property
-    def num_people(self):
+    def num_people(self) -> int:
         return len(self.image_ids)
 
     @property
-    def num_joints(self):
+    def num_joints(self) -> int:
         return self.keypoints.shape[1]
 
-    def rows_by_image(self, image_ids):
+    def rows_by_image(self, image_ids: np.ndarray) -> list[np.ndarray]:
         """The rows of the people of each of some images, which must be all that occur: a list of int arrays."""
         row_of_image = {image_id: row for row, image_id in enumerate(np.asarray(image_ids).tolist())}
         image_index = np.array([row_of_image[image_id] for image_id in self.image_ids.tolist()], np.int64)
         return records.split_by_group(image_index, len(row_of_image))
 
-    def select(self, people):
+    def select(self, people: np.ndarray) -> PosePredictions:
         """The given people (bool mask [N] or indices)."""
         return dataclasses.replace(self, **{name: getattr(self, name)[people] for name in _DTYPES})
 
-    def write(self, path):
+    def write(self, path: os.PathLike[str] | str) -> None:
         """Writes a COCO results JSON: [{image_id, category_id, keypoints [3K], score, bbox}]."""
         columns = zip(
             self.image_ids.tolist(),
@@ -74,7 +77,7 @@ class PosePredictions:
         )
 
 
-def read(path, num_joints=None, to_refine=False):
+def read(path: os.PathLike[str] | str, num_joints: int | None = None, to_refine: bool = False) -> PosePredictions:
     """Reads a COCO results JSON.
 
     A record without ``bbox`` (the official format has none) gets the box around its joints. Records of another
@@ -95,7 +98,7 @@ def read(path, num_joints=None, to_refine=False):
     return from_people(people, people.integers("image_id"), num_joints, to_refine)
 
 
-def read_people(path):
+def read_people(path: os.PathLike[str] | str) -> records.Records:
     """The ``Records`` of the people of a COCO results JSON; those of other categories are counted in a warning."""
     everything = records.Records(path, "prediction", files.read_json(path))
     people = everything.people()
@@ -109,7 +112,9 @@ def read_people(path):
     return people
 
 
-def from_people(people, image_ids, num_joints=None, to_refine=False):
+def from_people(
+    people: records.Records, image_ids: np.ndarray, num_joints: int | None = None, to_refine: bool = False
+) -> PosePredictions:
     """``PosePredictions`` of the ``Records`` of people, in images of these ids, int [N]; see ``read``."""
     if to_refine:
         people = _with_gaps(people)
@@ -130,7 +135,7 @@ def from_people(people, image_ids, num_joints=None, to_refine=False):
     return PosePredictions(image_ids, keypoints, people.numbers("score"), boxes)
 
 
-def _with_gaps(people):
+def _with_gaps(people: records.Records) -> records.Records:
     """``Records`` whose joints of an x or y that is null or NaN are 0, 0 with a score of 0; a warning counts them."""
     items, counts = [], []
     for item in people.items:
@@ -153,12 +158,14 @@ def _with_gaps(people):
     return people.with_items(items)
 
 
-def empty(num_joints):
+def empty(num_joints: int) -> PosePredictions:
     """No predictions, of ``num_joints`` joints."""
     return PosePredictions(np.zeros(0), np.zeros((0, num_joints, 3)), np.zeros(0), np.zeros((0, 4)))
 
 
-def map_to(predictions, annotations, name="predictions"):
+def map_to(
+    predictions: PosePredictions, annotations: PoseAnnotations, name: str = "predictions"
+) -> tuple[PosePredictions, np.ndarray]:
     """The predictions with the joints of ``PoseAnnotations``, by name.
 
     Args:
@@ -181,7 +188,9 @@ def map_to(predictions, annotations, name="predictions"):
     return map_to_skeleton(predictions, annotations.skeleton, name)
 
 
-def map_to_skeleton(predictions, skeleton, name="predictions"):
+def map_to_skeleton(
+    predictions: PosePredictions, skeleton: Skeleton, name: str = "predictions"
+) -> tuple[PosePredictions, np.ndarray]:
     """As ``map_to``, with the joints of a ``Skeleton`` and whatever the images."""
     source = skeletons.with_num_joints(predictions.num_joints)
     if source is None:
@@ -192,7 +201,7 @@ def map_to_skeleton(predictions, skeleton, name="predictions"):
     return dataclasses.replace(predictions, keypoints=keypoints), order >= 0
 
 
-def _joint_boxes(keypoints, scored_only):
+def _joint_boxes(keypoints: np.ndarray, scored_only: bool) -> np.ndarray:
     """Boxes (x, y, w, h) around all joints or those of a score above 0: [N, K, 3] -> [N, 4]."""
     present = (keypoints[..., 2:] > 0.0) | (not scored_only)
     present |= ~present.any(axis=1, keepdims=True)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from opec_tf import config
 from opec_tf.common.errors import UserError
-from opec_tf.data import pipeline
+from opec_tf.data import inference_pipeline, pipeline
 from opec_tf.poses import geometry, skeletons
 from opec_tf.poses.pose_annotations import PoseAnnotations
 
@@ -136,7 +136,7 @@ def test_what_cannot_be_paired_is_an_error(people):
 
 
 def whole_batches(data, batch_size, strict=False):
-    batches = pipeline.crop_dataset(
+    batches = inference_pipeline.crop_dataset(
         data.image_paths,
         data.image_index,
         data.boxes,

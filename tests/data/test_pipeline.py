@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from opec_tf import config
 from opec_tf.common.errors import UserError
-from opec_tf.data import pipeline
+from opec_tf.data import inference_pipeline, pipeline
 from opec_tf.data.annotations import loading
 from opec_tf.poses import geometry, skeletons
 from opec_tf.poses.pose_annotations import PoseAnnotations
@@ -241,7 +241,7 @@ def test_training_stops_at_a_bad_image_under_strict(with_bad_images):
 
 
 def inference(data, batch_size=8, strict=False):
-    return pipeline.crop_dataset(
+    return inference_pipeline.crop_dataset(
         data.image_paths,
         data.image_index,
         data.boxes,

@@ -8,6 +8,8 @@ of generated couples, known by its ``info``, the visibility of head and neck is 
 outside the picture.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import logging
 import os
@@ -16,8 +18,10 @@ import numpy as np
 
 from opec_tf.common import files, records
 from opec_tf.common.errors import UserError
+from opec_tf.common.records import Records
 from opec_tf.poses import skeletons
 from opec_tf.poses.pose_annotations import VISIBILITY_FIELD, PoseAnnotations, visibility_of_labels
+from opec_tf.poses.skeletons import Skeleton
 
 # What ``data.synthetic`` writes as the generator in a file's ``info``.
 GENERATOR = "opec_tf synthetic couples"
@@ -26,17 +30,19 @@ GENERATOR = "opec_tf synthetic couples"
 _ALIASES = {"top_head": "head", "head_top": "head", "upper_neck": "neck"}
 
 
-def read(path, image_folder):
+def read(path: os.PathLike[str] | str, image_folder: os.PathLike[str] | str) -> PoseAnnotations:
     """Reads a COCO-format file of any known joint set -> ``PoseAnnotations``."""
     return from_json(files.read_json(path), path, image_folder)
 
 
-def read_crowdpose(path, image_folder):
+def read_crowdpose(path: os.PathLike[str] | str, image_folder: os.PathLike[str] | str) -> PoseAnnotations:
     """Reads a CrowdPose file: COCO's form, 14 joints, crowdIndex, no areas -> ``PoseAnnotations``."""
     return from_json(files.read_json(path), path, image_folder, skeletons.CROWDPOSE14)
 
 
-def from_json(data, path, image_folder, skeleton=None):
+def from_json(
+    data: object, path: os.PathLike[str] | str, image_folder: os.PathLike[str] | str, skeleton: Skeleton | None = None
+) -> PoseAnnotations:
     """The annotations in a parsed COCO-format file.
 
     Args:
@@ -75,7 +81,7 @@ def from_json(data, path, image_folder, skeleton=None):
     return annotations
 
 
-def read_keypoints(people, field, skeleton):
+def read_keypoints(people: Records, field: str, skeleton: Skeleton) -> np.ndarray:
     """The joints of ``Records``: float64 [N, K, 3], (x, y, v); checks their number and that v is 0, 1 or 2."""
     count = skeleton.num_joints
     keypoints = people.numbers(field, (3 * count,), f"x, y, v of the {count} joints of {skeleton.name}").reshape(
@@ -87,7 +93,7 @@ def read_keypoints(people, field, skeleton):
     return keypoints
 
 
-def _told_visibility(people, labelled):
+def _told_visibility(people: Records, labelled: np.ndarray) -> np.ndarray:
     """What the field for it says of a person's joints, else what the labels do; int [N, K]."""
     known, visibility = (*skeletons.VISIBILITY_CLASSES, None), labelled.copy()
     for row in np.flatnonzero(people.has(VISIBILITY_FIELD)):
@@ -99,7 +105,7 @@ def _told_visibility(people, labelled):
     return visibility
 
 
-def _sections(data, path):
+def _sections(data: object, path: os.PathLike[str] | str) -> tuple[Records, Records]:
     """The images and the people of a parsed file as ``Records``."""
     if not isinstance(data, dict):
         kind = "list" if isinstance(data, list) else "single value"
@@ -114,7 +120,7 @@ def _sections(data, path):
     return images, records.Records(path, "annotation", data["annotations"], "id")
 
 
-def _infer_skeleton(data, people):
+def _infer_skeleton(data: dict, people: Records) -> Skeleton:
     """The joint set that the category names, or else the only one with as many joints as the first person."""
     categories = data.get("categories")
     listed = isinstance(categories, list) and bool(categories) and isinstance(categories[0], dict)
@@ -136,7 +142,7 @@ def _infer_skeleton(data, people):
     return skeleton
 
 
-def _image_index(people, image_ids):
+def _image_index(people: Records, image_ids: np.ndarray) -> np.ndarray:
     """Row of each person's image; int [N]."""
     wanted = people.integers("image_id")
     order = np.argsort(image_ids)
@@ -150,7 +156,7 @@ def _image_index(people, image_ids):
     return index
 
 
-def _warn_about_counts(annotations, people):
+def _warn_about_counts(annotations: PoseAnnotations, people: Records) -> None:
     """num_keypoints decides which people are scored; a file that disagrees with its own joints should be known."""
     counts = people.integers("num_keypoints", default=-1)
     wrong = (counts >= 0) & ((counts == 0) != (annotations.num_keypoints == 0))

@@ -1,11 +1,14 @@
 """Images of the formats that list people with an image's name, and no images."""
 
+from __future__ import annotations
+
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
 
-def group_by_image(names):
+def group_by_image(names: Sequence[str]) -> tuple[list[str], np.ndarray, np.ndarray]:
     """The images that people are in.
 
     Args:

@@ -6,6 +6,8 @@ joint is labelled and not whether it is seen: labelled joints get v = 2, and all
 the square of 200 pixels * ``scale`` around ``center``, the person's size in MPII's words; image sizes are not given.
 """
 
+from __future__ import annotations
+
 import os
 
 import numpy as np
@@ -18,7 +20,7 @@ from opec_tf.poses.skeletons import MPII16, UNKNOWN, UNLABELLED, VISIBLE
 _PIXELS_PER_SCALE = 200.0
 
 
-def read(path, image_folder):
+def read(path: os.PathLike[str] | str, image_folder: os.PathLike[str] | str) -> PoseAnnotations:
     """Reads an MPII JSON file -> ``PoseAnnotations`` of 16 joints; ids are counted from 1, or the images' numbers."""
     people = records.Records(path, "person", files.read_json(path), "image")
     side = people.numbers("scale") * _PIXELS_PER_SCALE

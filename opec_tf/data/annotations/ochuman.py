@@ -6,6 +6,8 @@ counted from 1; visible and self-occluded joints are visible, joints occluded by
 box's. Head and neck of its 19 joints are not among COCO's 17.
 """
 
+from __future__ import annotations
+
 import itertools
 import os
 
@@ -23,7 +25,7 @@ VALIDATION_IMAGES = 2500  # the first images are the validation split, all other
 _VISIBILITY = np.array([skeletons.UNLABELLED, skeletons.VISIBLE, skeletons.VISIBLE, skeletons.OCCLUDED])
 
 
-def read(path, image_folder):
+def read(path: os.PathLike[str] | str, image_folder: os.PathLike[str] | str) -> PoseAnnotations:
     """Reads OCHuman in either form -> ``PoseAnnotations`` of COCO's joints."""
     data = files.read_json(path)
     if not isinstance(data, dict) or "keypoint_names" not in data:
@@ -54,7 +56,7 @@ def read(path, image_folder):
     )
 
 
-def split(annotations):
+def split(annotations: PoseAnnotations) -> dict[str, PoseAnnotations]:
     """The whole data set as its two splits, "val" and "test", with ids counted from 1 as in the official files.
 
     Raises:
@@ -72,7 +74,7 @@ def split(annotations):
     }
 
 
-def _joint_order(names, path):
+def _joint_order(names: object, path: os.PathLike[str] | str) -> list[int]:
     """Index of each of COCO's joints among the file's names."""
     index = {name: i for i, name in enumerate(names)} if isinstance(names, list) else {}
     lacking = [joint for joint in skeletons.COCO17.joints if joint not in index]
@@ -81,7 +83,7 @@ def _joint_order(names, path):
     return [index[joint] for joint in skeletons.COCO17.joints]
 
 
-def _labelled_people(images, index, people):
+def _labelled_people(images: records.Records, index: int, people: object) -> list[dict]:
     """The people of one image that the official export keeps."""
     if not isinstance(people, list) or not all(isinstance(person, dict) for person in people):
         images.fail(index, "'annotations' is not a list of objects")
@@ -89,7 +91,7 @@ def _labelled_people(images, index, people):
     return [{**person, "file_name": name} for person in people if person.get("keypoints") and person.get("segms", True)]
 
 
-def _keypoints(people, count, order):
+def _keypoints(people: records.Records, count: int, order: list[int]) -> np.ndarray:
     """The people's joints as COCO has them: float64 [N, 17, 3]."""
     keypoints = people.numbers("keypoints", (3 * count,), f"x, y, v of {count} joints").reshape(-1, count, 3)[:, order]
     faulty = ~np.isin(keypoints[..., 2], np.arange(len(_VISIBILITY))).all(axis=1)

@@ -9,6 +9,8 @@ position (0, 0) is unlabelled. Other values (a 2 too where most people have none
 scores: all joints of a person who has one are unlabelled, and a warning counts these people.
 """
 
+from __future__ import annotations
+
 import logging
 import os
 
@@ -22,7 +24,7 @@ from opec_tf.poses.pose_annotations import PoseAnnotations
 from opec_tf.poses.skeletons import BODY12, OCCLUDED, UNLABELLED, VISIBLE
 
 
-def read(path, image_folder):
+def read(path: os.PathLike[str] | str, image_folder: os.PathLike[str] | str) -> PoseAnnotations:
     """Reads OCPose in any of its forms -> ``PoseAnnotations`` of 12 joints."""
     data = files.read_json(path)
     if isinstance(data, dict):
@@ -56,7 +58,7 @@ def read(path, image_folder):
     )
 
 
-def _people_of_pairs(entries):
+def _people_of_pairs(entries: records.Records) -> records.Records:
     """The people of the training list, each with its image's name and its joints as one flat list."""
     people = []
     for index, (name, pair) in enumerate(zip(entries.texts("img_name"), entries.values("pair"))):
@@ -69,7 +71,7 @@ def _people_of_pairs(entries):
     return records.Records(entries.path, "person", people, "img_name")
 
 
-def _with_visibility(people, joints):
+def _with_visibility(people: records.Records, joints: np.ndarray) -> np.ndarray:
     """The joints [N, 12, 3] of ``Records`` with their flags as v (see the module's docstring)."""
     flags = joints[..., 2]
     usable = np.isin(flags, (0, 1, 2)).all(axis=1)

@@ -1,9 +1,14 @@
 """The place: a floor and one or two walls (or a skyline) seen by the couple's camera, with the couple's shadow."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
 from opec_tf.data.synthetic import clothing, textures
+from opec_tf.data.synthetic.camera import Camera
 
 _CANVAS = 256  # side of the painted floor and wall, texels
 _WEAR = cv2.resize(textures.FOLDS, (_CANVAS, _CANVAS))[:, :, None]
@@ -11,7 +16,9 @@ _FLOORS = ("planks", "tiles", "checks", "mottled", "grass", "speckle", "bricks",
 _WALLS = ("plain", "plain", "mottled", "bricks", "uprights", "planks", "tiles")
 
 
-def paint(rng, camera, target, light, shadows):
+def paint(
+    rng: np.random.Generator, camera: Camera, target: np.ndarray, light: np.ndarray, shadows: Sequence[np.ndarray]
+) -> np.ndarray:
     """Draws the background.
 
     Args:
@@ -75,13 +82,15 @@ def paint(rng, camera, target, light, shadows):
     return cv2.GaussianBlur(picture, (0, 0), blur) if blur > 0 else picture
 
 
-def _rows(mask):
+def _rows(mask: np.ndarray) -> slice:
     """Slice of the rows that hold a True; one row where there is none."""
     rows = np.flatnonzero(mask.any(1))
     return slice(rows[0], rows[-1] + 1) if len(rows) else slice(0, 1)
 
 
-def _wall(ray, camera, target, normal, distance):
+def _wall(
+    ray: list[np.ndarray], camera: Camera, target: np.ndarray, normal: np.ndarray, distance: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Depth along each ray to a vertical wall, and (u, v) metres along it and up it, [H, W] each."""
     offset = (target[[0, 2]] - camera.position[[0, 2]]) @ normal + distance
     towards = normal[0] * ray[0] + normal[1] * ray[2]
@@ -93,7 +102,7 @@ def _wall(ray, camera, target, normal, distance):
     return depth, u, np.float32(camera.position[1]) + depth * ray[1]
 
 
-def _tiled(rng, names):
+def _tiled(rng: np.random.Generator, names: Sequence[str]) -> np.ndarray:
     """A canvas of one tile in two colours, float32 [_CANVAS, _CANVAS, 3]."""
     tile = textures.TILES[textures.INDEX[names[rng.choice(len(names))]]]
     first = np.array(clothing.muted_color(rng))
@@ -104,7 +113,7 @@ def _tiled(rng, names):
     return canvas
 
 
-def _wall_canvas(rng):
+def _wall_canvas(rng: np.random.Generator) -> np.ndarray:
     """A wall with pictures, windows, shelves, doors and other flat things."""
     canvas = np.ascontiguousarray(_tiled(rng, _WALLS)[::-1])
     for _ in range(rng.integers(0, 9)):
@@ -129,7 +138,7 @@ def _wall_canvas(rng):
     return canvas
 
 
-def _skyline(rng):
+def _skyline(rng: np.random.Generator) -> np.ndarray:
     """A sky over houses, hills or trees."""
     zenith, haze = np.array([0.35, 0.55, 0.85]), np.array([0.85, 0.88, 0.9])
     grey = rng.uniform(0.0, 0.8)
@@ -153,7 +162,7 @@ def _skyline(rng):
     return canvas
 
 
-def _shadow(camera, light, shadows):
+def _shadow(camera: Camera, light: np.ndarray, shadows: Sequence[np.ndarray]) -> np.ndarray:
     """Share of the light that the couple keeps from the floor, [H, W] 0..1, soft-edged."""
     start, end, radius = shadows
     slant = light / max(light[1], 0.35)

@@ -1,5 +1,7 @@
 """Writing a generated data set to disk, in CrowdPose format, with several processes."""
 
+from __future__ import annotations
+
 import concurrent.futures
 import json
 import os
@@ -27,7 +29,14 @@ VERSION = 5
 _IDS_PER_SPLIT = 10_000_000
 
 
-def write_dataset(output_dir, couples, seed, image_size=256, workers=None, progress=True):
+def write_dataset(
+    output_dir: os.PathLike[str] | str,
+    couples: int,
+    seed: int,
+    image_size: int = 256,
+    workers: int | None = None,
+    progress: bool = True,
+) -> dict[str, dict[str, float]]:
     """Renders "Occluded Couples" into ``output_dir``/{train,val,test,heldout}/{images/,annotations.json}.
 
     ``annotations.json`` is a CrowdPose file with true visibility for all 14 joints, head and neck too (v = 2 visible,
@@ -78,7 +87,7 @@ def write_dataset(output_dir, couples, seed, image_size=256, workers=None, progr
     return {split: summarize(files.read_json(output_dir / split / "annotations.json")) for split in sizes}
 
 
-def split_sizes(couples):
+def split_sizes(couples: int) -> dict[str, int]:
     """Pictures of each split, in order."""
     if couples < 10:
         raise UserError(f"--couples={couples} must be at least 10, so that train, val and test have some each")
@@ -87,7 +96,7 @@ def split_sizes(couples):
     return {**sizes, HELD_OUT: sizes["test"]}
 
 
-def summarize(crowdpose):
+def summarize(crowdpose: dict[str, list[dict]]) -> dict[str, float]:
     """Occlusion figures of a CrowdPose-format dict, as ``write_dataset`` returns them for each split."""
     boxes, hidden, labelled = {}, 0, 0
     for annotation in crowdpose["annotations"]:
@@ -103,11 +112,11 @@ def summarize(crowdpose):
     }
 
 
-def _file_name(number, index):
+def _file_name(number: int, index: int) -> str:
     return f"{number * _IDS_PER_SPLIT + index + 1:08d}.jpg"
 
 
-def _finished(folder, settings, size):
+def _finished(folder: pathlib.Path, settings: dict[str, str | int], size: int) -> bool:
     """Whether a split was written whole under the same settings."""
     path = folder / "annotations.json"
     if not path.exists():
@@ -122,13 +131,15 @@ def _finished(folder, settings, size):
     return len(written["images"]) == size and all(image["file_name"] in names for image in written["images"])
 
 
-def _render(pictures, seed, image_size, workers, progress):
+def _render(
+    pictures: list[worker.Picture], seed: int, image_size: int, workers: int | None, progress: bool
+) -> dict[str, worker.Record]:
     """Renders pictures with worker processes; returns path -> record."""
     workers = max(1, min(workers or os.cpu_count() or 1, len(pictures)))
     records, processes, counting = {}, [], threading.Lock()
     with Progress("rendering couples", "couples", len(pictures), enabled=progress) as meter:
 
-        def run(share):
+        def run(share: list[worker.Picture]) -> None:
             process = _start_worker()
             processes.append(process)
             process.stdin.write(json.dumps({"seed": seed, "image_size": image_size, "pictures": share}))
@@ -155,7 +166,7 @@ def _render(pictures, seed, image_size, workers, progress):
     return records
 
 
-def _start_worker():
+def _start_worker() -> subprocess.Popen[str]:
     package_root = str(pathlib.Path(__file__).resolve().parents[3])
     paths = [package_root, *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.Popen(
@@ -168,7 +179,7 @@ def _start_worker():
     )
 
 
-def _crowdpose(records, image_size, pictures):
+def _crowdpose(records: list[worker.Record], image_size: int, pictures: list[worker.Picture]) -> dict[str, list[dict]]:
     """The CrowdPose-format dict of rendered pictures."""
     images, annotations = [], []
     for record, (path, number, index, _) in zip(records, pictures):

@@ -4,13 +4,18 @@ Every surface is met analytically in float32 over its own bounding rectangle, on
 meshes, no per-pixel Python. The depth buffer decides what is seen, and so every joint's true visibility.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
 from opec_tf.data.synthetic import textures
-from opec_tf.data.synthetic.solids import cross
+from opec_tf.data.synthetic.camera import Camera
+from opec_tf.data.synthetic.clothing import Face
+from opec_tf.data.synthetic.solids import Material, Polygon, Quadrics, SolidArrays, cross
 
 NEAR = 0.15  # solids nearer to the camera than this are left out, metres
 
@@ -30,7 +35,7 @@ class Buffers:
     solid: np.ndarray
 
 
-def rasterize(solids, camera, polygons=()):
+def rasterize(solids: SolidArrays, camera: Camera, polygons: Sequence[Polygon] = ()) -> Buffers:
     """Draws solids (``SolidArrays`` in the camera's frame) and flat polygons (world corners) into ``Buffers``."""
     quadrics = solids.quadrics()
     height, width = camera.size
@@ -56,7 +61,7 @@ def rasterize(solids, camera, polygons=()):
     return Buffers(depth, surface, np.ascontiguousarray(point_maps), solid)
 
 
-def _windows(solids, quadrics, camera):
+def _windows(solids: SolidArrays, quadrics: Quadrics, camera: Camera) -> np.ndarray:
     """Pixel rectangle of each quadric, int [Q, 4]: first column, last + 1, first row, last + 1; empty where unseen."""
     low, high = solids.plane_boxes()
     reach = np.maximum(solids.radius_start, solids.radius_end) * solids.stretch.max(1)
@@ -71,7 +76,9 @@ def _windows(solids, quadrics, camera):
     return np.stack([first[:, 0], last[:, 0], first[:, 1], last[:, 1]], 1)[quadrics.solid]
 
 
-def _cast(quadrics, windows, x, y, depth, surface):
+def _cast(
+    quadrics: Quadrics, windows: np.ndarray, x: np.ndarray, y: np.ndarray, depth: np.ndarray, surface: np.ndarray
+) -> None:
     """Solves A z^2 + 2 B z + C = 0 along every ray (x, y, 1) z of each quadric's window; the nearer root is the entry.
 
     The discriminant B^2 - A C, -B, A and the coordinate along the clipping axis are polynomials in the ray of degree
@@ -107,7 +114,7 @@ def _cast(quadrics, windows, x, y, depth, surface):
         np.copyto(surface[top:bottom, left:right], np.int16(q), where=closer)
 
 
-def _ray_polynomials(quadrics, middle):
+def _ray_polynomials(quadrics: Quadrics, middle: np.ndarray) -> np.ndarray:
     """Coefficients [Q, 4, 3, 3] of B^2 - A C, -B, A and the axial coordinate per depth; [i, j] goes with dy^i dx^j.
 
     dx and dy are a ray's x / z and y / z less ``middle`` [Q, 2].
@@ -132,7 +139,15 @@ def _ray_polynomials(quadrics, middle):
     return result
 
 
-def _fill(corners, camera, x, y, depth, surface, index):
+def _fill(
+    corners: np.ndarray,
+    camera: Camera,
+    x: np.ndarray,
+    y: np.ndarray,
+    depth: np.ndarray,
+    surface: np.ndarray,
+    index: int,
+) -> tuple[np.ndarray, np.ndarray]:
     """Draws one flat polygon; returns its normal map and local map (x, y in the plane, z = 0 on it)."""
     points = camera.to_camera(corners)
     edge, other = points[1] - points[0], points[-1] - points[0]
@@ -170,17 +185,23 @@ class Lighting:
     direction: np.ndarray
     key: float
     ambient: float
-    tint: tuple
+    tint: tuple[float, ...]
 
 
-def shade(buffers, solids, polygons, materials, camera, lighting, faces):
+def shade(
+    buffers: Buffers,
+    solids: SolidArrays,
+    polygons: Sequence[Polygon],
+    materials: Sequence[Material],
+    camera: Camera,
+    lighting: Lighting,
+    faces: Sequence[Face],
+) -> tuple[np.ndarray, np.ndarray]:
     """Colours what is in front.
 
     Args:
-      buffers: ``Buffers``.
-      solids: ``SolidArrays`` in the camera's frame; polygons: list of (corners, material index, owner).
-      materials: list of ``Material``.
-      faces: list of ``textures.Face``, painted on solids whose ``face`` is their index.
+      solids: in the camera's frame.
+      faces: painted on solids whose ``face`` is their index.
 
     Returns:
       color float32 [H, W, 3], 0..1, premultiplied by the mask, and the mask uint8 [H, W], 0 or 1.
@@ -219,7 +240,7 @@ def shade(buffers, solids, polygons, materials, camera, lighting, faces):
     return picture.reshape(height, width, 3), mask
 
 
-def _crevices(depth):
+def _crevices(depth: np.ndarray) -> np.ndarray:
     """Darkening [H, W] of pixels that lie behind their surroundings (Luft et al. 2006, unsharp masking the depth)."""
     side = max(depth.shape[0] // 24, 3) | 1
     known = np.isfinite(depth)
@@ -229,7 +250,14 @@ def _crevices(depth):
     return 1.0 - 1.3 * behind
 
 
-def _albedo(solid, local, solids, polygons, materials, faces):
+def _albedo(
+    solid: np.ndarray,
+    local: np.ndarray,
+    solids: SolidArrays,
+    polygons: Sequence[Polygon],
+    materials: Sequence[Material],
+    faces: Sequence[Face],
+) -> np.ndarray:
     """Colour without light, float32 [N, 3], of points with local coordinates [N, 3] on the solids ``solid`` [N]."""
     flat = np.array([material for _, material, _ in polygons], int)
     first = np.concatenate([solids.material, flat])

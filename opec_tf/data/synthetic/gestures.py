@@ -5,12 +5,22 @@ reach, often a point on the partner. ``a`` stands near the origin and faces +z u
 of a 1.75 m person.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 
-SIGN = (1.0, -1.0)  # x of the left and of the right side
+from opec_tf.data.synthetic.body import SIGN, Posing
 
 
-def send(posing, side, wrist, pole=None, hint=None):
+def send(
+    posing: Posing,
+    side: int,
+    wrist: np.ndarray,
+    pole: np.ndarray | Sequence[float] | None = None,
+    hint: np.ndarray | Sequence[float] | None = None,
+) -> None:
     """Sends a wrist to a world point; ``pole`` as of the left arm in the chest's frame, ``hint`` of the hand, world."""
     posing.wrists[side] = wrist
     if pole is not None:
@@ -19,7 +29,7 @@ def send(posing, side, wrist, pole=None, hint=None):
         posing.hand_hints[side] = hint
 
 
-def rest_arm(rng, posing, side):
+def rest_arm(rng: np.random.Generator, posing: Posing, side: int) -> None:
     """An arm that has nothing to do with the partner."""
     s, u = SIGN[side], rng.uniform
     rests = (
@@ -36,19 +46,15 @@ def rest_arm(rng, posing, side):
     send(posing, side, posing.at_chest(s * x, y, z), np.asarray(pole) + u(-0.2, 0.2, 3))
 
 
-def ready(*pair):
-    """Makes room for the wrist targets of bodies whose trunks are placed."""
-    for posing in pair:
-        posing.wrists = np.zeros((2, 3))
-
-
-def stance(rng, width=0.12, stride=0.0):
-    """A stance: both feet ``width`` aside, one ``stride`` forward and the other back."""
+def stance(
+    rng: np.random.Generator, width: float = 0.12, stride: float = 0.0
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """(x, z) of the left and of the right foot: both ``width`` aside, one ``stride`` forward and the other back."""
     swing = rng.choice((-1.0, 1.0)) * stride / 2.0
     x, z = rng.normal(0.0, 0.02, 2), rng.normal(0.0, 0.02, 2)
     return (width + x[0], swing + z[0]), (-width + x[1], -swing + z[1])
 
 
-def chest_gap(a, b, slack=0.0):
+def chest_gap(a: Posing, b: Posing, slack: float = 0.0) -> float:
     """Distance of two upright trunks chest to chest, metres."""
     return a.shape.depth + b.shape.depth + slack

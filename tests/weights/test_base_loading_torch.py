@@ -1,4 +1,4 @@
-"""As test_pretrained.py, against PyTorch itself (``pip install -e .[torch]``) and through files of ``torch.save``."""
+"""As test_base_loading.py, against PyTorch itself (``pip install -e .[torch]``) and through files of ``torch.save``."""
 
 import checkpoint_files
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from converted import ALPHAPOSE, CROPS, IMAGENET, close, convert, inputs
 
-from opec_tf.weights import checkpoints
+from opec_tf.weights import reading
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -166,8 +166,8 @@ def test_the_forward_pass_is_pytorchs(tmp_path, make, scaling, bgr, outputs):
     module = randomized(make())
     torch.save({"state_dict": module.state_dict(), "epoch": 1}, tmp_path / "a.pth")
     torch.save(module.state_dict(), tmp_path / "b.pth", _use_new_zipfile_serialization=False)
-    tensors = checkpoints.read(tmp_path / "a.pth")
-    for name, value in checkpoints.read(tmp_path / "b.pth").items():
+    tensors = reading.read(tmp_path / "a.pth")
+    for name, value in reading.read(tmp_path / "b.pth").items():
         np.testing.assert_array_equal(value, tensors[name])
     model, _, _ = convert(tensors, **({} if outputs else {"squeeze_excite": False}))
     expected = run(module, inputs(scaling, bgr))
@@ -193,7 +193,7 @@ def test_the_tests_own_files_are_pytorchs(tmp_path):
 def test_bfloat16_and_views(tmp_path):
     values = torch.arange(12.0).reshape(3, 4)
     torch.save({"b": values.bfloat16(), "t": values.t()[1:], "p": nn.Parameter(values)}, tmp_path / "a.pth")
-    found = checkpoints.read(tmp_path / "a.pth")
+    found = reading.read(tmp_path / "a.pth")
     np.testing.assert_array_equal(found["b"], values)
     np.testing.assert_array_equal(found["t"], values.t()[1:])
     np.testing.assert_array_equal(found["p"], values)

@@ -6,8 +6,12 @@ SimpleBaseline's pose_resnet as its authors (conv1, deconv_layers, final_layer) 
 keypoint_head or head) name it.
 """
 
+from __future__ import annotations
+
 import dataclasses
+import os
 import re
+from typing import Union
 
 import numpy as np
 
@@ -33,6 +37,10 @@ _KERAS_EXCESS_EPSILON = 1.001e-5 - 1e-5
 _KERAS_NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
 
 
+# A value of a ``ModelConfig`` field.
+Setting = Union[str, int, float, bool]
+
+
 @dataclasses.dataclass(frozen=True)
 class Source:
     """A checkpoint whose network is known.
@@ -40,7 +48,7 @@ class Source:
     Attributes:
       path: the file.
       family: the network's name, for people.
-      tensors: name -> array, in PyTorch's layout and torchvision's names; a decoder's are duc1.conv, duc1.bn, ...,
+      tensors: in PyTorch's layout, by torchvision's names; a decoder's are duc1.conv, duc1.bn, ...,
         duc1.1, duc1.2, ... or deconv_layers.0, ..., and the head's is head.
       names: name in ``tensors`` -> what it is called in the file.
       seen: ``ModelConfig`` field -> value, as far as names and shapes show it.
@@ -51,31 +59,30 @@ class Source:
 
     path: str
     family: str
-    tensors: dict
-    names: dict
-    seen: dict
-    assumed: dict
-    joints: tuple
+    tensors: dict[str, np.ndarray]
+    names: dict[str, str]
+    seen: dict[str, Setting]
+    assumed: dict[str, Setting]
+    joints: tuple[str, ...]
 
 
-def understand(tensors, path, trunk_only=False):
-    """The ``Source`` of a checkpoint's tensors (``checkpoints.read``).
+def recognize(tensors: dict[str, np.ndarray], path: os.PathLike[str] | str, trunk_only: bool = False) -> Source:
+    """The ``Source`` of a checkpoint's tensors (``reading.read``).
 
     Args:
-      tensors: name -> array.
-      path: the file.
+      tensors: by their names in the file.
+      path: the file, for messages.
       trunk_only: decoder and head, whatever they are, count as no part of the network.
 
     Raises:
       UserError: the network is none that is known.
     """
-    if "conv1_conv/kernel" in tensors:
-        family, assumed = "keras.applications ResNet", {"normalization": "caffe", "stride_in_1x1": True}
-        named = _from_keras(tensors)
+    from_keras = "conv1_conv/kernel" in tensors
+    if from_keras:
+        family, normalization, named = "keras.applications ResNet", "caffe", _from_keras(tensors)
     else:
         tensors = {re.sub(r"^module\.", "", name): value for name, value in tensors.items()}
         family, normalization = _family(tensors)
-        assumed = {"normalization": normalization, "stride_in_1x1": False}
         named = {_torchvision_name(name): (name, value) for name, value in tensors.items()}
     if trunk_only:
         family = f"{family}, trunk only"
@@ -84,17 +91,18 @@ def understand(tensors, path, trunk_only=False):
     values = {name: value for name, (_, value) in named.items()}
     names = {name: own for name, (own, _) in named.items()}
     seen = _seen(values, names, path)
+    assumed: dict[str, Setting] = {"normalization": normalization, "stride_in_1x1": from_keras}
     joints = _joints(values, names, path) if "decoder" in seen else ()
     if joints:
         assumed["crop_offset"] = _HALF_PIXELS
     return Source(str(path), family, values, names, seen, assumed, joints)
 
 
-def _of_trunk(name):
+def _of_trunk(name: str) -> bool:
     return re.match(r"(conv1|bn1|layer\d)\.", name) is not None
 
 
-def _family(tensors):
+def _family(tensors: dict[str, np.ndarray]) -> tuple[str, str]:
     """(name, ``ModelConfig.normalization``) by the names of the first convolution and the decoder."""
     if "preact.conv1.weight" in tensors:
         return f"AlphaPose FastPose{'_DUC' if 'duc3.1.weight' in tensors else ''}", "alphapose"
@@ -105,14 +113,14 @@ def _family(tensors):
     return "torchvision ResNet", "imagenet"
 
 
-def _torchvision_name(name):
+def _torchvision_name(name: str) -> str:
     name = re.sub(r"^(preact|backbone)\.", "", name)
     name = re.sub(r"(?<=\.conv2)\.1(?=\.weight$)", "", name)  # conv2.0 is a pixel unshuffle
     name = re.sub(r"^(keypoint_head|head)\.(?=deconv_layers|final_layer)", "", name)
     return re.sub(r"^(conv_out|final_layer)\.", "head.", name)
 
 
-def _seen(tensors, names, path):
+def _seen(tensors: dict[str, np.ndarray], names: dict[str, str], path: os.PathLike[str] | str) -> dict[str, Setting]:
     stem = tensors.get("conv1.weight")
     if stem is None or stem.ndim != 4:
         raise UserError(
@@ -132,21 +140,23 @@ def _seen(tensors, names, path):
     if not trunks:
         kind = "basic blocks" if basic else "bottlenecks"
         raise UserError(f"{path}: a ResNet of {blocks} {kind} in layer1 to layer4 is none of {', '.join(BLOCKS)}")
-    seen = {"trunk": trunks[0], "trunk_width": stem.shape[0], "unshuffle": _unshuffles(tensors)}
+    seen: dict[str, Setting] = {"trunk": trunks[0], "trunk_width": stem.shape[0], "unshuffle": _unshuffles(tensors)}
     if any(".se." in name for name in tensors):
         seen["squeeze_excite"] = True
     decoder = _decoder(tensors, names, path)
     # A trunk without gates may get new ones, a whole base not.
-    return {**({"squeeze_excite": False} if decoder else {}), **seen, **decoder}
+    if decoder:
+        seen.setdefault("squeeze_excite", False)
+    return {**seen, **decoder}
 
 
-def _unshuffles(tensors):
+def _unshuffles(tensors: dict[str, np.ndarray]) -> bool:
     """Whether the first 3x3 convolution of stage 2 reads the four cells of a pixel unshuffle."""
     kernel = tensors.get("layer2.0.conv2.weight")
     return kernel is not None and kernel.ndim == 4 and kernel.shape[1] == 4 * kernel.shape[0]
 
 
-def _decoder(tensors, names, path):
+def _decoder(tensors: dict[str, np.ndarray], names: dict[str, str], path: os.PathLike[str] | str) -> dict[str, Setting]:
     if "deconv_layers.0.weight" in tensors:
         return {"decoder": "deconv", "deconv_channels": tensors["deconv_layers.0.weight"].shape[1]}
     if "duc1.conv.weight" in tensors:
@@ -165,7 +175,7 @@ def _decoder(tensors, names, path):
     return {}
 
 
-def _joints(tensors, names, path):
+def _joints(tensors: dict[str, np.ndarray], names: dict[str, str], path: os.PathLike[str] | str) -> tuple[str, ...]:
     if "head.weight" not in tensors:
         raise UserError(f"{path}: has a decoder but no head (conv_out, final_layer); convert its trunk by --trunk_only")
     count = len(tensors["head.weight"])
@@ -179,7 +189,7 @@ def _joints(tensors, names, path):
     return joints
 
 
-def _from_keras(tensors):
+def _from_keras(tensors: dict[str, np.ndarray]) -> dict[str, tuple[str, np.ndarray]]:
     """name -> (own name, array) in torchvision's names, PyTorch's layout and this project's epsilon.
 
     keras.applications has biases before its BatchNorms; gamma (x + bias - mean) needs none where the mean is less by
@@ -206,7 +216,7 @@ def _from_keras(tensors):
     return named
 
 
-def _keras_layer(place):
+def _keras_layer(place: re.Match[str]) -> str:
     """torchvision's name of a layer of keras.applications; conv2 to conv5 are layer1 to layer4, _0_ the shortcut."""
     stage, block, index, kind = place.groups()
     if block is None:

@@ -12,7 +12,7 @@ from opec_tf.common.errors import UserError
 from opec_tf.config import ModelConfig
 from opec_tf.models import builders
 from opec_tf.poses.skeletons import COCO17, CROWDPOSE14, MPII16
-from opec_tf.weights import checkpoint_source, checkpoints, pretrained
+from opec_tf.weights import base_loading, channel_order, reading, recognition
 
 RESNET18, RESNET50 = (2, 2, 2, 2), (3, 4, 6, 3)
 
@@ -35,12 +35,12 @@ def pose_resnet(joints=17):
 
 
 def test_the_order_of_channels_before_a_shuffle():
-    assert pretrained.shuffle_order(12).tolist() == [0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11]
+    assert channel_order.shuffle_order(12).tolist() == [0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11]
     features = np.random.default_rng(0).normal(size=[1, 3, 2, 12]).astype(np.float32)
-    ours = tf.nn.depth_to_space(features[..., pretrained.shuffle_order(12)], 2)
+    ours = tf.nn.depth_to_space(features[..., channel_order.shuffle_order(12)], 2)
     np.testing.assert_array_equal(ours, public_networks.pixel_shuffle(features))
     features = np.random.default_rng(0).normal(size=[1, 4, 6, 3]).astype(np.float32)
-    theirs = public_networks.pixel_unshuffle(features).numpy()[..., pretrained.shuffle_order(12)]
+    theirs = public_networks.pixel_unshuffle(features).numpy()[..., channel_order.shuffle_order(12)]
     np.testing.assert_array_equal(tf.nn.space_to_depth(features, 2), theirs)
 
 
@@ -81,7 +81,7 @@ def test_fastpose(bottleneck):
 def test_fastpose_duc(gates, unshuffle):
     """fast_421_res152's layout, gated as its published setting and without gates, and fast_421_res50-shuffle's."""
     tensors = fastpose_duc(True, gates=gates, unshuffle=unshuffle)
-    source = checkpoint_source.understand({f"module.{name}": value for name, value in tensors.items()}, "a.pth")
+    source = recognition.recognize({f"module.{name}": value for name, value in tensors.items()}, "a.pth")
     assert source.family == "AlphaPose FastPose_DUC"
     model, report, config = convert({f"module.{name}": value for name, value in tensors.items()})
     assert (config.decoder, config.trunk, config.trunk_width) == ("duc421", "resnet50", 8)
@@ -143,11 +143,11 @@ def test_the_users_word_on_what_no_shape_shows():
 
 
 def test_trunk_only():
-    source = checkpoint_source.understand(fastpose(False), "a.pth", trunk_only=True)
-    config = pretrained.settle(source, ModelConfig(**SIZE, decoder="deconv", deconv_channels=4), ["decoder"])
+    source = recognition.recognize(fastpose(False), "a.pth", trunk_only=True)
+    config = base_loading.settle(source, ModelConfig(**SIZE, decoder="deconv", deconv_channels=4), ["decoder"])
     assert (config.decoder, config.crop_offset, config.normalization) == ("deconv", 0.0, "alphapose")
     model = builders.build_base(config)
-    report = pretrained.load(model, source, config)
+    report = base_loading.load(model, source, config)
     assert "deconv1" in report.random and "heatmap_head" in report.random
     assert ("conv_out.weight", (33, 4, 3, 3), "--trunk_only") in report.left
     # Without a shuffle behind it C5 keeps PyTorch's order.
@@ -161,12 +161,12 @@ def test_trunk_only_of_a_decoder_or_head_that_is_not_known():
     """As the refusal of such a file recommends."""
     extra = {"duc1.13.weight": np.zeros([16, 16, 3, 3]), "conv_out.weight": np.zeros([19, 32, 3, 3])}
     tensors = {**fastpose_duc(True, gates=True, unshuffle=True), **extra}
-    source = checkpoint_source.understand(tensors, "a.pth", trunk_only=True)
+    source = recognition.recognize(tensors, "a.pth", trunk_only=True)
     assert source.family == "AlphaPose FastPose_DUC, trunk only" and source.joints == ()
-    config = pretrained.settle(source, ModelConfig(**SIZE, decoder="deconv", deconv_channels=4), ["decoder"])
+    config = base_loading.settle(source, ModelConfig(**SIZE, decoder="deconv", deconv_channels=4), ["decoder"])
     assert (config.trunk, config.unshuffle, config.crop_offset) == ("resnet50", True, 0.0)
     model = builders.build_base(config)
-    report = pretrained.load(model, source, config)
+    report = base_loading.load(model, source, config)
     assert ("duc1.13.weight", (16, 16, 3, 3), "--trunk_only") in report.left
     base = model.get_layer("base")
     trunk = tf.keras.Model(base.input, base.get_layer("stage4_block3_relu").output)
@@ -259,7 +259,7 @@ def test_keras_applications_trunk_is_exact(tmp_path):
         elif shapes:
             layer.set_weights([layer.kernel, random.normal(0, 0.1, shapes[1])])
     theirs.save_weights(tmp_path / "resnet50.h5")
-    tensors = checkpoints.read(tmp_path / "resnet50.h5")
+    tensors = reading.read(tmp_path / "resnet50.h5")
     tensors = {**tensors, "predictions/bias": np.zeros(1000)}
     model, report, config = convert(tensors, decoder="deconv", squeeze_excite=False)
     assert (config.normalization, config.stride_in_1x1, config.trunk_width) == ("caffe", True, 64)

@@ -1,29 +1,48 @@
 """Public weights carried over into the base module.
 
-What PyTorch and Keras do differently is settled here: the layout of kernels; the order in which a pixel shuffle reads
-channels, so that what feeds one has its channels permuted (for the first shuffle the whole residual stream of stage 4:
-the ends of its branches, its shortcut and gate, and the entries that read it), and the one in which a pixel unshuffle
-writes them, so that what reads one has its inputs permuted; colours in BGR order, which turn the first kernel; and
-joints, which are found by name. Padding, epsilon and momentum are PyTorch's already.
+What PyTorch and Keras do differently is settled here: the layout of kernels; the order of channels before and after a
+shuffle (``channel_order``); colours in BGR order, which turn the first kernel; and joints, which are found by name.
+Padding, epsilon and momentum are PyTorch's already.
 """
+
+from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Collection
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from opec_tf.common.errors import UserError
+from opec_tf.config import ModelConfig
 from opec_tf.layers.image import DUC, SqueezeExcite
-from opec_tf.models.pose_backbone import DUC421_CONVOLUTIONS
 from opec_tf.models.trunks.resnet import BASIC_BLOCKS
 from opec_tf.poses import skeletons
+from opec_tf.weights import channel_order
+from opec_tf.weights.recognition import Source
 
 # A convolution's [out, in, h, w] to [h, w, in, out], and a transposed one's [in, out, h, w] to [h, w, out, in].
 _KERNEL, _MATRIX, _VECTOR = (2, 3, 1, 0), (1, 0), (0,)
 _KERNEL_BACK = (3, 2, 0, 1)
-_NORM = ("weight", "bias", "running_mean", "running_var")
+_DENSE = (("weight", _MATRIX), ("bias", _VECTOR))
 _BGR = ("imagenet_bgr", "caffe")
+
+
+class Left(NamedTuple):
+    """A tensor, or part of one, that was not used: its name in the file, and why."""
+
+    name: str
+    shape: tuple[int, ...]
+    reason: str
+
+
+class _Part(NamedTuple):
+    """Where a Keras weight comes from: a tensor of a ``Source``, and the order of its axes."""
+
+    tensor: str
+    axes: tuple[int, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,20 +51,20 @@ class Report:
 
     Attributes:
       used: part of the network -> (tensors, numbers) loaded into it.
-      left: (name in the file, shape, why) of what was not used.
+      left: what was not used.
       random: names of layers, or of joints of the head, that keep their random initialisation.
     """
 
-    used: dict
-    left: list
-    random: list
+    used: dict[str, tuple[int, int]]
+    left: list[Left]
+    random: list[str]
 
 
-def settle(source, model_config, given):
+def settle(source: Source, model_config: ModelConfig, given: Collection[str]) -> ModelConfig:
     """The ``ModelConfig`` of the network to build for a checkpoint.
 
     Args:
-      source: ``checkpoint_source.Source``.
+      source: what the checkpoint is.
       model_config: what the user asks for.
       given: names of its fields that the user set.
 
@@ -58,7 +77,8 @@ def settle(source, model_config, given):
                 f"{source.path}: is a {source.family} with {name}={value}, not --{name}={getattr(model_config, name)}; "
                 "leave the flag out"
             )
-    values = {**source.assumed, **source.seen}
+    # Any: a value of any field.
+    values: dict[str, Any] = {**source.assumed, **source.seen}
     whole = skeletons.with_num_joints(len(source.joints))
     if whole:
         values["skeleton"] = whole.name
@@ -67,67 +87,72 @@ def settle(source, model_config, given):
     return dataclasses.replace(model_config, **{name: v for name, v in values.items() if name not in given})
 
 
-def load(model, source, model_config, new_joints=False):
+def load(model: tf.keras.Model, source: Source, model_config: ModelConfig, new_joints: bool = False) -> Report:
     """Fills a base module with a checkpoint's tensors.
 
     Args:
-      model: from ``models.build_base(model_config)``.
-      source: ``checkpoint_source.Source``.
+      model: from ``builders.build_base(model_config)``.
+      source: what the checkpoint is.
       model_config: from ``settle``.
       new_joints: joints that the checkpoint lacks keep their random rows of the head instead of being an error.
-
-    Returns:
-      ``Report``.
 
     Raises:
       UserError: a tensor is missing, of another shape, not finite, or of a part that the network has not; a joint is
         missing.
     """
     base = model.get_layer("base")
-    tensors = dict(source.tensors)
+    tensors = _in_our_channel_order(source, model_config)
     random, left = [], []
-    if model_config.normalization in _BGR:
-        tensors["conv1.weight"] = tensors["conv1.weight"][:, ::-1]
-    if source.seen.get("decoder") in ("duc", "duc421"):
-        _order_for_shuffles(tensors, source, model_config.trunk in BASIC_BLOCKS)
-    if model_config.unshuffle:
-        _reorder(tensors, source, r"layer[234]\.0\.conv2\.weight", 1)
     if source.joints:
         random, left = _select_joints(tensors, source, base.get_layer("heatmap_head"), model_config, new_joints)
-    used, taken = {}, set()
+    used: dict[str, tuple[int, int]] = {}
+    taken: set[str] = set()
     for layer in base.layers:
         parts = _parts(layer)
         if parts and _is_new(layer, source):
             random.append(layer.name)
         elif parts:
             layer.set_weights([_fitting(tensors, source, part, weight) for part, weight in zip(parts, layer.weights)])
-            part = layer.name.split("_")[0]
-            count, numbers = used.get(part, (0, 0))
-            used[part] = (count + len(parts), numbers + layer.count_params())
-            taken.update(name for name, _ in parts)
-    left += [
-        (source.names[name], value.shape, _why_left(name, source))
-        for name, value in source.tensors.items()
-        if name not in taken
-    ]
+            name = layer.name.split("_")[0]
+            count, numbers = used.get(name, (0, 0))
+            used[name] = (count + len(parts), numbers + layer.count_params())
+            taken.update(part.tensor for part in parts)
+    unused = {name: value for name, value in source.tensors.items() if name not in taken}
+    left += [Left(source.names[name], value.shape, _why_left(name, source)) for name, value in unused.items()]
     return Report(used, left, random)
 
 
-def _parts(layer):
-    """(tensor, order of its axes) for each of a layer's weights; [] of a layer without any."""
+def _in_our_channel_order(source: Source, model_config: ModelConfig) -> dict[str, np.ndarray]:
+    """The tensors, of which those that read or write colours or the cells of a shuffle have their channels permuted."""
+    tensors = dict(source.tensors)
+    if model_config.normalization in _BGR:
+        tensors["conv1.weight"] = tensors["conv1.weight"][:, ::-1]
+    if source.seen.get("decoder") in ("duc", "duc421"):
+        channel_order.permute_for_shuffles(tensors, source, model_config.trunk in BASIC_BLOCKS)
+    if model_config.unshuffle:
+        channel_order.permute_for_unshuffles(tensors, source)
+    return tensors
+
+
+def _parts(layer: tf.keras.layers.Layer) -> list[_Part]:
+    """Where each of a layer's weights comes from; [] of a layer without any."""
     if isinstance(layer, DUC):
-        return [(f"{layer.name}.conv.weight", _KERNEL), *((f"{layer.name}.bn.{part}", _VECTOR) for part in _NORM)]
+        return [_Part(f"{layer.name}.conv.weight", _KERNEL), *_norm(f"{layer.name}.bn")]
     name = _torchvision_name(layer.name)
     if isinstance(layer, SqueezeExcite):
-        return [(f"{name}.fc.{i}.{part}", axes) for i in (0, 2) for part, axes in zip(_NORM, (_MATRIX, _VECTOR))]
+        return [_Part(f"{name}.fc.{i}.{part}", axes) for i in (0, 2) for part, axes in _DENSE]
     if isinstance(layer, tf.keras.layers.BatchNormalization):
-        return [(f"{name}.{part}", _VECTOR) for part in _NORM]
+        return _norm(name)
     if isinstance(layer, tf.keras.layers.Conv2D):  # transposed ones too
-        return [(f"{name}.weight", _KERNEL), (f"{name}.bias", _VECTOR)][: len(layer.weights)]
+        return [_Part(f"{name}.weight", _KERNEL), _Part(f"{name}.bias", _VECTOR)][: len(layer.weights)]
     return []
 
 
-def _torchvision_name(name):
+def _norm(name: str) -> list[_Part]:
+    return [_Part(f"{name}.{part}", _VECTOR) for part in ("weight", "bias", "running_mean", "running_var")]
+
+
+def _torchvision_name(name: str) -> str:
     """stage2_block1_conv1_norm -> layer2.0.bn1, deconv2_norm -> deconv_layers.4, duc1_conv2 -> duc1.4, and so on."""
     kind, suffix = ("bn", 1) if name.endswith("_norm") else ("conv", 0)
     if name.startswith("stem"):
@@ -144,14 +169,14 @@ def _torchvision_name(name):
     return name
 
 
-def _is_new(layer, source):
+def _is_new(layer: tf.keras.layers.Layer, source: Source) -> bool:
     """Whether a checkpoint of this family has no such layer, as a trunk has no decoder and a plain ResNet no gates."""
     if isinstance(layer, SqueezeExcite):
         return "squeeze_excite" not in source.seen
     return "decoder" not in source.seen and not re.match("stem|stage", layer.name)
 
 
-def _fitting(tensors, source, part, weight):
+def _fitting(tensors: dict[str, np.ndarray], source: Source, part: _Part, weight: tf.Variable) -> np.ndarray:
     """A tensor in the layout of the Keras weight it goes into."""
     name, axes = part
     if name not in tensors:
@@ -169,43 +194,17 @@ def _fitting(tensors, source, part, weight):
     return value
 
 
-def shuffle_order(channels):
-    """Which channel of PyTorch's order each channel before a ``PixelShuffle`` here is; int [channels].
-
-    PyTorch's channel 4 c + i goes to channel c of cell i of the four; TensorFlow's channel i C + c does. It is the same
-    after a ``PixelUnshuffle``.
-    """
-    return np.arange(channels).reshape(-1, 4).T.ravel()
-
-
-def _order_for_shuffles(tensors, source, basic):
-    """Permutes, in place, the channels that the three pixel shuffles read."""
-    last = 2 if basic else 3
-    _reorder(tensors, source, rf"layer4\.\d+\.(conv{last}|bn{last}|se\.fc\.2)\.|layer4\.0\.downsample\.", 0)
-    _reorder(tensors, source, r"layer4\.(?!0\.)\d+\.conv1\.weight|layer4\.\d+\.se\.fc\.0\.weight", 1)
-    _reorder(tensors, source, r"duc[12]\.(conv|bn)\.", 0)
-    # Of duc421's stages only the last convolution feeds the next one's shuffle.
-    for stage, count in enumerate(DUC421_CONVOLUTIONS[:2], start=1):
-        _reorder(tensors, source, rf"duc{stage}\.({3 * count - 2}|{3 * count - 1})\.", 0)
-
-
-def _reorder(tensors, source, pattern, axis):
-    """Permutes, in place, an axis of the tensors whose names begin with a pattern by ``shuffle_order``."""
-    for name, value in tensors.items():
-        if re.match(pattern, name) and value.ndim > axis:
-            if value.shape[axis] % 4:
-                raise UserError(
-                    f"{source.path}: {source.names[name]} has shape {list(value.shape)}: a pixel shuffle takes a "
-                    "multiple of 4 channels"
-                )
-            tensors[name] = np.take(value, shuffle_order(value.shape[axis]), axis)
-
-
-def _select_joints(tensors, source, head, model_config, new_joints):
+def _select_joints(
+    tensors: dict[str, np.ndarray],
+    source: Source,
+    head: tf.keras.layers.Layer,
+    model_config: ModelConfig,
+    new_joints: bool,
+) -> tuple[list[str], list[Left]]:
     """Replaces the head's tensors, in place, by the rows of the skeleton's joints.
 
     Returns:
-      (joints whose rows are the random ones of the layer ``head``, what is left as ``Report`` has it)
+      The ``random`` (those of the layer ``head``) and the ``left`` of a ``Report``.
     """
     joints = skeletons.SKELETONS[model_config.skeleton].joints
     missing = [joint for joint in joints if joint not in source.joints]
@@ -227,11 +226,12 @@ def _select_joints(tensors, source, head, model_config, new_joints):
             chosen[new] = initial[new]
             tensors[name] = chosen
         if unused := len(value) - len(set(rows) - {-1}):
-            left.append((f"{unused} rows of {source.names[name]}", value.shape[1:], "joints that the skeleton has not"))
+            rows_left = f"{unused} rows of {source.names[name]}"
+            left.append(Left(rows_left, value.shape[1:], "joints that the skeleton has not"))
     return [f"heatmap_head ({joint})" for joint in missing], left
 
 
-def _why_left(name, source):
+def _why_left(name: str, source: Source) -> str:
     """Why a tensor is not used.
 
     Raises:

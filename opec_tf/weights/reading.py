@@ -1,23 +1,24 @@
 """Weights files of other frameworks as NumPy arrays, read without those frameworks and without running their code."""
 
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
 from opec_tf.common.errors import UserError
 from opec_tf.weights import keras_file, pytorch_file, safetensors_file
-
-__all__ = ["read"]
 
 _TAR_MARK = slice(257, 262)
 
 
-def read(path):
+def read(path: os.PathLike[str] | str) -> dict[str, np.ndarray]:
     """The tensors of a checkpoint. The format is known by the file's first bytes, not by its name.
 
     Formats: PyTorch's zip files and the pickle streams before them (1.6), safetensors, and Keras's HDF5.
 
-    Args:
-      path: the file.
-
     Returns:
-      name -> NumPy array, in the file's order; bfloat16 comes as float32.
+      Name -> array, in the file's order; bfloat16 comes as float32.
 
     Raises:
       UserError: the file cannot be read, is of another format or damaged, or holds more than tensors and plain
