@@ -145,7 +145,7 @@ def couple_dataset(
 
 def _used_people(annotations: PoseAnnotations, data_config: DataConfig) -> np.ndarray:
     """People who can be trained on and whose image can be read, bool [N]; a ``UserError`` where there are none."""
-    readable = image_files.check(annotations.image_paths, annotations.image_sizes, data_config.strict)
+    readable = image_files.check(annotations.image_paths.tolist(), annotations.image_sizes, data_config.strict)
     used = trainable_people(annotations, data_config) & readable[annotations.image_index]
     if not used.any():
         raise UserError(
@@ -173,7 +173,7 @@ class _TrainingCrops:
         with_poses: bool,
     ) -> None:
         self._num_groups, self._members = groups.shape
-        self._people = PeopleByImage(annotations.image_paths, annotations.image_index, groups)
+        self._people = PeopleByImage(annotations.image_paths.tolist(), annotations.image_index, groups)
         self._boxes = tf.constant(annotations.boxes, tf.float32)
         self._labels, self._labelled_rows = crop_labels.label_table(
             annotations, everybody, crop_size, data_config.box_margin

@@ -139,15 +139,14 @@ def _with_gaps(people: records.Records) -> records.Records:
     """``Records`` whose joints of an x or y that is null or NaN are 0, 0 with a score of 0; a warning counts them."""
     items, counts = [], []
     for item in people.items:
-        values = item.get("keypoints")
-        joints = range(0, len(values) - 2, 3) if isinstance(values, list) else ()
+        given = item.get("keypoints")
+        values = list(given) if isinstance(given, list) else []
+        joints = range(0, len(values) - 2, 3)
         gaps = [i for i in joints if any(value is None or value != value for value in values[i : i + 2])]
+        for i in gaps:
+            values[i : i + 3] = [0.0, 0.0, 0.0]
         counts.append(len(gaps))
-        if gaps:
-            item = {**item, "keypoints": list(values)}
-            for i in gaps:
-                item["keypoints"][i : i + 3] = [0.0, 0.0, 0.0]
-        items.append(item)
+        items.append({**item, "keypoints": values} if gaps else item)
     if any(counts):
         logging.getLogger(__name__).warning(
             "%s: %d joints (first: of %s) have an x or y that is null or NaN: taken as not given",

@@ -16,7 +16,7 @@ import os
 
 import numpy as np
 
-from opec_tf.common import files, records
+from opec_tf.common import files
 from opec_tf.common.errors import UserError
 from opec_tf.common.records import Records
 from opec_tf.poses import skeletons
@@ -54,9 +54,11 @@ def from_json(
     Raises:
       UserError: the file is malformed (see the package's docstring).
     """
-    images, people = _sections(data, path)
+    content = _object(data, path)
+    images = Records(path, "image", content["images"], "id")
+    people = Records(path, "annotation", content["annotations"], "id")
     if skeleton is None:
-        skeleton = _infer_skeleton(data, people)
+        skeleton = _infer_skeleton(content.get("categories"), people)
     image_ids = images.unique_integers("id")
     boxes = people.numbers("bbox", (4,), "x, y, width, height")
     areas = people.numbers("area", default=np.nan)
@@ -74,7 +76,8 @@ def from_json(
         is_crowd=people.integers("iscrowd", default=0),
     )
     _warn_about_counts(annotations, people)
-    if isinstance(data.get("info"), dict) and data["info"].get("generator") == GENERATOR:
+    info = content.get("info")
+    if isinstance(info, dict) and info.get("generator") == GENERATOR:
         return dataclasses.replace(annotations, visibility=visibility_of_labels(annotations.keypoints))
     if people.has(VISIBILITY_FIELD).any():
         return dataclasses.replace(annotations, visibility=_told_visibility(people, annotations.visibility))
@@ -105,8 +108,8 @@ def _told_visibility(people: Records, labelled: np.ndarray) -> np.ndarray:
     return visibility
 
 
-def _sections(data: object, path: os.PathLike[str] | str) -> tuple[Records, Records]:
-    """The images and the people of a parsed file as ``Records``."""
+def _object(data: object, path: os.PathLike[str] | str) -> dict:
+    """The parsed JSON, which must be an object that has images and annotations."""
     if not isinstance(data, dict):
         kind = "list" if isinstance(data, list) else "single value"
         raise UserError(
@@ -116,15 +119,14 @@ def _sections(data: object, path: os.PathLike[str] | str) -> tuple[Records, Reco
     for section in ("images", "annotations"):
         if section not in data:
             raise UserError(f"{path}: has no '{section}'; give a COCO-format annotation file")
-    images = records.Records(path, "image", data["images"], "id")
-    return images, records.Records(path, "annotation", data["annotations"], "id")
+    return data
 
 
-def _infer_skeleton(data: dict, people: Records) -> Skeleton:
-    """The joint set that the category names, or else the only one with as many joints as the first person."""
-    categories = data.get("categories")
-    listed = isinstance(categories, list) and bool(categories) and isinstance(categories[0], dict)
-    names = categories[0].get("keypoints") if listed else None
+def _infer_skeleton(categories: object, people: Records) -> Skeleton:
+    """The joint set that the first category names, or else the only one with as many joints as the first person."""
+    names = None
+    if isinstance(categories, list) and categories and isinstance(categories[0], dict):
+        names = categories[0].get("keypoints")
     if isinstance(names, list) and all(isinstance(name, str) for name in names):
         joints = tuple(_ALIASES.get(name, name) for name in (name.lower().replace(" ", "_") for name in names))
         known = [skeleton for skeleton in skeletons.SKELETONS.values() if skeleton.joints == joints]
@@ -136,7 +138,7 @@ def _infer_skeleton(data: dict, people: Records) -> Skeleton:
         return known[0]
     first = people.values("keypoints")[0]
     values = len(first) if isinstance(first, list) else 0
-    skeleton = skeletons.with_num_joints(values / 3)
+    skeleton = None if values % 3 else skeletons.with_num_joints(values // 3)
     if skeleton is None:
         people.fail(0, f"'keypoints' has {values or 'no list of'} values, expected x, y, v for 12, 14, 16 or 17 joints")
     return skeleton

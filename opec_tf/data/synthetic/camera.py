@@ -36,9 +36,9 @@ class Camera:
 
     def scaled(self, factor: float) -> Camera:
         """The same view drawn at ``factor`` times the resolution (pixel centres stay at integers)."""
-        center = tuple((c + 0.5) * factor - 0.5 for c in self.center)
-        size = tuple(int(round(side * factor)) for side in self.size)
-        return dataclasses.replace(self, focal=self.focal * factor, center=center, size=size)
+        x, y = ((c + 0.5) * factor - 0.5 for c in self.center)
+        height, width = (int(round(side * factor)) for side in self.size)
+        return dataclasses.replace(self, focal=self.focal * factor, center=(x, y), size=(height, width))
 
     def rays(self) -> tuple[np.ndarray, np.ndarray]:
         """x / z of every column [W] and y / z of every row [H]: the ray of pixel (i, j) is (x[j], y[i], 1)."""

@@ -40,8 +40,8 @@ def waltz(rng: np.random.Generator, a: Posing, b: Posing) -> None:
     a.stand((0, 0), 0, feet, crouch, pitch, lift=heels, roll=roll, spine=spine, head=head)
     facing, crouch, pitch, heels, roll = 180 + u(-10, 10), u(0, 0.06), u(-2, 5), (0, u(0, 0.08)), u(-6, 6)
     spine, head = (u(-18, 0), u(-8, 8), u(-12, 12)), (u(-20, 4), u(-8, 14), u(0, 50))
-    feet = tuple((-x, -z) for x, z in feet)
-    b.stand((-aside, gap + 0.03), facing, feet, crouch, pitch, lift=heels, roll=roll, spine=spine, head=head)
+    opposite = [(-x, -z) for x, z in feet]
+    b.stand((-aside, gap + 0.03), facing, opposite, crouch, pitch, lift=heels, roll=roll, spine=spine, head=head)
     clasp = (a.at_chest(0.52, u(-0.12, 0.16), 0.18) + b.at_chest(-0.52, u(-0.12, 0.16), 0.18)) / 2.0
     send(a, LEFT, clasp, (0.3, -1.0, -0.5), [0, 1, 0])
     send(b, RIGHT, clasp + [0.0, 0.03, 0.04], (0.3, -1.0, -0.5), [0, 1, 0])

@@ -55,7 +55,7 @@ def pose_pair(
       attempts: candidates drawn at most; the first good one is taken, else the least bad.
     """
     pose = {**KINDS, **HELD_OUT_KINDS}[kind]
-    best, best_cost = None, np.inf
+    best_cost = np.inf
     for _ in range(attempts):
         pair = Posing(shapes[0]), Posing(shapes[1])
         pose(rng, *pair)
@@ -65,7 +65,7 @@ def pose_pair(
             if mirrored:
                 posing.mirror()
         contact.clear_arms([posing.solve() for posing in pair])
-        poses = tuple(posing.solve() for posing in pair)
+        poses = pair[0].solve(), pair[1].solve()
         cost = contact.excess(*poses) + sum(pose.strain() for pose in poses)
         if cost < best_cost:
             best, best_cost = poses, cost

@@ -22,7 +22,7 @@ class Picture(NamedTuple):
 
     path: str  # of the JPEG
     split: int
-    index: int
+    number: int
     held_out: bool
 
 
@@ -48,9 +48,9 @@ CANNOT_WRITE = 3  # exit status of a worker whose disk is full or folder gone; s
 
 def render(job: Job) -> Iterator[Record]:
     """Renders the pictures of a job and yields the record of each."""
-    for path, split, index, held_out in job["pictures"]:
+    for path, split, number, held_out in job["pictures"]:
         # A generator of its own makes a picture the same whichever process draws it and whatever came before.
-        rng = np.random.default_rng([job["seed"], split, index])
+        rng = np.random.default_rng([job["seed"], split, number])
         picture = couple.make_couple(rng, job["image_size"], held_out)
         quality = int(rng.integers(78, 96))
         _, encoded = cv2.imencode(".jpg", picture.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
