@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "inference": {"models", "data", "config", "poses", "common"},
     "weights": {"models", "layers", "config", "poses", "common"},
     "models": {"layers", "config", "poses", "common"},
-    "data": {"evaluation", "poses", "common"},
+    "data": {"config", "evaluation", "poses", "common"},
     "layers": {"poses"},
     "config": {"poses", "common"},
     "evaluation": {"poses", "common"},

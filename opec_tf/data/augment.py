@@ -51,7 +51,6 @@ def random_affines(
     Args:
       boxes: [P, 4], (x, y, w, h), image pixels; jittered first where ``data_config.train_boxes`` is "gt".
       crop_size: (height, width), pixels.
-      data_config: ``config.DataConfig``.
       seed: int [2].
       together: so many neighbours are turned by one angle, and mirrored or not, as if the picture had been.
 
@@ -83,7 +82,6 @@ def appearance(
     Args:
       crops: float32 [B, H, W, 3], RGB, 0..255.
       joints: float32 [B, 1 + M, K, 4], normalised (x, y), weight, visibility class of the crop's person and M others.
-      data_config: ``config.DataConfig``.
       seed: int [2].
 
     Returns:

@@ -1,11 +1,13 @@
 """Image files and boxes to batches of person crops for inference, with tf.data end to end.
 
-Each image is read and decoded once for all its people.
+Each image is read and decoded once for all its people. An unreadable image is left out, its rows with it, so a caller
+that compares rows knows whom it lost. Under ``strict`` it is an error instead: a ``UserError`` at once where its header
+or end shows it, else TensorFlow's while iterating, which ``image_files.naming_unreadable`` turns into one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -30,18 +32,12 @@ def crop_dataset(
 ) -> tf.data.Dataset:
     """Batches of crops of given boxes; finite, in the order of the images.
 
-    The last batch may be smaller (whoever compiles for a fixed size pads it). The rows of an unreadable image are
-    missing, so a caller that compares rows knows whom it lost.
-
     Args:
-      image_paths: M paths.
       image_index: int [N], row of the image of each box.
       boxes: [N, 4], (x, y, w, h), image pixels.
       crop_size: (height, width) of a crop, pixels.
       box_margin: see ``geometry.crop_affine``.
-      batch_size: crops in a batch, B.
-      strict: an unreadable image is an error instead: a ``UserError`` from here where its header or end shows it, else
-        TensorFlow's while iterating, which ``image_files.naming_unreadable`` turns into one.
+      batch_size: crops in a batch, B; the last may be smaller (whoever compiles for a fixed size pads it).
       whole_images: all people of an image share a batch: as many neighbouring images as fit make one, and an image of
         more people than the batch size makes a larger one of its own.
       crop_offset: see ``images.crop``.
@@ -61,20 +57,31 @@ def crop_dataset(
         crops = images.crop(images.decode(tf.io.read_file(people.path(index))), affines, crop_size, crop_offset)
         return {"crops": crops, "crop_to_image": affines, "row": rows}
 
-    def batches_of(first: int | tf.Tensor, last: int | tf.Tensor, size: int) -> tf.data.Dataset:
-        dataset = tf.data.Dataset.range(first, last).map(load, num_parallel_calls=tf.data.AUTOTUNE)
-        if not strict:
-            dataset = dataset.ignore_errors()
-        return dataset.unbatch().batch(size)
+    batches = _whole_image_batches if whole_images else _batches
+    return batches(people, load, batch_size, strict).prefetch(2)
 
-    if not whole_images:
-        return batches_of(0, people.num_images, batch_size).prefetch(2)
+
+_Load = Callable[[tf.Tensor], dict[str, tf.Tensor]]
+
+
+def _batches(people: PeopleByImage, load: _Load, batch_size: int, strict: bool) -> tf.data.Dataset:
+    return _crops(0, people.num_images, load, strict).batch(batch_size)
+
+
+def _whole_image_batches(people: PeopleByImage, load: _Load, batch_size: int, strict: bool) -> tf.data.Dataset:
     # A data set for each batch: an image that is left out then shifts nobody into another batch.
     starts = tf.constant(pairing.pack(people.counts, batch_size), tf.int64)
-    batches = tf.data.Dataset.range(len(starts) - 1).interleave(
-        lambda batch: batches_of(starts[batch], starts[batch + 1], len(boxes)),
+    return tf.data.Dataset.range(len(starts) - 1).interleave(
+        lambda batch: _crops(starts[batch], starts[batch + 1], load, strict).batch(people.num_groups),
         cycle_length=2,
         num_parallel_calls=2,
         deterministic=True,
     )
-    return batches.prefetch(2)
+
+
+def _crops(first: int | tf.Tensor, last: int | tf.Tensor, load: _Load, strict: bool) -> tf.data.Dataset:
+    """The crops of images first .. last - 1, one by one."""
+    dataset = tf.data.Dataset.range(first, last).map(load, num_parallel_calls=tf.data.AUTOTUNE)
+    if not strict:
+        dataset = dataset.ignore_errors()
+    return dataset.unbatch()

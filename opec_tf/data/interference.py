@@ -19,8 +19,8 @@ def others_in_crops(
     """For each person who is cropped the people of the image who have most labelled joints in the crop.
 
     Args:
-      owners: ``PoseAnnotations`` of these N people, with the boxes that are cropped; one may appear several times.
-      everybody: ``PoseAnnotations`` of all P people of the same images, the N among them, with the same annotation ids.
+      owners: these N people, with the boxes that are cropped; one may appear several times.
+      everybody: all P people of the same images, the N among them, with the same annotation ids.
       crop_size: (height, width) of a crop, pixels.
       box_margin: see ``geometry.crop_affine``.
 

@@ -14,7 +14,7 @@ class PeopleByImage:
     def __init__(self, image_paths: Sequence[str], image_index: np.ndarray, groups: np.ndarray) -> None:
         image_index = np.asarray(image_index)[groups[:, 0]]
         used, self.counts = np.unique(image_index, return_counts=True)
-        self.num_images = len(used)
+        self.num_images, self.num_groups = len(used), len(groups)
         self._rows = tf.constant(groups[np.argsort(image_index, kind="stable")], tf.int64)
         self._starts = tf.constant(np.concatenate([[0], np.cumsum(self.counts)]), tf.int64)
         self.paths = [str(image_paths[i]) for i in used]

@@ -49,8 +49,6 @@ def trainable_pairs(
     Two proposals of one person are no pair.
 
     Args:
-      annotations: ``PoseAnnotations``.
-      data_config: ``DataConfig``.
       used: bool [N], people who may be in a pair; None: ``trainable_people``.
 
     Returns:
@@ -172,7 +170,7 @@ class _TrainingCrops:
         everybody: PoseAnnotations | None,
         with_poses: bool,
     ) -> None:
-        self._num_groups, self._members = groups.shape
+        self._members = groups.shape[1]
         self._people = PeopleByImage(annotations.image_paths.tolist(), annotations.image_index, groups)
         self._boxes = tf.constant(annotations.boxes, tf.float32)
         self._labels, self._labelled_rows = crop_labels.label_table(
@@ -195,7 +193,7 @@ class _TrainingCrops:
                 dataset, lambda index: self._people.path(self._image_at(index)), self._people.num_images
             )
         dataset = dataset.map(lambda index, loaded: loaded)
-        buffer = min(_SHUFFLED_CROPS // self._members, 1 + self._num_groups // _SHUFFLED_SHARE)
+        buffer = min(_SHUFFLED_CROPS // self._members, 1 + self._people.num_groups // _SHUFFLED_SHARE)
         dataset = dataset.unbatch().shuffle(buffer, seed=self._mixing)
         dataset = dataset.batch(batch_size // self._members, drop_remainder=True)
         return dataset.enumerate().map(self._finish, num_parallel_calls=tf.data.AUTOTUNE)

@@ -66,8 +66,8 @@ def synthesize(
       keypoints: float32 [P, K, 3], (x, y, v), image pixels.
       partner_keypoints: float32 [P, K, 3], the partners'; v = 0 where there is none.
       areas: float32 [P], pixels^2.
-      skeleton: the ``Skeleton`` of the joints.
-      data_config: ``DataConfig``: the rates.
+      skeleton: of the joints.
+      data_config: the rates.
       seed: int [2].
 
     Returns:
@@ -101,13 +101,13 @@ def synthesize(
 
 
 def partners_keypoints(annotations: PoseAnnotations) -> np.ndarray:
-    """The partners' keypoints of all people of ``PoseAnnotations``, zeros for people without; float64 [N, K, 3]."""
+    """The partners' keypoints of all people, zeros for people without; float64 [N, K, 3]."""
     partner = pairing.partners(annotations.boxes, annotations.image_index)
     return np.where(partner[:, None, None] >= 0, annotations.keypoints[partner], 0.0)
 
 
 def of_annotations(annotations: PoseAnnotations, data_config: DataConfig, seed: int = 0) -> np.ndarray:
-    """Poses with errors of all people of ``PoseAnnotations``; float32 [N, K, 3]; see ``synthesize``."""
+    """Poses with errors of all people; float32 [N, K, 3]; see ``synthesize``."""
     return synthesize(
         tf.constant(annotations.keypoints, tf.float32),
         tf.constant(partners_keypoints(annotations), tf.float32),

@@ -28,14 +28,13 @@ def select(
     labelled (2 is rare: 3 joints a person), and the authors' release masks by v > 0 throughout.
 
     Args:
-      annotations: ``PoseAnnotations`` of one data set.
-      predictions: ``PosePredictions`` in its images, with boxes; joints are mapped by name.
+      predictions: in its images; joints are mapped by name.
       min_visible_joints: labelled joints, head and neck not counted, that a proposal's person must have.
       min_oks: a proposal's OKS with its person must exceed this; over the joints both know, with the person's area.
       name: what the predictions are called in messages, e.g. their file.
 
     Returns:
-      ``PoseAnnotations`` with one row a proposal: the proposal's box and pose, the person's labels and annotation id.
+      One row a proposal: the proposal's box and pose, the person's labels and annotation id.
       A person may appear several times, or never.
 
     Raises:

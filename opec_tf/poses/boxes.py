@@ -13,3 +13,8 @@ def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     overlap = np.prod(np.clip(high - low, 0.0, None), axis=-1)
     union = np.prod(first[..., 2:], axis=-1) + np.prod(second[..., 2:], axis=-1) - overlap
     return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+
+
+def from_corners(corners: np.ndarray) -> np.ndarray:
+    """(left, top, right, bottom) [..., 4] -> (x, y, w, h) [..., 4]."""
+    return np.concatenate([corners[..., :2], corners[..., 2:] - corners[..., :2]], axis=-1)

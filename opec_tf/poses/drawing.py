@@ -53,7 +53,7 @@ def draw_people(
       image: RGB uint8 [h, w, 3].
       keypoints: [N, K, 3], (x, y) in image pixels and a score or visibility; a joint whose third number is not above
         0, or that is not finite or far outside the image, is not drawn.
-      skeleton: the ``Skeleton`` whose K joints they are.
+      skeleton: whose K joints they are.
       hidden: bool [N, K], joints to be drawn as occluded.
       colors: int [N], each person's place in the palette; by default its row.
 

@@ -99,7 +99,7 @@ def read(path: os.PathLike[str] | str, num_joints: int | None = None, to_refine:
 
 
 def read_people(path: os.PathLike[str] | str) -> records.Records:
-    """The ``Records`` of the people of a COCO results JSON; those of other categories are counted in a warning."""
+    """The people of a COCO results JSON; those of other categories are counted in a warning."""
     everything = records.Records(path, "prediction", files.read_json(path))
     people = everything.people()
     if len(people) < len(everything):
@@ -115,7 +115,7 @@ def read_people(path: os.PathLike[str] | str) -> records.Records:
 def from_people(
     people: records.Records, image_ids: np.ndarray, num_joints: int | None = None, to_refine: bool = False
 ) -> PosePredictions:
-    """``PosePredictions`` of the ``Records`` of people, in images of these ids, int [N]; see ``read``."""
+    """The predictions of people in images of these ids, int [N]; see ``read``."""
     if to_refine:
         people = _with_gaps(people)
     if num_joints is None:
@@ -136,7 +136,7 @@ def from_people(
 
 
 def _with_gaps(people: records.Records) -> records.Records:
-    """``Records`` whose joints of an x or y that is null or NaN are 0, 0 with a score of 0; a warning counts them."""
+    """The records whose joints of an x or y that is null or NaN are 0, 0 with a score of 0; a warning counts them."""
     items, counts = [], []
     for item in people.items:
         given = item.get("keypoints")
@@ -168,12 +168,12 @@ def map_to(
     """The predictions with the joints of ``PoseAnnotations``, by name.
 
     Args:
-      predictions: ``PosePredictions``; their joint set follows from the number of joints (12, 14, 16 or 17).
-      annotations: ``PoseAnnotations``; they must know the predictions' images.
+      predictions: their joint set follows from the number of joints (12, 14, 16 or 17).
+      annotations: they must know the predictions' images.
       name: what the predictions are called in messages, e.g. their file.
 
     Returns:
-      The mapped ``PosePredictions``, and which of their joints were predicted, bool [K]; the others are 0.
+      The mapped predictions, and which of their joints were predicted, bool [K]; the others are 0.
 
     Raises:
       UserError: no joint set has that number of joints, or an image id is unknown.

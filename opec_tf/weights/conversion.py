@@ -42,7 +42,6 @@ def convert(
     Stage base counts as finished where the checkpoint has a head; else its weights are only to start training from.
 
     Args:
-      checkpoint: the file.
       output: the workdir; it appears whole or not at all.
       model_config: what the user asks for.
       given: names of its fields that the user set.

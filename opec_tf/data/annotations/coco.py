@@ -31,12 +31,12 @@ _ALIASES = {"top_head": "head", "head_top": "head", "upper_neck": "neck"}
 
 
 def read(path: os.PathLike[str] | str, image_folder: os.PathLike[str] | str) -> PoseAnnotations:
-    """Reads a COCO-format file of any known joint set -> ``PoseAnnotations``."""
+    """Reads a COCO-format file of any known joint set."""
     return from_json(files.read_json(path), path, image_folder)
 
 
 def read_crowdpose(path: os.PathLike[str] | str, image_folder: os.PathLike[str] | str) -> PoseAnnotations:
-    """Reads a CrowdPose file: COCO's form, 14 joints, crowdIndex, no areas -> ``PoseAnnotations``."""
+    """Reads a CrowdPose file: COCO's form, 14 joints, crowdIndex, no areas."""
     return from_json(files.read_json(path), path, image_folder, skeletons.CROWDPOSE14)
 
 
@@ -76,6 +76,11 @@ def from_json(
         is_crowd=people.integers("iscrowd", default=0),
     )
     _warn_about_counts(annotations, people)
+    return _with_told_visibility(annotations, content, people)
+
+
+def _with_told_visibility(annotations: PoseAnnotations, content: dict, people: Records) -> PoseAnnotations:
+    """The annotations with what the file says of visibility beyond the labels, where it does."""
     info = content.get("info")
     if isinstance(info, dict) and info.get("generator") == GENERATOR:
         return dataclasses.replace(annotations, visibility=visibility_of_labels(annotations.keypoints))

@@ -73,12 +73,9 @@ def load(
     """Loads one data set.
 
     Args:
-      source: ``DatasetSource`` or its text form.
+      source: where it lies; as text FORMAT:ANNOTATIONS:IMAGES.
       data_root: folder that relative paths start from.
       skeleton: joint set to map the people to; None: the file's own.
-
-    Returns:
-      ``PoseAnnotations``.
     """
     source = DatasetSource.parse(source) if isinstance(source, str) else source
     annotations = read(

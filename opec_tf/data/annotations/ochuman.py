@@ -17,6 +17,7 @@ from opec_tf.common import files, records
 from opec_tf.common.errors import UserError
 from opec_tf.data.annotations import coco
 from opec_tf.poses import skeletons
+from opec_tf.poses.boxes import from_corners
 from opec_tf.poses.pose_annotations import PoseAnnotations
 
 VALIDATION_IMAGES = 2500  # the first images are the validation split, all others the test split
@@ -26,19 +27,21 @@ _VISIBILITY = np.array([skeletons.UNLABELLED, skeletons.VISIBLE, skeletons.VISIB
 
 
 def read(path: os.PathLike[str] | str, image_folder: os.PathLike[str] | str) -> PoseAnnotations:
-    """Reads OCHuman in either form -> ``PoseAnnotations`` of COCO's joints."""
+    """Reads OCHuman in either form, with COCO's joints."""
     data = files.read_json(path)
     if not isinstance(data, dict) or "keypoint_names" not in data:
         return coco.from_json(data, path, image_folder, skeletons.COCO17)
     order = _joint_order(data["keypoint_names"], path)
-    images = records.Records(path, "image", data.get("images"), "image_id")
+    if "images" not in data:
+        raise UserError(f"{path}: has no 'images'; give the ochuman.json of the release")
+    images = records.Records(path, "image", data["images"], "image_id")
     people_of_image = [
         _labelled_people(images, index, people) for index, people in enumerate(images.values("annotations"))
     ]
     kept = [index for index, people in enumerate(people_of_image) if people]
     people = records.Records(path, "annotation", list(itertools.chain.from_iterable(people_of_image)), "file_name")
     corners = people.numbers("bbox", (4,), "left, top, right, bottom")
-    boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+    boxes = from_corners(corners)
     sizes = np.stack([images.integers("height", default=0), images.integers("width", default=0)], axis=-1)
     names = images.texts("file_name")
     return PoseAnnotations(

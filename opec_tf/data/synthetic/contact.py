@@ -80,12 +80,7 @@ def clear_arms(poses: Sequence[Pose]) -> None:
     )
     elbows, wrists = body.two_bone(shoulders, wrists, lengths, elbows - shoulders, body.JOINT_LIMITS["elbow"])
 
-    axis = wrists - shoulders
-    axis /= np.sqrt((axis**2).sum(1, keepdims=True)) + 1e-9
-    arm = elbows - shoulders
-    along = (arm * axis).sum(1, keepdims=True) * axis
-    bend, side = arm - along, cross(axis, arm - along)
-    turned = np.cos(_SWIVELS)[None, :, None] * bend[:, None] + np.sin(_SWIVELS)[None, :, None] * side[:, None]
+    along, turned = _swivelled(elbows - shoulders, wrists - shoulders)
     candidates = (shoulders + along)[:, None] + turned  # [wrists * 4, swivels, 3]
     upper = segment_distance(shoulders[:, None, None], candidates[:, :, None], start, end)
     lower = segment_distance(candidates[:, :, None], wrists[:, None, None], start, end)
@@ -101,6 +96,19 @@ def clear_arms(poses: Sequence[Pose]) -> None:
         arms = slice(2 * i, 2 * i + 2)
         pose.posing.wrists = wrists[row][arms]
         pose.posing.elbow_poles = turned[row, swivel][arms] @ pose.posing.chest_rotation
+
+
+def _swivelled(arm: np.ndarray, reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Elbows swivelled about the line from shoulder to wrist ``reach`` [N, 3], where ``arm`` [N, 3] is the upper arm.
+
+    Returns:
+      The elbow's foot on that line, from the shoulder [N, 3], and the elbow from there [N, swivels, 3].
+    """
+    axis = reach / (np.sqrt((reach**2).sum(1, keepdims=True)) + 1e-9)
+    along = (arm * axis).sum(1, keepdims=True) * axis
+    bend, side = arm - along, cross(axis, arm - along)
+    turned = np.cos(_SWIVELS)[None, :, None] * bend[:, None] + np.sin(_SWIVELS)[None, :, None] * side[:, None]
+    return along, turned
 
 
 def _push_out(

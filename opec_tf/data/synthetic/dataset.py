@@ -33,7 +33,7 @@ def write_dataset(
     ``annotations.json`` is a CrowdPose file with true visibility for all 14 joints, head and neck too (v = 2 visible,
     1 hidden by the own body, the partner or a thing, 0 outside the picture), and two extra fields: ``interaction`` of
     an image, and ``info``, the settings. It is written last. A folder whose annotations say the same settings is left
-    as it is; anything else, a broken-off run too, is written anew over what is there.
+    as it is; anything else, a broken-off run too, is written anew over what is there. Returns each split's statistics.
 
     Args:
       couples: pictures of train, val and test together (7 : 1 : 2); heldout has as many as test besides.
@@ -41,9 +41,6 @@ def write_dataset(
       image_size: side of the square pictures, pixels.
       workers: processes; None: one a core.
       progress: report to stderr.
-
-    Returns:
-      ``crowdpose_file.statistics`` of each split.
 
     Raises:
       UserError: a setting is out of range, or a file cannot be written.

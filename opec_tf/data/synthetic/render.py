@@ -206,38 +206,58 @@ def shade(
     Returns:
       color float32 [H, W, 3], 0..1, premultiplied by the mask, and the mask uint8 [H, W], 0 or 1.
     """
-    height, width = camera.size
-    x, y = camera.rays()
-    pixel = np.flatnonzero(buffers.surface.ravel() >= 0)
-    surface = buffers.surface.ravel()[pixel]
-    # In the order of the surfaces each surface's pixels are one slice, and its maps one small matrix product.
-    order = np.argsort(surface, kind="stable")
-    pixel, surface = pixel[order], surface[order]
-    z = buffers.depth.ravel()[pixel]
-    points = np.empty((len(pixel), 4), np.float32)
-    row = pixel // width
-    points[:, 0], points[:, 1] = x.astype(np.float32)[pixel - row * width] * z, y.astype(np.float32)[row] * z
-    points[:, 2], points[:, 3] = z, 1.0
-    both = np.empty((len(pixel), 6), np.float32)
-    present, starts = np.unique(surface, return_index=True)
-    for q, start, stop in zip(present.tolist(), starts.tolist(), [*starts[1:].tolist(), len(pixel)]):
-        np.matmul(points[start:stop], buffers.point_maps[q], out=both[start:stop])
-    normal, local = np.ascontiguousarray(both[:, :3]), np.ascontiguousarray(both[:, 3:])
-    normal /= np.sqrt(np.einsum("ni,ni->n", normal, normal))[:, None] + 1e-12
+    pixel, surface, points = _points_in_front(buffers, camera)
+    normal, local = _normals_and_local_points(buffers, surface, points)
     color = _albedo(buffers.solid[surface], local, solids, polygons, materials, faces)
-    light = np.asarray(lighting.direction, np.float32)
-    # Half Lambert: skin and cloth scatter light past the terminator, and limbs stay readable in their shade.
-    wrapped = np.clip(0.6 * (normal @ light) + 0.4, 0.0, None)
-    distance = np.sqrt(np.einsum("ni,ni->n", points[:, :3], points[:, :3]))
-    facing = np.clip(-np.einsum("ni,ni->n", normal, points[:, :3]) / distance, 0.0, 1.0)
-    brightness = lighting.key * wrapped + lighting.ambient * (0.8 - 0.2 * normal[:, 1])
-    brightness *= 0.62 + 0.38 * facing  # edges darken a little, which parts limb from limb
+    brightness = _brightness(lighting, points[:, :3], normal)
     brightness *= _crevices(buffers.depth).ravel()[pixel]
     color *= brightness[:, None] * np.asarray(lighting.tint, np.float32)
+    height, width = camera.size
     picture = np.zeros((height * width, 3), np.float32)
     picture[pixel] = color
     mask = (buffers.surface >= 0).astype(np.uint8)
     return picture.reshape(height, width, 3), mask
+
+
+def _points_in_front(buffers: Buffers, camera: Camera) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The pixels that show something [N], in the order of their surfaces [N], and the points there [N, 4] with a 1."""
+    x, y = camera.rays()
+    pixel = np.flatnonzero(buffers.surface.ravel() >= 0)
+    surface = buffers.surface.ravel()[pixel]
+    order = np.argsort(surface, kind="stable")
+    pixel, surface = pixel[order], surface[order]
+    z = buffers.depth.ravel()[pixel]
+    points = np.empty((len(pixel), 4), np.float32)
+    row, width = pixel // camera.size[1], camera.size[1]
+    points[:, 0], points[:, 1] = x.astype(np.float32)[pixel - row * width] * z, y.astype(np.float32)[row] * z
+    points[:, 2], points[:, 3] = z, 1.0
+    return pixel, surface, points
+
+
+def _normals_and_local_points(
+    buffers: Buffers, surface: np.ndarray, points: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Unit normals and local coordinates, [N, 3] each, of points as ``_points_in_front`` orders them."""
+    both = np.empty((len(points), 6), np.float32)
+    # Each surface's points are one slice, and its maps one small matrix product.
+    present, starts = np.unique(surface, return_index=True)
+    for q, start, stop in zip(present.tolist(), starts.tolist(), [*starts[1:].tolist(), len(points)]):
+        np.matmul(points[start:stop], buffers.point_maps[q], out=both[start:stop])
+    normal, local = np.ascontiguousarray(both[:, :3]), np.ascontiguousarray(both[:, 3:])
+    normal /= np.sqrt(np.einsum("ni,ni->n", normal, normal))[:, None] + 1e-12
+    return normal, local
+
+
+def _brightness(lighting: Lighting, points: np.ndarray, normal: np.ndarray) -> np.ndarray:
+    """How much light points [N, 3] of the camera's frame send to the camera, [N]."""
+    light = np.asarray(lighting.direction, np.float32)
+    # Half Lambert: skin and cloth scatter light past the terminator, and limbs stay readable in their shade.
+    wrapped = np.clip(0.6 * (normal @ light) + 0.4, 0.0, None)
+    distance = np.sqrt(np.einsum("ni,ni->n", points, points))
+    facing = np.clip(-np.einsum("ni,ni->n", normal, points) / distance, 0.0, 1.0)
+    brightness = lighting.key * wrapped + lighting.ambient * (0.8 - 0.2 * normal[:, 1])
+    brightness *= 0.62 + 0.38 * facing  # edges darken a little, which parts limb from limb
+    return brightness
 
 
 def _crevices(depth: np.ndarray) -> np.ndarray:
