@@ -6,7 +6,7 @@ import pytest
 
 from opec_tf.common.errors import UserError
 from opec_tf.data.annotations import loading
-from opec_tf.data.synthetic import background, couple, dataset, interactions, render, worker, worker_pool
+from opec_tf.data.synthetic import background, couple, dataset, interactions, shading, worker, worker_pool
 from opec_tf.poses import skeletons
 
 
@@ -97,7 +97,7 @@ def test_a_full_disk_is_told_with_the_file():
 
 def test_overlap_is_that_of_ocpose(monkeypatch):
     """Table 1's statistic and the share of hidden joints, over geometry alone: nothing is shaded."""
-    monkeypatch.setattr(render, "shade", lambda *_: (None, None))
+    monkeypatch.setattr(shading, "shade", lambda *_: (None, None))
     monkeypatch.setattr(background, "paint", lambda *_: 0.0)
     monkeypatch.setattr(couple, "_develop", lambda *_: None)
     pictures = [couple.make_couple(np.random.default_rng([3, index]), 128) for index in range(300)]

@@ -16,10 +16,12 @@ from opec_tf.data.synthetic import (
     figure,
     interactions,
     objects,
-    render,
+    shading,
     textures,
 )
-from opec_tf.data.synthetic.body import Pose, sample_shape
+from opec_tf.data.synthetic.body import Pose
+from opec_tf.data.synthetic.body_shape import sample_shape
+from opec_tf.data.synthetic.raycasting import Buffers, rasterize
 from opec_tf.data.synthetic.solids import SolidArrays, Solids
 from opec_tf.poses import skeletons
 from opec_tf.poses.boxes import iou
@@ -68,10 +70,10 @@ def make_couple(rng: np.random.Generator, image_size: int, held_out: bool = Fals
     camera, fine, solids = scene.camera, scene.fine, scene.solids
 
     light = _light(rng, camera)
-    lighting = render.Lighting(
+    lighting = shading.Lighting(
         camera.rotation @ light, rng.uniform(0.6, 1.05), rng.uniform(0.4, 0.7), tuple(1.0 + rng.normal(0, 0.05, 3))
     )
-    color, mask = render.shade(scene.buffers, scene.local, solids.polygons, solids.materials, fine, lighting, faces)
+    color, mask = shading.shade(scene.buffers, scene.local, solids.polygons, solids.materials, fine, lighting, faces)
     shadows = [np.concatenate(parts) for parts in zip(*(contact.capsules(pose) for pose in poses))]
     target = np.concatenate([pose.joints for pose in poses]).mean(0)
     behind = background.paint(rng, camera.scaled(_BACKGROUND_SCALE), target, light, shadows)
@@ -89,7 +91,7 @@ class _Scene:
     fine: cameras.Camera
     solids: Solids
     local: SolidArrays
-    buffers: render.Buffers
+    buffers: Buffers
     boxes: np.ndarray
     keypoints: np.ndarray
 
@@ -105,7 +107,7 @@ def _shoot(
         _add_objects(rng, solids, camera, poses)
         fine = camera.scaled(SUPERSAMPLE)
         local = solids.arrays().in_camera(fine)
-        buffers = render.rasterize(local, fine, solids.polygons)
+        buffers = rasterize(local, fine, solids.polygons)
         keypoints = np.stack([annotate(pose, i, camera, fine, buffers, local) for i, pose in enumerate(poses)])
         if (keypoints[..., 2] == skeletons.VISIBLE).sum(1).min() >= _MIN_VISIBLE:
             break
@@ -113,7 +115,12 @@ def _shoot(
 
 
 def annotate(
-    pose: Pose, owner: int, camera: cameras.Camera, fine: cameras.Camera, buffers: render.Buffers, solids: SolidArrays
+    pose: Pose,
+    owner: int,
+    camera: cameras.Camera,
+    fine: cameras.Camera,
+    buffers: Buffers,
+    solids: SolidArrays,
 ) -> np.ndarray:
     """Keypoints [14, 3] (x, y, v) of a pose.
 
@@ -124,7 +131,7 @@ def annotate(
       pose: ``Pose`` of person number ``owner``.
       camera: ``Camera`` of the picture: the frame of x and y.
       fine: the camera that ``buffers`` were drawn with.
-      buffers: ``render.Buffers`` of the whole scene.
+      buffers: of the whole scene.
       solids: its ``SolidArrays``.
     """
     points, distance = camera.project(pose.joints)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from opec_tf.data.synthetic import contact, embraces, fights, rarities
-from opec_tf.data.synthetic.body import BodyShape, Pose, Posing
+from opec_tf.data.synthetic.body import Pose, Posing
+from opec_tf.data.synthetic.body_shape import BodyShape
 
 # Places the trunks of two bodies and tells their limbs what to reach; see ``gestures``.
 Kind = Callable[[np.random.Generator, Posing, Posing], None]
