@@ -14,7 +14,7 @@ import os
 import numpy as np
 
 from opec_tf.common import files, records
-from opec_tf.data.annotations.image_names import listed_people
+from opec_tf.data.annotations.people_lists import listed_people
 from opec_tf.poses.pose_annotations import PoseAnnotations
 from opec_tf.poses.skeletons import MPII16, UNKNOWN, UNLABELLED, VISIBLE
 

@@ -19,7 +19,7 @@ import numpy as np
 from opec_tf.common import files, records
 from opec_tf.common.errors import UserError
 from opec_tf.data.annotations import coco
-from opec_tf.data.annotations.image_names import listed_people
+from opec_tf.data.annotations.people_lists import listed_people
 from opec_tf.poses.boxes import from_corners
 from opec_tf.poses.pose_annotations import PoseAnnotations
 from opec_tf.poses.skeletons import BODY12, OCCLUDED, UNLABELLED, VISIBLE

@@ -27,7 +27,7 @@ def listed_people(
       names: N file names, one a person, in ``image_folder``.
       boxes, areas, keypoints: the people's.
     """
-    distinct, image_ids, image_index = group_by_image(names)
+    distinct, image_ids, image_index = _group_by_image(names)
     return PoseAnnotations(
         skeleton=skeleton,
         image_ids=image_ids,
@@ -43,7 +43,7 @@ def listed_people(
     )
 
 
-def group_by_image(names: Sequence[str]) -> tuple[list[str], np.ndarray, np.ndarray]:
+def _group_by_image(names: Sequence[str]) -> tuple[list[str], np.ndarray, np.ndarray]:
     """The images that people are in.
 
     Args:
