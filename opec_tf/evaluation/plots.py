@@ -52,7 +52,7 @@ def plot_occlusion_curves(curves, path):
     """Plots accuracy and swap rate by level of occlusion: a row of panels a level, a panel a measure.
 
     Args:
-      curves: name of a line -> dict of ``occlusion.accuracy_by_level``; all of the same people.
+      curves: name of a line -> dict of ``accuracy.accuracy_by_level``; all of the same people.
       path: image file to write; the suffix chooses the format.
 
     Raises:
