@@ -60,21 +60,22 @@ class PosePredictions:
         """The given people (bool mask [N] or indices)."""
         return dataclasses.replace(self, **{name: getattr(self, name)[people] for name in _DTYPES})
 
-    def write(self, path: os.PathLike[str] | str) -> None:
-        """Writes a COCO results JSON: [{image_id, category_id, keypoints [3K], score, bbox}]."""
+    def to_coco(self) -> list[dict[str, Any]]:
+        """The COCO results: [{image_id, category_id, keypoints [3K], score, bbox}]."""
         columns = zip(
             self.image_ids.tolist(),
             self.keypoints.reshape(-1, 3 * self.num_joints).tolist(),
             self.scores.tolist(),
             self.boxes.tolist(),
         )
-        files.write_json(
-            path,
-            [
-                {"image_id": image_id, "category_id": 1, "keypoints": keypoints, "score": score, "bbox": box}
-                for image_id, keypoints, score, box in columns
-            ],
-        )
+        return [
+            {"image_id": image_id, "category_id": 1, "keypoints": keypoints, "score": score, "bbox": box}
+            for image_id, keypoints, score, box in columns
+        ]
+
+    def write(self, path: os.PathLike[str] | str) -> None:
+        """Writes ``to_coco`` as a JSON file."""
+        files.write_json(path, self.to_coco())
 
 
 def read(path: os.PathLike[str] | str, num_joints: int | None = None, to_refine: bool = False) -> PosePredictions:

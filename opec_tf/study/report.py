@@ -11,7 +11,7 @@ from opec_tf.common import files
 from opec_tf.common.errors import UserError
 from opec_tf.config import DetectorConfig
 from opec_tf.data.annotations.loading import load_all, require_one
-from opec_tf.evaluation import plots, protocols, visibility
+from opec_tf.evaluation import accuracy, plots, protocols, visibility
 from opec_tf.inference import given_poses, person_boxes, pose_estimator, results
 from opec_tf.inference.detectors import detections_file, named
 from opec_tf.inference.forward import PEAK
@@ -117,7 +117,8 @@ def evaluate(
         poses=people.poses,
     )
     _check_skipped(estimates, annotations.num_images)
-    metrics = protocols.evaluate_each(annotations, estimates.predictions, protocol)
+    whose = _whose_poses(estimates, annotations) if boxes == "gt" else None
+    metrics = protocols.evaluate_each(annotations, estimates.predictions, protocol, whose)
     settings = {
         "workdir": str(root),
         "stage": stage,
@@ -129,6 +130,7 @@ def evaluate(
         "people": len(people.boxes),
         "images_skipped": len(estimates.skipped),
         "box_margin": box_margin,
+        "people_by": accuracy.BY_ASSIGNMENT if whose is None else accuracy.BY_BOX,
         **dataclasses.asdict(inference_config),
     }
     _remove_results(output_dir, but=boxes)
@@ -177,11 +179,17 @@ def _cropped_rows(annotations):
     return rows[np.argsort(annotations.image_index[rows], kind="stable")]
 
 
+def _whose_poses(estimates, annotations):
+    """Whose each pose in ``annotated_boxes`` is: pose name -> rows of ``annotations``, int [P]."""
+    rows = _cropped_rows(annotations)
+    return {name: rows[boxes] for name, boxes in estimates.rows.items()}
+
+
 def score_by_occlusion(estimates, annotations, protocol):
     """Scores poses in ``annotated_boxes`` by occlusion: pose name -> dict of ``protocols.evaluate_by_occlusion``."""
-    rows = _cropped_rows(annotations)
+    whose = _whose_poses(estimates, annotations)
     return {
-        name: protocols.evaluate_by_occlusion(annotations, people, rows[estimates.rows[name]], protocol)
+        name: protocols.evaluate_by_occlusion(annotations, people, whose[name], protocol)
         for name, people in estimates.predictions.items()
     }
 

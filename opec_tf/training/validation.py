@@ -52,6 +52,7 @@ class Validator:
         given = model_config.initial_pose == "given"
         if 0 < max_people < annotations.is_scoreable.sum():
             self.annotations = self._part(max_people, whole_images=boxes != "gt")
+        self._people_rows = np.flatnonzero(self.annotations.is_scoreable) if boxes == "gt" else None
         if boxes == "gt":
             self._people = self._annotated_people(given)
             return
@@ -73,7 +74,7 @@ class Validator:
     def _annotated_people(self, given):
         """``PersonBoxes`` of the scoreable people; given poses have the errors of training, the same every epoch."""
         split = self.annotations
-        rows = np.flatnonzero(split.is_scoreable)
+        rows = self._people_rows
         people = person_boxes.PersonBoxes(split.image_index[rows], split.boxes[rows])
         if not given:
             return people
@@ -97,8 +98,11 @@ class Validator:
             poses=self._people.poses,
             progress=False,
         )
+        whose = None
+        if self._people_rows is not None:
+            whose = {pose: self._people_rows[boxes] for pose, boxes in estimates.rows.items()}
         scores = {}
-        for pose, result in protocols.evaluate_each(split, estimates.predictions, self._protocol).items():
+        for pose, result in protocols.evaluate_each(split, estimates.predictions, self._protocol, whose).items():
             scores.update({score_name(pose, name): result[name] for name in SCORES if name in result})
         return scores, estimates
 
