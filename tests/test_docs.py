@@ -29,7 +29,7 @@ CONFIGS = {name: value for name, value in vars(config).items() if dataclasses.is
 ABSL_FLAGS = {"flagfile", "help", "verbosity"}
 # Flags of other programs that the pages name.
 FOREIGN_FLAGS = {
-    *("enable_batching", "ssl_config_file", "xla_cpu_compilation_enabled"),  # of tensorflow_model_server
+    *("grpc_max_threads", "max_num_load_retries"),  # of tensorflow_model_server
     "logdir",  # of tensorboard
 }
 _FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
@@ -47,8 +47,13 @@ def flags_of(command: str) -> set[str]:
             found.add(node.args[0].value)
         if node.func.attr == "define":
             classes = [CONFIGS[argument.id] for argument in node.args if isinstance(argument, ast.Name)]
-            found.update(field.name for config_class in classes for field in dataclasses.fields(config_class))
+            found.update(field.name for config_class in classes for field in _settings(config_class))
     return found
+
+
+def _settings(config_class: type) -> list[dataclasses.Field]:
+    """The fields of a config that are flags."""
+    return [field for field in dataclasses.fields(config_class) if field.metadata.get("is_flag", True)]
 
 
 def faults(command_line: str) -> list[str]:
@@ -76,7 +81,7 @@ def _is_flag(name: str, known: set[str]) -> bool:
 
 def _bad_values(name: str, value: str) -> list[str]:
     """Values that a setting does not take, rows that no ablation has, flagfiles that are not there."""
-    fields = {field.name: field for config_class in CONFIGS.values() for field in dataclasses.fields(config_class)}
+    fields = {field.name: field for config_class in CONFIGS.values() for field in _settings(config_class)}
     choices = fields[name].metadata["choices"] if name in fields else None
     choices = ("all", *rows.ROWS) if name == "rows" else choices
     wrong = [part for part in value.split(",") if choices and part not in choices]
@@ -147,6 +152,19 @@ def test_flags_modules_and_files_of_a_page_exist(path: pathlib.Path) -> None:
     targets = re.findall(r"^make ([a-z-]+)", "\n".join(_blocks(page)), re.MULTILINE)
     targets = [name for name in targets if name not in _make_targets()]
     assert (flags, files, modules, targets) == ([], [], [], [])
+
+
+def test_python_of_a_page_is_python() -> None:
+    """It parses, and what it takes from the package is there."""
+    blocks = [match[2] for path in PAGES for match in _FENCE.finditer(path.read_text("utf-8")) if match[1] == "python"]
+    trees = [ast.parse(block) for block in blocks]
+    names = {f"opec_tf.{node.attr}" for tree in trees for node in ast.walk(tree) if _is_of_package(node)}
+    assert names
+    assert [name for name in sorted(names) if not _is_module(name)] == []
+
+
+def _is_of_package(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "opec_tf"
 
 
 def _is_module(name: str) -> bool:
