@@ -102,7 +102,7 @@ class ModelConfig(GraphConfig, BaseConfig):
     multi_scale: bool = setting(True, "blocks sample F^1, F^2, F^3; off (row c): every block samples F^3")
     adaption: str = setting(
         "fusion",
-        "feature adaption; conv (row e): no fusion blocks; none (row d): F1, F2, F3",
+        "feature adaption; conv (row e): no fusion; none (row d): F1, F2, F3",
         ("fusion", "conv", "none"),
     )
     trunk_maps: bool = setting(

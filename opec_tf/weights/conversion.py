@@ -1,27 +1,13 @@
 """Public checkpoints to a workdir whose stage base they are."""
 
+import dataclasses
 import pathlib
 
 from opec_tf.common import files
-from opec_tf.config import DataConfig, InferenceConfig, TrainConfig
+from opec_tf.config import BaseConfig, DataConfig, InferenceConfig, TrainConfig
 from opec_tf.models import builders, workdir
 from opec_tf.weights import checkpoint_source, checkpoints, pretrained
 
-# What the weights of a base belong to.
-_BASE_SETTINGS = (
-    "skeleton",
-    "crop_height",
-    "crop_width",
-    "trunk",
-    "trunk_width",
-    "stride_in_1x1",
-    "unshuffle",
-    "normalization",
-    "crop_offset",
-    "squeeze_excite",
-    "decoder",
-    "deconv_channels",
-)
 FLAGS_FILE = "model.flags"
 
 
@@ -56,7 +42,8 @@ def convert(checkpoint, output, model_config, given, *, trunk_only=False, new_jo
         workdir.save_weights(model, base.best_weights, attributes)
         if source.joints:
             workdir.save_weights(model, base.final_weights, attributes)
-        settings = (f"--{name}={getattr(model_config, name)}\n" for name in _BASE_SETTINGS)
+        names = [field.name for field in dataclasses.fields(BaseConfig)]
+        settings = (f"--{name}={getattr(model_config, name)}\n" for name in names)
         files.write_text(folder / FLAGS_FILE, "".join(settings))
     return report, source, model_config
 
