@@ -177,7 +177,7 @@ def _training_batches(
     flip_order = tf.constant(annotations.skeleton.flip_order)
     # 31 bits: what tf.data takes for a seed.
     order, mixing, placing, looks, errors = (np.random.SeedSequence(seed).generate_state(5) >> 1).tolist()
-    poses_of = pose_errors.poses_of(annotations, data_config) if with_poses else None
+    poses_of = pose_errors.poses_of(annotations) if with_poses else None
 
     def image_at(index):
         epoch, position = index // people.num_images, index % people.num_images
@@ -204,7 +204,11 @@ def _training_batches(
     def finish(index, batch):
         batch = {name: tf.reshape(value, [batch_size, *value.shape[2:]]) for name, value in batch.items()}
         crops = tf.cast(batch["crops"], tf.float32)
-        crops, joints = augment.appearance(crops, batch["joints"], data_config, [looks, index])
+        if data_config.color_jitter > 0:
+            # The second of two seeds, so that runs of earlier versions can be repeated.
+            colors = tf.random.experimental.stateless_split([looks, index], 2)[1]
+            crops = augment.jitter_colors(crops, data_config.color_jitter, colors)
+        joints = batch["joints"]
         return {**batch, "crops": crops, "joints": joints[:, 0] if everybody is None else joints}
 
     dataset = tf.data.Dataset.range(np.iinfo(np.int64).max).map(load, num_parallel_calls=tf.data.AUTOTUNE)
