@@ -102,13 +102,11 @@ class ModelConfig(GraphConfig, BaseConfig):
     multi_scale: bool = setting(True, "blocks sample F^1, F^2, F^3; off (row c): every block samples F^3")
     adaption: str = setting(
         "fusion",
-        "feature adaption; conv (row e): no fusion; none (row d): F1, F2, F3",
+        "cascaded feature adaption; conv (row e): no fusion blocks; none (row d): F1, F2, F3 as they are",
         ("fusion", "conv", "none"),
     )
     trunk_maps: bool = setting(
-        False,
-        "the feature adaption gets the trunk's maps C4, C3, C2 beside the decoder's F1, F2, F3 (not in the paper), "
-        "which hold what has not passed the trunk's coarsest map",
+        False, "the adaption gets the trunk's C4, C3, C2, too, which have not passed C5 (not in the paper)"
     )
     refinement: bool = setting(
         True, "off: neither feature adaption nor graph, the integral of the base's own heatmaps is the last pose"

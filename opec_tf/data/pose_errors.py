@@ -9,7 +9,6 @@ exp(-d^2 / (2 area (2 sigma)^2)), its own OKS:
 * miss: at s in 0.1 .. 0.5;
 * inversion: within s above 0.5 of the same person's joint of the other side;
 * swap: within s above 0.5 of the same joint of the partner, the person whose box overlaps most.
-
 """
 
 from __future__ import annotations
