@@ -24,8 +24,8 @@ _POSE_OUTPUTS = {
 }
 # What a mirror does not move.
 _NO_PLACES = (builders.VISIBILITY_OUTPUT, builders.PAIR_LOGITS_OUTPUT)
-# Places of one joint nearer than this are one; normalised crop units. Between the cell by which a mirror may move a peak
-# (0.08 of a map 24 wide) and the three by which two peaks of a map differ at least.
+# Places of one joint nearer than this are one; normalised crop units. It lies between the cell by which a mirror may
+# move a peak (0.08 of a map 24 wide) and the three by which two peaks of a map differ at least.
 _ONE_PLACE = 0.15
 
 

@@ -43,13 +43,14 @@ def opec_net(base: tf.keras.Model, config: ModelConfig) -> OpecNet:
     heatmaps = output("heatmaps")(_corrected(base_heatmaps, maps[-1]))
 
     # Initial pose and its score c: integral regression (eq. 2), or another system's pose as far as it is given.
-    start, score = SoftArgmax(initial_beta(heatmaps.shape[1:3]), name="soft_argmax")(heatmaps)
-    inputs, outputs = crops, {POSE_OUTPUTS[0]: output(POSE_OUTPUTS[0])(start)}
+    integral, score = SoftArgmax(initial_beta(heatmaps.shape[1:3]), name="soft_argmax")(heatmaps)
+    start = output(POSE_OUTPUTS[0])(integral)
+    inputs, outputs = crops, {POSE_OUTPUTS[0]: start}
     if config.initial_pose == "given":
         given = _given_inputs(start.shape[1])
-        start, score = GivenPose(name="given_pose_or_integral")([*given.values(), start, score])
-        inputs, outputs[GIVEN_OUTPUT] = {"crops": crops, **given}, output(GIVEN_OUTPUT)(start)
-    start = list(outputs.values())[-1]
+        pose, score = GivenPose(name="given_pose_or_integral")([*given.values(), integral, score])
+        start = outputs[GIVEN_OUTPUT] = output(GIVEN_OUTPUT)(pose)
+        inputs = {"crops": crops, **given}
     score = output("initial_score")(score)
 
     # Nodes (x, y, c), the place perhaps as the context of the whole body has it.

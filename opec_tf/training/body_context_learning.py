@@ -77,15 +77,13 @@ def learn(
     """Trains the frozen context of a stage's network and nothing else.
 
     Args:
-      net: the network, made in the strategy's scope.
-      context: its own.
+      net, context: the network, made in the strategy's scope, and its context.
       make_batches: joints are [B, K, 4] or [B, 1 + M, K, 4]; of a CoupleGraph rows 2 p and 2 p + 1 are a couple.
       people: number of people in a pass through the data.
       loss: of the told pose.
     """
     chief = strategies.is_chief(strategy)
     before, alone = context.cut_out(net)
-    # People who stay together.
     members = 2 if context.pair else 1
     batches = make_batches(batch_size=train_config.batch_size, seed=train_config.seed)
     kept = keep(before, batches, people * train_config.context_passes, members, enabled=chief)
@@ -93,19 +91,19 @@ def learn(
     unit = 2 * strategy.num_replicas_in_sync
     batch_size = unit * max(1, min(_BATCH_SIZE, members * len(kept["joints"])) // unit)
     steps = -(-members * len(kept["joints"]) // batch_size)
-    epochs = train_config.context_epochs
     settings = dataclasses.replace(
         train_config, weight_decay=_WEIGHT_DECAY, warmup_steps=min(train_config.warmup_steps, steps - 1)
     )
     alone.trainable = True
     with strategy.scope():
-        adam = optimizer.make(settings, epochs * steps)
+        adam = optimizer.make(settings, train_config.context_epochs * steps)
         alone.compile(optimizer=adam, loss={"told": loss})
         alone.train_step = tf.autograph.experimental.do_not_convert(alone.train_step)
     batches = stages.dataset(
         strategy, functools.partial(dataset, kept), ["told"], batch_size, train_config.seed, start_epoch=0
     )
-    alone.fit(batches, epochs=epochs, steps_per_epoch=steps, verbose=0, callbacks=[_Lines()] if chief else [])
+    lines = [_Lines()] if chief else []
+    alone.fit(batches, epochs=train_config.context_epochs, steps_per_epoch=steps, verbose=0, callbacks=lines)
     alone.trainable = False
 
 
