@@ -155,38 +155,37 @@ def _choice(outputs: Tensors, back: Tensors, partner: tf.Tensor) -> tf.Tensor:
     """The couples' last pose, float32 [B, K, 2], chosen as ``PairChoice`` does by the mean of two passes' scores.
 
     The mean of what each pass chooses would lie between two people where they choose different ones. The alternatives
-    are those of the plain pass, each at the mean with the place that the mirrored pass (``back``) has for it. That
-    pass's scores of a place which it does not know are the lowest that it gives the joint.
+    are those of the plain pass. Candidates are ordered by their height, which differs between the passes, so those of
+    the mirrored pass (``back``) are found by their places: it scores a place as the best of what it has there, and one
+    where it has nothing as low as any.
     """
-    places, logits = outputs[builders.ALTERNATIVES_OUTPUT], back[builders.PAIR_LOGITS_OUTPUT]
-    nearest, is_same = _matched(places, back[builders.ALTERNATIVES_OUTPUT])
-    others = tf.gather(back[builders.ALTERNATIVES_OUTPUT], nearest, axis=2, batch_dims=2)
-    places = tf.where(is_same[..., None], (places + others) / 2.0, places)
-    # A partner's alternatives are matched in the partner's own row.
-    rows = tf.maximum(partner, 0)
-    lowest = tf.reduce_min(logits, axis=(2, 3), keepdims=True)
-    logits = tf.gather(logits, nearest, axis=2, batch_dims=2)
-    logits = tf.gather(logits, tf.gather(nearest, rows), axis=3, batch_dims=2)
-    logits = tf.where(is_same[..., None] & tf.gather(is_same, rows)[:, :, None], logits, lowest)
-    logits = (outputs[builders.PAIR_LOGITS_OUTPUT] + logits) / 2.0
+    places, others = outputs[builders.ALTERNATIVES_OUTPUT], back[builders.ALTERNATIVES_OUTPUT]
+    distance = tf.norm(places[:, :, :, None] - others[:, :, None], axis=-1)
+    # A partner's alternatives are found in the partner's own crop.
+    is_there = distance < _ONE_PLACE
+    partner_is_there = tf.gather(is_there, tf.maximum(partner, 0))
+    scores = back[builders.PAIR_LOGITS_OUTPUT]
+    lowest = tf.reduce_min(scores, axis=(2, 3), keepdims=True)
+    scores = tf.reduce_max(tf.where(is_there[..., None], scores[:, :, None], lowest[..., None]), axis=3)
+    scores = tf.reduce_max(tf.where(partner_is_there[:, :, None], scores[:, :, :, None], lowest[..., None]), axis=4)
+    scores = (outputs[builders.PAIR_LOGITS_OUTPUT] + scores) / 2.0
 
     joints, count = places.shape[1:3]
-    likeliest = tf.argmax(tf.reshape(logits, [-1, joints, count**2]), axis=-1, output_type=tf.int32)
-    return tf.gather(places, likeliest // count, axis=2, batch_dims=2)
+    likeliest = tf.argmax(tf.reshape(scores, [-1, joints, count**2]), axis=-1, output_type=tf.int32)
+    return tf.gather(_averaged(places, others, distance), likeliest // count, axis=2, batch_dims=2)
 
 
-def _matched(places: tf.Tensor, others: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The alternative [B, K, A, 2] of one pass nearest to each of another's, int32 [B, K, A], and whether the two are
-    one place, bool [B, K, A].
+def _averaged(places: tf.Tensor, others: tf.Tensor, distance: tf.Tensor) -> tf.Tensor:
+    """Each of one pass's places [B, K, A, 2] at the mean with the nearest of the other's, where the two are one place.
 
-    Candidates are ordered by their height, which differs between the passes, so their numbers match nothing. Only a
-    refined joint, the first alternative, is rather the other pass's refined joint than a peak as near.
+    The refined joint, the first alternative, is rather the other pass's refined joint than a peak as near.
     """
-    distance = tf.norm(places[:, :, :, None] - others[:, :, None], axis=-1)
     is_peak = tf.range(places.shape[2]) > 0
     other_kind = tf.cast(is_peak[:, None] != is_peak, tf.float32)
     nearest = tf.argmin(distance + _ONE_PLACE * other_kind, axis=-1, output_type=tf.int32)
-    return nearest, tf.gather(distance, nearest, axis=3, batch_dims=3) < _ONE_PLACE
+    is_same = tf.gather(distance, nearest, axis=3, batch_dims=3) < _ONE_PLACE
+    others = tf.gather(others, nearest, axis=2, batch_dims=2)
+    return tf.where(is_same[..., None], (places + others) / 2.0, places)
 
 
 def _run_network(
