@@ -13,7 +13,7 @@ from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.data import pipeline
 from opec_tf.models import workdir
-from opec_tf.training import loop, losses, stages
+from opec_tf.training import loop, losses, run_data, stages
 from opec_tf.weights import conversion, reading
 
 SIZE = ["--crop_height=64", "--crop_width=64"]
@@ -157,7 +157,7 @@ def test_a_trained_base_survives_the_way_to_pytorch_and_back(tmp_path):
     for name, value in reading.read(tmp_path / "a.pth").items():
         np.testing.assert_array_equal(value, _as_pytorch(again.get_layer("base"))[name])
 
-    people, *_ = loop.load_data(model_config, data_config, "crowdpose")
+    people, *_ = run_data.load(model_config, data_config, "crowdpose")
     batches = pipeline.training_dataset(people, crop_size=(64, 64), data_config=data_config, batch_size=16, seed=3)
     crops, joints = next(iter(batches))
     loss = losses.HeatmapLoss(sigma=train_config.heatmap_sigma)
@@ -165,7 +165,7 @@ def test_a_trained_base_survives_the_way_to_pytorch_and_back(tmp_path):
     first = {}
     for start in ("", weights):
         own = TrainConfig(base_weights=start)
-        model = stages.build("base", tmp_path / "new", model_config, own, total_steps=1, jit_compile=False)
+        model = stages.build("base", tmp_path / "new", model_config, own, total_steps=1, jit_compile=False).model
         first[bool(start)] = float(loss(joints, model(crops, training=True)["base_heatmaps"]))
     np.testing.assert_array_equal(trained(crops)["base_heatmaps"], again(crops)["base_heatmaps"])
     assert first[True] < 0.8 * first[False], first

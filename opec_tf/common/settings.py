@@ -1,24 +1,39 @@
 """What every config is made of: fields with their help and bounds, checked when the dataclass is made."""
 
+from __future__ import annotations
+
 import dataclasses
+import json
 import math
+from collections.abc import Mapping
+from typing import ClassVar, TypeVar
 
 from opec_tf.common.errors import UserError
 
+Config = TypeVar("Config", bound="Checked")
 
-def setting(default, help_text, choices=None, *, above=None, at_least=None, at_most=None, before=None):
+
+def setting(default, help_text, choices=None, *, above=None, at_least=None, at_most=None, before=None, is_flag=True):
     """A field with its help, and what its value, or each element of a tuple, may be.
 
-    ``before`` is the value that files written before the field existed stand for, where that is not the default.
+    ``before`` is the value that files written before the field existed stand for, where that is not the default. A
+    field without ``is_flag`` follows from other settings and is kept in files only.
     """
     metadata = {"help": help_text, "choices": choices, "above": above, "at_least": at_least, "at_most": at_most}
+    metadata["is_flag"] = is_flag
     metadata["before"] = default if before is None else before
     return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclasses.dataclass(frozen=True)
 class Checked:
-    """Checks every field against the choices and bounds of its ``setting``."""
+    """Checks every field against the choices and bounds of its ``setting``.
+
+    Attributes:
+      RETIRED: fields that files written before may have -> the only value that still means something.
+    """
+
+    RETIRED: ClassVar[dict] = {}
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
@@ -53,3 +68,30 @@ def check_length(name, values, length):
 def as_flag(value):
     """The value as it is written on the command line."""
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def to_json(*configs: Checked) -> str:
+    """The configs as one flat JSON object (field name -> value), two-space indented."""
+    merged = {}
+    for config in configs:
+        merged.update(dataclasses.asdict(config))
+    return json.dumps(merged, indent=2) + "\n"
+
+
+def from_mapping(config_class: type[Config], mapping: Mapping[str, object]) -> Config:
+    """Makes a config from the fields of a flat mapping, as ``to_json`` wrote it once, that belong to it.
+
+    Lists become tuples; a missing field gets the value that it had, unnamed, before it existed.
+
+    Raises:
+      UserError: a value is out of its bounds, or a setting that is gone was on.
+    """
+    for name, value in config_class.RETIRED.items():
+        if mapping.get(name, value) != value:
+            raise UserError(
+                f"{name}={mapping[name]}: this setting is gone, only {name}={value} remains; use the version of "
+                "opec_tf that wrote it, or train anew"
+            )
+    fields = dataclasses.fields(config_class)
+    values = {field.name: mapping.get(field.name, field.metadata["before"]) for field in fields}
+    return config_class(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})

@@ -177,7 +177,7 @@ class _TrainingCrops:
             annotations, everybody, crop_size, data_config.box_margin
         )
         self._flip_order = tf.constant(annotations.skeleton.flip_order)
-        self._given_poses_of = pose_errors.poses_of(annotations, data_config) if with_poses else None
+        self._given_poses_of = pose_errors.poses_of(annotations) if with_poses else None
         self._crop_size, self._crop_offset, self._data_config = crop_size, crop_offset, data_config
         # 31 bits: what tf.data takes for a seed.
         self._order, self._mixing, self._placing, self._looks, self._errors = (
@@ -227,5 +227,9 @@ class _TrainingCrops:
         batch_size = batch["crops"].shape[0] * self._members
         batch = {name: tf.reshape(value, [batch_size, *value.shape[2:]]) for name, value in batch.items()}
         crops = tf.cast(batch["crops"], tf.float32)
-        crops, joints = augment.appearance(crops, batch["joints"], self._data_config, [self._looks, index])
+        if self._data_config.color_jitter > 0:
+            # The second of two seeds, so that runs of earlier versions can be repeated.
+            colors = tf.random.experimental.stateless_split([self._looks, index], 2)[1]
+            crops = augment.jitter_colors(crops, self._data_config.color_jitter, colors)
+        joints = batch["joints"]
         return {**batch, "crops": crops, "joints": joints[:, 0] if joints.shape[1] == 1 else joints}

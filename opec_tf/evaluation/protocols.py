@@ -215,11 +215,12 @@ def _match(annotations: PoseAnnotations, predictions: PosePredictions, rules: Pr
     return evaluator
 
 
-def _scored_rows(evaluator: COCOeval) -> list[int]:
+def _scored_rows(evaluator: COCOeval) -> np.ndarray:
     """The rows of the poses that count, in order: pycocotools keeps the 20 best of an image."""
     matches = evaluator.evalImgs[: len(evaluator.params.imgIds)]  # of the first range of areas: all
     # loadRes numbers poses from 1.
-    return sorted(number - 1 for match in matches if match for number in match["dtIds"])
+    rows = sorted(number - 1 for match in matches if match for number in match["dtIds"])
+    return np.array(rows, np.int64)
 
 
 def _accumulate(evaluator: COCOeval, images: np.ndarray) -> COCOeval:

@@ -35,6 +35,7 @@ _NOT_COMPARED = (
     "strategy",
     "test_data",
     "strict",
+    "couple_smoothing",
     *({field.name for field in dataclasses.fields(InferenceConfig)} - {"protocol"}),
 )
 

@@ -23,7 +23,7 @@ from opec_tf.inference import pose_estimator
 from opec_tf.models import builders
 from opec_tf.poses import skeletons
 from opec_tf.poses.pose_annotations import PoseAnnotations
-from opec_tf.training import stages
+from opec_tf.training import precision, stages
 
 IMAGE_SIZE = (480, 640)  # (height, width), COCO's usual size
 _IMAGES, _PEOPLE = 24, 4
@@ -89,10 +89,10 @@ def measure_training(
     Returns:
       crops_per_second and what ``_timed`` gives; its first_s holds tracing and compiling.
     """
-    tf.keras.mixed_precision.set_global_policy(train_config.precision)
+    tf.keras.mixed_precision.set_global_policy(precision.resolve(train_config.precision)[0])
     batch = train_config.batch_size
     with tempfile.TemporaryDirectory() as folder:
-        model = stages.build("opec", pathlib.Path(folder), model_config, train_config, 10**6, jit_compile)
+        model = stages.build("opec", pathlib.Path(folder), model_config, train_config, 10**6, jit_compile).model
     crops = tf.random.stateless_uniform([batch, *model_config.crop_size, 3], [0, 0], 0.0, 255.0)
     joints = skeletons.SKELETONS[model_config.skeleton].num_joints
     places = tf.random.stateless_uniform([batch, joints, 2], [0, 1], -1.0)

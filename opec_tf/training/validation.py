@@ -1,22 +1,26 @@
 """Scores of a model on the validation split, as training logs them."""
 
+from __future__ import annotations
+
 import dataclasses
 
 import numpy as np
 import tensorflow as tf
 
+from opec_tf.config import DataConfig, InferenceConfig, ModelConfig
 from opec_tf.data import pose_errors
 from opec_tf.evaluation import protocols
 from opec_tf.inference import given_poses, person_boxes
-from opec_tf.inference.pose_estimator import PoseEstimator
+from opec_tf.inference.pose_estimator import Estimates, PoseEstimator
 from opec_tf.poses import drawing, images, predictions, skeletons
+from opec_tf.poses.pose_annotations import PoseAnnotations
 
 # Per pose: overall accuracy, then visible and invisible joints (the paper's Table 5).
 SCORES = ("AP", "AP75", "vis75", "inv75")
 _DRAWN_IMAGES = 4
 
 
-def score_name(pose, score):
+def score_name(pose: str, score: str) -> str:
     """Name of a pose's score in the logs, e.g. "val_pose_3_AP"."""
     return f"val_{pose}_{score}"
 
@@ -26,10 +30,7 @@ class Validator:
 
     Args:
       model: the model being trained (or its copy); its weights are read at each call.
-      annotations: ``PoseAnnotations`` of the split, in the protocol's joints.
-      model_config: ``ModelConfig``.
-      data_config: ``DataConfig``.
-      inference_config: ``InferenceConfig``.
+      annotations: of the split, in the protocol's joints.
       boxes: "gt": the annotated people, for a network that refines given poses with the errors of training; or a COCO
         results JSON, whose people are estimated and scored as ``report.evaluate`` does.
       max_people: score this many people, taken evenly from the split; 0: all. For a CoupleGraph, or by a file, they
@@ -39,7 +40,17 @@ class Validator:
       UserError: the protocol does not fit the model or the data, or the file of the boxes is unusable.
     """
 
-    def __init__(self, model, annotations, *, model_config, data_config, inference_config, boxes="gt", max_people=0):
+    def __init__(
+        self,
+        model: tf.keras.Model,
+        annotations: PoseAnnotations,
+        *,
+        model_config: ModelConfig,
+        data_config: DataConfig,
+        inference_config: InferenceConfig,
+        boxes: str = "gt",
+        max_people: int = 0,
+    ) -> None:
         self.annotations = annotations
         self._skeleton = skeletons.SKELETONS[model_config.skeleton]
         self._data_config, self._protocol = data_config, inference_config.protocol
@@ -62,7 +73,7 @@ class Validator:
             people = people.select(np.isin(people.image_index, self.annotations.image_index))
         self._people = people
 
-    def _part(self, max_people, whole_images):
+    def _part(self, max_people: int, whole_images: bool) -> PoseAnnotations:
         """The annotations of about so many people; those who are not estimated must not count as missed."""
         image_index = self.annotations.image_index
         people = np.flatnonzero(self.annotations.is_scoreable)
@@ -71,21 +82,21 @@ class Validator:
         # A file may know people of an image who are annotated and not scoreable: crowds, or without labels.
         return self.annotations.select(np.isin(image_index, image_index[people]) if whole_images else people)
 
-    def _annotated_people(self, given):
+    def _annotated_people(self, given: bool) -> person_boxes.PersonBoxes:
         """``PersonBoxes`` of the scoreable people; given poses have the errors of training, the same every epoch."""
         split = self.annotations
         rows = self._people_rows
         people = person_boxes.PersonBoxes(split.image_index[rows], split.boxes[rows])
         if not given:
             return people
-        poses = pose_errors.of_annotations(split.with_skeleton(self._skeleton), self._data_config)
+        poses = pose_errors.of_annotations(split.with_skeleton(self._skeleton))
         return dataclasses.replace(people, poses=poses[rows])
 
-    def scores(self):
+    def scores(self) -> tuple[dict[str, float], Estimates]:
         """Estimates every pose.
 
         Returns:
-          (log name -> score, without those that the protocol leaves undefined; ``Estimates``)
+          (log name -> score, without those that the protocol leaves undefined; the poses)
         """
         split = self.annotations
         estimates = self._estimator.estimate_files(
@@ -106,7 +117,7 @@ class Validator:
             scores.update({score_name(pose, name): result[name] for name in SCORES if name in result})
         return scores, estimates
 
-    def drawings(self, estimates):
+    def drawings(self, estimates: Estimates) -> np.ndarray | None:
         """The final poses drawn over the first images that show people, in a row; RGB uint8 [h, w, 3], or None."""
         people = estimates.predictions[estimates.final]
         drawn = []
@@ -117,7 +128,7 @@ class Validator:
         return drawing.contact_sheet(drawn, columns=_DRAWN_IMAGES) if drawn else None
 
 
-def _evenly(groups, max_people):
+def _evenly(groups: np.ndarray, max_people: int) -> np.ndarray:
     """Which of P people, taken group by group (int [P], who belongs together) evenly, are about so many; bool [P]."""
     _, groups = np.unique(groups, return_inverse=True)
     num_groups = groups.max() + 1

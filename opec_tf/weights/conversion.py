@@ -11,20 +11,6 @@ from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.models import builders, workdir
 from opec_tf.weights import base_loading, reading, recognition
 
-_BASE_SETTINGS = (
-    "skeleton",
-    "crop_height",
-    "crop_width",
-    "trunk",
-    "trunk_width",
-    "stride_in_1x1",
-    "unshuffle",
-    "normalization",
-    "crop_offset",
-    "squeeze_excite",
-    "decoder",
-    "deconv_channels",
-)
 FLAGS_FILE = "model.flags"
 
 
@@ -72,7 +58,8 @@ def convert(
 
 def _flagfile(model_config: ModelConfig) -> str:
     """The settings that the weights of a base belong to."""
-    return "".join(f"--{name}={getattr(model_config, name)}\n" for name in _BASE_SETTINGS)
+    names = [field.name for field in dataclasses.fields(BaseConfig)]
+    return "".join(f"--{name}={getattr(model_config, name)}\n" for name in names)
 
 
 def table(report: base_loading.Report, source: recognition.Source) -> str:

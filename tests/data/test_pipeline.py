@@ -102,7 +102,7 @@ def test_joint_outside_the_crop_keeps_its_label(coloured):
 
 
 def test_runs_are_equal_whatever_the_number_of_threads(coloured):
-    lively = config.DataConfig(rotation_degrees=20.0, color_jitter=0.5, occluder_probability=0.5)
+    lively = config.DataConfig(rotation_degrees=20.0, color_jitter=0.5)
 
     def run(threads, seed=5):
         options = tf.data.Options()
@@ -226,18 +226,3 @@ def test_visibility_follows_the_joints_and_what_the_crop_cuts_off_is_outside(dot
     known = joints[..., 3] != -1
     assert beyond[known].sum() > 10
     np.testing.assert_array_equal(joints[..., 3][known], np.where(beyond, 2, expected)[known])
-
-
-def test_an_occluder_makes_the_joints_under_it_occluded(dotted):
-    """Those whose dot is gone; all else is as without an occluder."""
-    hiding = dataclasses.replace(PLAIN, occluder_probability=0.7)
-    (before, joints), (after, found) = (
-        [np.concatenate(parts) for parts in zip(*first_batches(training(dotted, settings), 8))]
-        for settings in (PLAIN, hiding)
-    )
-    x, y = np.moveaxis(np.round(geometry.denormalize(joints[..., :2], SIZE)).astype(int), -1, 0)
-    gone = np.any((before != after)[np.arange(64)[:, None], y, x], axis=-1)
-    np.testing.assert_array_equal(joints[..., 3], 0)
-    assert np.mean(found[..., 3] != gone) < 0.01  # where the edge of an occluder crosses a joint's pixel
-    np.testing.assert_array_equal(found[..., :3], joints[..., :3])
-    assert 20 < gone.sum() < 100

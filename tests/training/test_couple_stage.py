@@ -11,7 +11,7 @@ import tiny_run
 from opec_tf.config import DataConfig, InferenceConfig, TrainConfig
 from opec_tf.models import builders, workdir
 from opec_tf.study import report
-from opec_tf.training import callbacks, loop, stages, validation
+from opec_tf.training import callbacks, loop, run_data, stages, validation
 
 ALL = ("base", "opec", "couple")
 TRAIN = TrainConfig(
@@ -74,7 +74,7 @@ def test_evaluation_scores_the_couples_poses(run, data_config, tmp_path):
 
 def test_validation_keeps_couples_together(run, data_config):
     """Six people of eight couples: three whole couples for the CoupleGraph, six people anywhere for OPEC-Net."""
-    *_, val_data = loop.load_data(tiny_run.MODEL, data_config, INFERENCE.protocol)
+    *_, val_data = run_data.load(tiny_run.MODEL, data_config, INFERENCE.protocol)
     for stage, images in (("couple", 3), ("opec", 6)):
         model, model_config, _ = workdir.load_model(run, stage)
         split = validation.Validator(
@@ -100,7 +100,7 @@ def test_losses_of_a_network_trained_along():
 @pytest.mark.parametrize("freeze_opec, freeze_base", [(True, False), (False, True), (False, False)])
 def test_what_is_trained(run, freeze_opec, freeze_base):
     config = dataclasses.replace(TRAIN, freeze_opec=freeze_opec, freeze_base=freeze_base)
-    model = stages.build("couple", run, tiny_run.MODEL, config, total_steps=10, jit_compile=False)
+    model = stages.build("couple", run, tiny_run.MODEL, config, total_steps=10, jit_compile=False).model
     opec = model.get_layer("opec_net")
     assert bool(opec.trainable_variables) == (not freeze_opec)
     assert bool(opec.get_layer("base").trainable_variables) == (not freeze_opec and not freeze_base)

@@ -13,7 +13,7 @@ from opec_tf.config import DataConfig, InferenceConfig, TrainConfig
 from opec_tf.models import workdir
 from opec_tf.poses.predictions import PosePredictions
 from opec_tf.study import report
-from opec_tf.training import loop, validation
+from opec_tf.training import loop, run_data, validation
 
 INFERENCE = InferenceConfig(inference_batch_size=8)
 GIVEN = dataclasses.replace(tiny_run.MODEL, initial_pose="given")
@@ -35,7 +35,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def truth(data_config):
-    return loop.load_data(tiny_run.MODEL, data_config, INFERENCE.protocol)[-1]
+    return run_data.load(tiny_run.MODEL, data_config, INFERENCE.protocol)[-1]
 
 
 @pytest.fixture(scope="module")

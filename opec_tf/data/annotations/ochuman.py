@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from typing import Any
 
 import numpy as np
 
@@ -86,7 +87,7 @@ def _joint_order(names: object, path: os.PathLike[str] | str) -> list[int]:
     return [index[joint] for joint in skeletons.COCO17.joints]
 
 
-def _labelled_people(images: records.Records, index: int, people: object) -> list[dict]:
+def _labelled_people(images: records.Records, index: int, people: Any) -> list[dict]:
     """The people of one image that the official export keeps."""
     if not isinstance(people, list) or not all(isinstance(person, dict) for person in people):
         images.fail(index, "'annotations' is not a list of objects")

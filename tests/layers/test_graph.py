@@ -1,7 +1,10 @@
+"""Graph convolutions and the blocks made of them, on graphs small enough to work out by hand."""
+
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from opec_tf.layers.graph import GraphConv
+from opec_tf.layers.graph import GraphConv, JointAttention, JointIdentity, ResidualGraphBlock
 
 PATH = np.array([[1, 1, 0], [1, 1, 1], [0, 1, 1]], np.float32)
 FEATURES = np.array([[[1.0, 0.0], [0.0, 2.0], [-3.0, 1.0]]], np.float32)
@@ -85,3 +88,67 @@ def test_two_bodies_share_their_edge_weights():
     weights /= weights.sum()
     expected = weights[0] * features[0, 3] + 10 * (weights[1] * features[0, 4] + weights[2] * features[0, 0])
     np.testing.assert_allclose(output[0, 3], expected, rtol=1e-5)
+
+
+def test_a_blocks_output_is_shortcut_plus_two_convolutions():
+    features = tf.random.stateless_normal((2, 3, 5), seed=(1, 2))
+    block = ResidualGraphBlock(4, PATH, attention=False)
+    output = block(features)
+    np.testing.assert_allclose(output, block.shortcut(features) + block.second(block.first(features)), atol=1e-6)
+
+
+def test_a_blocks_attention_follows_and_reaches_every_joint():
+    """Two graph convolutions on a path reach two edges far; attention reaches the far end of a longer one."""
+    joints = 6
+    chain = np.eye(joints) + np.eye(joints, k=1) + np.eye(joints, k=-1)
+    features = np.random.default_rng(0).normal(size=(1, joints, 5)).astype(np.float32)
+    changed = features.copy()
+    changed[0, -1] += 1.0
+    for attention, reach in ((False, 3), (True, joints)):
+        block = ResidualGraphBlock(8, chain, attention=attention)
+        difference = np.abs(block(features) - block(changed)).max(axis=-1)[0]
+        assert np.count_nonzero(difference) == reach
+
+
+def test_parameter_count_of_a_block():
+    """Three graph convolutions with bias, and three projections without: C = 256, input 256 + 128 (supplement 2)."""
+    block = ResidualGraphBlock(256, PATH)
+    block(tf.zeros((1, 3, 384)))
+    assert block.count_params() == 2 * (384 * 256 + 256) + (256 * 256 + 256) + 3 * 256 * 256
+
+
+def test_attention_of_known_weights():
+    """With queries and keys equal to the features, and values doubled, two joints of two channels."""
+    features = np.array([[[1.0, 0.0], [0.0, 2.0]]], np.float32)
+    layer = JointAttention()
+    layer(features)
+    layer.set_weights([np.eye(2), np.eye(2), 2.0 * np.eye(2)])
+    scores = np.exp(np.array([[1.0, 0.0], [0.0, 4.0]]) / np.sqrt(2.0))
+    weights = scores / scores.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(layer(features)[0], features[0] + weights @ (2.0 * features[0]), rtol=1e-5)
+
+
+def test_reordered_joints_give_reordered_outputs():
+    features = tf.random.stateless_normal((2, 5, 8), seed=(1, 2))
+    order = [3, 0, 4, 1, 2]
+    layer = JointAttention()
+    reordered = layer(tf.gather(features, order, axis=1))
+    np.testing.assert_allclose(reordered, tf.gather(layer(features), order, axis=1), atol=1e-5)
+
+
+def test_float16_does_not_overflow():
+    """Products of features of size 50 over 256 channels exceed float16's 65504 unless scaled first."""
+    layer = JointAttention(dtype="mixed_float16")
+    features = 50.0 * tf.ones((1, 12, 256), tf.float16)
+    layer(features)
+    layer.set_weights([np.eye(256), np.eye(256), np.eye(256)])
+    np.testing.assert_array_equal(layer(features), 100.0)
+
+
+def test_every_body_gets_the_same_identities():
+    features = np.arange(2 * 4 * 3, dtype=np.float32).reshape(2, 4, 3)
+    output = JointIdentity(2)(features).numpy()
+    np.testing.assert_array_equal(output[..., :3], features)
+    # Two bodies of two joints.
+    np.testing.assert_array_equal(output[0, :, 3:], [[1, 0], [0, 1], [1, 0], [0, 1]])
+    np.testing.assert_array_equal(output[1, :, 3:], output[0, :, 3:])

@@ -47,6 +47,18 @@ def test_only_displacements_return():
     np.testing.assert_allclose(layer([pose, start, moved.astype(np.float32), to_crops, PARTNER]), expected, atol=1e-6)
 
 
+def test_several_places_of_a_joint_return_as_each_alone():
+    _, to_crops = PairFrame((4, 2))([CROPS, PARTNER])
+    pose, start, moved = (
+        np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
+        for seed, shape in enumerate([(3, 2, 2), (3, 4, 2), (3, 4, 3, 2)])
+    )
+    together = ReturnToCrop()([pose, start, moved, to_crops, PARTNER])
+    for place in range(3):
+        alone = ReturnToCrop()([pose, start, moved[:, :, place], to_crops, PARTNER])
+        np.testing.assert_array_equal(together[:, :, place], alone)
+
+
 def test_affines_may_be_those_of_mirrored_crops():
     mirrored = CROPS * [[[-1, 1, 1], [1, 1, 1]]] + [[[0, 0, 1], [0, 0, 0]]]
     points = tf.constant(np.random.default_rng(0).uniform(-1, 1, (3, 4, 2)), tf.float32)

@@ -12,12 +12,12 @@ import tiny_run
 from opec_tf.config import DataConfig, InferenceConfig, TrainConfig
 from opec_tf.data import pipeline
 from opec_tf.models import builders, workdir
-from opec_tf.training import callbacks, context_epochs, loop, stages
+from opec_tf.training import body_context_learning, callbacks, loop, run_data, stages
 
 MODEL = dataclasses.replace(tiny_run.MODEL, body_context=True, couple_context=True)
 # Whose poses are people, and can be put right, without training the base.
 GIVEN = dataclasses.replace(MODEL, initial_pose="given")
-CONTEXT = builders.CONTEXT_LAYERS["couple"]
+CONTEXT = "couple_body_context"
 TRAIN = TrainConfig(
     stages=("couple",),
     batch_size=8,
@@ -36,7 +36,7 @@ def data_config(tmp_path_factory):
 
 
 def _first_inputs(data_config):
-    train_data, *_ = loop.load_data(MODEL, data_config, InferenceConfig().protocol)
+    train_data, *_ = run_data.load(MODEL, data_config, InferenceConfig().protocol)
     batches = pipeline.couple_dataset(
         train_data, crop_size=MODEL.crop_size, data_config=data_config, batch_size=8, seed=1
     )
@@ -46,12 +46,12 @@ def _first_inputs(data_config):
 @pytest.mark.parametrize("stage", ["opec", "couple"])
 def test_the_two_halves_make_the_whole(stage, data_config):
     tf.keras.utils.set_random_seed(0)
-    net = workdir.BUILDERS[stage](MODEL)
-    layer = net.get_layer(builders.CONTEXT_LAYERS[stage])
+    network = builders.NETWORKS[stage](MODEL)
+    net, layer = network.model, network.context.layer
     layer.last.set_weights([np.random.default_rng(1).normal(0, 0.1, weight.shape) for weight in layer.last.weights])
     inputs, _ = _first_inputs(data_config)
     inputs = inputs if stage == "couple" else inputs["crops"]
-    before, alone = builders.split_at_context(net)
+    before, alone = network.context.cut_out(net)
     seen = before(inputs)
     if stage == "couple":
         seen.update(crop_to_image=inputs["crop_to_image"], partner=inputs["partner"])
@@ -76,8 +76,8 @@ def test_a_broken_off_stage_goes_on_and_its_context_learns_once(tmp_path, data_c
             raise KeyboardInterrupt
         print(f"epoch {epoch} ends")
 
-    context_learn = context_epochs.learn
-    monkeypatch.setattr(context_epochs, "learn", learn)
+    context_learn = body_context_learning.learn
+    monkeypatch.setattr(body_context_learning, "learn", learn)
     monkeypatch.setattr(callbacks.EpochLine, "on_epoch_end", end_epoch)
     tiny_run.make(tmp_path, model_config=GIVEN)
     without_validation = dataclasses.replace(data_config, val_data=())
@@ -105,20 +105,21 @@ def test_a_broken_off_stage_goes_on_and_its_context_learns_once(tmp_path, data_c
 
 
 def test_only_the_context_learns(data_config):
-    net = workdir.BUILDERS["opec"](MODEL)
+    network = builders.NETWORKS["opec"](MODEL)
+    net = network.model
     before = {layer.name: layer.get_weights() for layer in net.layers}
-    train_data, *_ = loop.load_data(MODEL, data_config, InferenceConfig().protocol)
+    train_data, *_ = run_data.load(MODEL, data_config, InferenceConfig().protocol)
 
     def make_batches(batch_size, seed):
         return pipeline.training_dataset(
             train_data, crop_size=MODEL.crop_size, data_config=data_config, batch_size=batch_size, seed=seed
         )
 
-    context_epochs.learn(
+    body_context_learning.learn(
         net,
+        network.context,
         make_batches,
         people=16,
-        members=1,
         strategy=tf.distribute.get_strategy(),
         loss=stages.pose_loss(MODEL, oks_share=1.0),
         train_config=TRAIN,
@@ -134,19 +135,19 @@ def test_only_the_context_learns(data_config):
 def test_no_context_is_trained_along(tmp_path):
     tiny_run.make(tmp_path, model_config=MODEL)
     train_config = dataclasses.replace(TRAIN, freeze_opec=False)
-    model = stages.build("couple", tmp_path, MODEL, train_config, 10, jit_compile=False)
+    model = stages.build("couple", tmp_path, MODEL, train_config, 10, jit_compile=False).model
     names = [variable.name for variable in model.trainable_variables]
     assert names and not any("context" in name for name in names)
     assert len(model.get_layer("opec_net").get_layer("body_context").non_trainable_variables) > 0
 
 
 def test_partners_stay_together(data_config):
-    net = workdir.BUILDERS["couple"](MODEL)
+    network = builders.NETWORKS["couple"](MODEL)
     inputs, joints = _first_inputs(data_config)
-    before, _ = builders.split_at_context(net)
-    kept = context_epochs.keep(before, [(inputs, joints)] * 2, 16, members=2)
+    before, _ = network.context.cut_out(network.model)
+    kept = body_context_learning.keep(before, [(inputs, joints)] * 2, 16, members=2)
     assert {name: value.shape[:2] for name, value in kept.items()} == dict.fromkeys(kept, (8, 2))
-    batch, labels = next(iter(context_epochs.dataset(kept, batch_size=6, seed=2)))
+    batch, labels = next(iter(body_context_learning.dataset(kept, batch_size=6, seed=2)))
     np.testing.assert_array_equal(batch["partner"], [1, 0, 3, 2, 5, 4])
     pairs = {row.tobytes() for row in kept["joints"]}
     assert all(pair.numpy().tobytes() in pairs for pair in tf.reshape(labels, [3, 2, *labels.shape[1:]]))
