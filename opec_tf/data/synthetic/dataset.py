@@ -137,7 +137,7 @@ def _render(pictures, seed, image_size, workers, progress):
                 record = json.loads(line)
                 records[record["path"]] = record
                 with counting:
-                    meter.advance(1)
+                    meter.update(1)
             message = process.stderr.read().strip()
             if process.wait() == worker.CANNOT_WRITE:
                 raise UserError(message.splitlines()[-1])  # warnings of Python's own may stand before it
