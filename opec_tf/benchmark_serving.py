@@ -16,7 +16,7 @@ from absl import flags as absl_flags
 from opec_tf.common import cli, files, flags
 from opec_tf.common.errors import UserError
 from opec_tf.evaluation import plots
-from opec_tf.serving import exporting, pose_client, signatures, speed
+from opec_tf.serving import exporting, pictures, signatures, speed
 from opec_tf.study.speed import machine, made_up_boxes, made_up_picture
 
 absl_flags.DEFINE_string("model_dir", None, "the model's folder, which holds a folder for each version", required=True)
@@ -33,8 +33,8 @@ absl_flags.DEFINE_string("output", "benchmark_serving.json", "JSON file for the 
 def main() -> None:
     options = flags.FLAGS
     clients = _numbers(options.clients)
-    image_bytes = pose_client.read_picture(options.image) if options.image else _made_up_jpeg()
-    height, width = pose_client.picture_size(image_bytes)
+    image_bytes = pictures.read_picture(options.image) if options.image else _made_up_jpeg()
+    height, width = pictures.picture_size(image_bytes)
     boxes = made_up_boxes(options.people, seed=0) * [width / 640, height / 480, width / 640, height / 480]
     results = {"machine": machine(), "people": options.people}
     asked = (image_bytes, boxes, clients, options.seconds)

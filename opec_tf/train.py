@@ -3,6 +3,8 @@
 python -m opec_tf.train --flagfile=configs/crowdpose.flags --workdir=runs/crowdpose
 """
 
+from __future__ import annotations
+
 from absl import flags as absl_flags
 
 from opec_tf.common import cli, flags
@@ -13,7 +15,7 @@ flags.define(ModelConfig, DataConfig, TrainConfig, InferenceConfig)
 absl_flags.DEFINE_string("workdir", None, "folder of the run: settings, weights, logs", required=True)
 
 
-def main():
+def main() -> None:
     configs = [flags.read(config_class) for config_class in (ModelConfig, DataConfig, TrainConfig, InferenceConfig)]
     loop.train(flags.FLAGS.workdir, *configs)
 

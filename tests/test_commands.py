@@ -23,7 +23,7 @@ def test_the_package_lists_its_commands_without_tensorflow():
 def test_every_command_is_listed_with_its_purpose():
     found = listing.commands()
     assert {"train", "evaluate", "predict", "serve", "client"} < set(found) and "config" not in found
-    assert all(purpose.endswith(".") or purpose.endswith(":") for purpose in found.values()), found
+    assert all(purpose.endswith((".", ":")) for purpose in found.values()), found
 
 
 def test_every_command_sets_up_the_environment_before_tensorflow():

@@ -27,6 +27,8 @@ from opec_tf.serving.model_server.server import ModelServer
 from opec_tf.serving.pose_client import PoseClient, PoseServiceError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# What the client has of the room "serving".
+CLIENT_FILES = ("__init__", "pose_client", "endpoint", "grpc_transport", "rest_transport", "pictures", "api")
 
 
 @pytest.fixture(params=[False, True], ids=["gRPC", "REST"])
@@ -170,7 +172,7 @@ def test_a_server_that_comes_up_late_is_reached(exported, expected):
     server = ModelServer(exported[1])
     port = server.port
     server.versions.poll()
-    with PoseClient(f"127.0.0.1:{port}", deadline=120, retries=12) as client:
+    with PoseClient(f"127.0.0.1:{port}", deadline=120, retries=4) as client:
         late = threading.Timer(0.5, server.start)
         late.start()
         poses = client.estimate(serving_run.jpeg(), serving_run.BOXES)
@@ -358,7 +360,7 @@ def test_the_client_starts_without_tensorflow_and_tensorflow_can_follow():
 
 def test_the_client_can_be_copied_out(tmp_path):
     """The client with its own files and the rooms below it, without the rest of the package."""
-    for name in ("__init__", "client", "serving/__init__", "serving/pose_client", "serving/api"):
+    for name in ("__init__", "client", *(f"serving/{name}" for name in CLIENT_FILES)):
         path = tmp_path / "opec_tf" / f"{name}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "opec_tf" / f"{name}.py", path)
