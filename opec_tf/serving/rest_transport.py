@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import urllib3
-from urllib3.exceptions import HTTPError, MaxRetryError, TimeoutError
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, TimeoutError
 
 from opec_tf.serving import endpoint
 from opec_tf.serving.endpoint import Endpoint, PoseServiceError
@@ -108,7 +108,7 @@ class _Retry(urllib3.Retry):
         _stacktrace: TracebackType | None = None,
     ) -> _Retry:
         """The retries that are left after an attempt."""
-        if isinstance(error, TimeoutError):
+        if isinstance(error, TimeoutError) and not isinstance(error, NewConnectionError):
             raise error
         return super().increment(method, url, response, error, _pool, _stacktrace)
 
@@ -125,5 +125,12 @@ class _TimeLeft(urllib3.Timeout):
         self._give_up = give_up
 
     def clone(self) -> urllib3.Timeout:
-        """The time of one attempt, which urllib3 begins with a copy."""
-        return urllib3.Timeout(max(self._give_up - time.monotonic(), 0.001))
+        """The time of one attempt, which urllib3 begins with a copy.
+
+        Raises:
+          TimeoutError: there is none.
+        """
+        left = self._give_up - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("no time is left")
+        return urllib3.Timeout(left)
