@@ -19,7 +19,7 @@ class Records:
     Args:
       path: the file, for messages.
       kind: what one record is, for messages: "image", "annotation", "prediction".
-      items: the list.
+      items: the list, as it was parsed.
       id_field: field that names a record in messages, by its number or by the image it is in; without it records are
         counted from 1.
       positions: the records' places in the file's list, from 0, by which they are counted; None: they are all of it.
@@ -32,11 +32,12 @@ class Records:
         self,
         path: os.PathLike[str] | str,
         kind: str,
-        items: list[dict[str, Any]],
+        items: Any,
         id_field: str | None = None,
         positions: Sequence[int] | None = None,
     ) -> None:
-        self.path, self.kind, self.items, self.id_field = path, kind, items, id_field
+        self.path, self.kind, self.id_field = path, kind, id_field
+        self.items: list[dict[str, Any]] = items
         if not isinstance(items, list):
             raise UserError(
                 f"{path}: has {_describe(items)} where a list of {kind} objects belongs; check the file's format"

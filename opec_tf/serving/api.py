@@ -93,9 +93,7 @@ def to_array(proto: Message) -> np.ndarray:
     return np.array(proto.float_val, np.float32).reshape(shape)
 
 
-def predict_request(
-    model: str, signature: str, inputs: Mapping[str, npt.ArrayLike | list[bytes]], version: int | None = None
-) -> Message:
+def predict_request(model: str, signature: str, inputs: Mapping[str, Any], version: int | None = None) -> Message:
     """A ``PredictRequest``.
 
     Args:
