@@ -104,7 +104,7 @@ def read_json(path: os.PathLike[str] | str) -> Any:
             return json.load(file)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also: bytes that are no text, a number of 5000 digits
         raise UserError(f"{path}: is not valid JSON ({error}); check that the file is whole") from error
 
 

@@ -117,9 +117,9 @@ class Records:
         return self._column(field, shape, meaning, default).astype(np.float64)
 
     def integers(self, field: str, default: int | None = None) -> np.ndarray:
-        """The field's values as int64 [N]; checks as ``numbers``, and that they are whole."""
+        """The field's values as int64 [N]; checks as ``numbers``, and that they are whole and of 64 bits."""
         array = self._column(field, (), "", default)
-        faulty = array != np.floor(array)
+        faulty = (array != np.floor(array)) | (np.abs(array.astype(np.float64)) >= 2.0**63)
         if faulty.any():
             index = int(np.argmax(faulty))
             self.fail(index, f"{field!r} is {array[index]:g}, expected a whole number")

@@ -4,6 +4,8 @@ import pathlib
 
 import numpy as np
 
+_MOST_DIGITS = 18  # of a number that is sure to fit into int64
+
 
 def group_by_image(names):
     """The images that people are in.
@@ -19,7 +21,7 @@ def group_by_image(names):
     row_of_name = {}
     rows = [row_of_name.setdefault(name, len(row_of_name)) for name in names]
     stems = [pathlib.PurePath(name).stem for name in row_of_name]
-    ids = [int(stem) if stem.isdecimal() else -1 for stem in stems]
+    ids = [int(stem) if stem.isdecimal() and len(stem) <= _MOST_DIGITS else -1 for stem in stems]
     if -1 in ids or len(set(ids)) < len(ids):
         ids = list(range(1, len(stems) + 1))
     return list(row_of_name), np.asarray(ids, np.int64), np.asarray(rows, np.int64)
