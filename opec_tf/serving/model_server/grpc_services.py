@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import functools
 from collections.abc import Callable
 from typing import TypeVar
@@ -63,6 +64,15 @@ class ModelService(api.model_service_pb2_grpc.ModelServiceServicer):
     def GetModelStatus(self, request: api.Message, context: grpc.ServicerContext) -> api.Message:
         """Says how far the versions are."""
         return status(self._versions, request)
+
+
+def server(versions: ModelVersions, gate: Gate, threads: int) -> grpc.Server:
+    """A server with both services, which has no port yet."""
+    pool = concurrent.futures.ThreadPoolExecutor(threads)
+    made = grpc.server(pool, options=[("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)])
+    api.prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(versions, gate), made)
+    api.model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(versions), made)
+    return made
 
 
 def metadata(versions: ModelVersions, request: api.Message) -> api.Message:

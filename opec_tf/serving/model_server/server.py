@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import logging
 import os
 import pathlib
@@ -12,7 +11,6 @@ import time
 import grpc
 
 from opec_tf.common.errors import UserError
-from opec_tf.serving import api
 from opec_tf.serving.model_server import grpc_services, rest
 from opec_tf.serving.model_server.batching import BatchingParameters
 from opec_tf.serving.model_server.gate import Gate
@@ -61,14 +59,7 @@ class ModelServer:
         self._poller = threading.Thread(target=self._poll, args=[poll_seconds], daemon=True)
         gate = Gate(running, waiting)
         # A thread for everyone who may be in the gate, and some to refuse others and to tell the status.
-        pool = concurrent.futures.ThreadPoolExecutor(running + waiting + 8)
-        self._grpc = grpc.server(pool, options=[("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)])
-        api.prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-            grpc_services.PredictionService(self.versions, gate), self._grpc
-        )
-        api.model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-            grpc_services.ModelService(self.versions), self._grpc
-        )
+        self._grpc = grpc_services.server(self.versions, gate, threads=running + waiting + 8)
         try:
             address = f"{host}:{port}"
             self.port = (
