@@ -16,10 +16,12 @@ def make(tmp_path):
     for name in ("Makefile", "setup.cfg", "constraints.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
 
+    outside_make = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+
     def run(target, pythons, path=os.environ["PATH"]):
         command = ["make", "--no-print-directory", target, f"PYTHONS={pythons}"]
         return subprocess.run(
-            command, cwd=tmp_path, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+            command, cwd=tmp_path, env={**outside_make, "PATH": path}, capture_output=True, text=True, check=False
         )
 
     return run
