@@ -6,12 +6,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed.stamp
 
-# The Python that the virtual environment is made with; the first of these that is 3.9 to 3.11 and can make one.
+# The Python that the virtual environment is made with; the first of these that is 3.9 to 3.11 and can make one. Where
+# there is none, uv makes the environment, if it is there, with a Python that it finds or fetches.
 PYTHONS := python3.11 python3.10 python3.9 python3 python
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
+PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 DEMO_DIR := demo
 
-.PHONY: help demo quick-demo test lint types install clean
+.PHONY: help demo quick-demo check test lint types format install clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,8 +24,11 @@ demo: $(INSTALLED)  ## generate couples, train, evaluate, draw into demo/ (10 to
 quick-demo: $(INSTALLED)  ## the same, shortened to see that it works (under 3 minutes)
 	$(BIN)/python -m opec_tf.demo --quick --output_dir=$(DEMO_DIR)-quick
 
-test: lint types  ## lint, check types, run all tests
-	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+check: lint types  ## before every commit: lint, types, tests that are not marked slow (under 3 minutes on 2 cores)
+	$(PYTEST) -m "not slow"
+
+test: lint types  ## what CI runs: lint, types, all tests (under 15 minutes on 2 cores)
+	$(PYTEST)
 
 lint: $(INSTALLED)  ## ruff: lint and format
 	$(BIN)/python -m ruff check .
@@ -32,10 +37,14 @@ lint: $(INSTALLED)  ## ruff: lint and format
 types: $(INSTALLED)  ## mypy
 	$(BIN)/python -m mypy
 
+format: $(INSTALLED)  ## ruff: format, sort imports, mend what it can
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+
 install: $(INSTALLED)  ## only the set-up
 
 clean:  ## remove .venv, caches and build folders (data/, runs/ and demo/ stay)
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find opec_tf tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): setup.cfg constraints.txt pyproject.toml
@@ -46,13 +55,17 @@ $(INSTALLED): setup.cfg constraints.txt pyproject.toml
 	    if $$candidate -c 'import ensurepip, venv' 2> /dev/null; then python=$$candidate; break; fi; \
 	    missing=$$candidate; \
 	  done; \
-	  if [ -z "$$python" ] && [ -n "$$missing" ]; then \
+	  if [ -n "$$python" ]; then \
+	    echo "making $(VENV) with $$($$python --version)"; \
+	    $$python -m venv --clear $(VENV); \
+	  elif command -v uv > /dev/null; then \
+	    echo "making $(VENV) with $$(uv --version)"; \
+	    uv venv --clear --seed --python "$${missing:-3.11}" $(VENV); \
+	  elif [ -n "$$missing" ]; then \
 	    echo "error: $$missing cannot make virtual environments; on Debian or Ubuntu: apt-get install $$(basename $$missing)-venv" >&2; exit 1; \
-	  elif [ -z "$$python" ]; then \
-	    echo "error: no Python 3.9, 3.10 or 3.11 found; install one, or name it: make PYTHONS=/path/to/python3.11" >&2; exit 1; \
+	  else \
+	    echo "error: no Python 3.9, 3.10 or 3.11 found; install one, name it (make PYTHONS=/path/to/python3.11), or install uv" >&2; exit 1; \
 	  fi; \
-	  echo "making $(VENV) with $$($$python --version)"; \
-	  $$python -m venv --clear $(VENV); \
 	}
 	@echo "installing the packages of constraints.txt (about 2.5 GB; minutes the first time)"
 	$(PIP_INSTALL) pip setuptools wheel

@@ -6,15 +6,17 @@ Prints a table, writes JSON and beside it a plot (.png). The server is opec_tf.s
 its processors are shared with the clients; TensorFlow Serving itself is faster.
 """
 
+from __future__ import annotations
+
 import pathlib
 
-import tensorflow as tf
+import cv2
 from absl import flags as absl_flags
 
 from opec_tf.common import cli, files, flags
 from opec_tf.common.errors import UserError
 from opec_tf.evaluation import plots
-from opec_tf.serving import exporting, pose_client, signatures, speed
+from opec_tf.serving import exporting, pictures, signatures, speed
 from opec_tf.study.speed import machine, made_up_boxes, made_up_picture
 
 absl_flags.DEFINE_string("model_dir", None, "the model's folder, which holds a folder for each version", required=True)
@@ -28,15 +30,11 @@ absl_flags.DEFINE_string(
 absl_flags.DEFINE_string("output", "benchmark_serving.json", "JSON file for the results")
 
 
-def main():
+def main() -> None:
     options = flags.FLAGS
     clients = _numbers(options.clients)
-    image_bytes = (
-        pose_client.read_picture(options.image)
-        if options.image
-        else tf.io.encode_jpeg(made_up_picture(0), quality=95).numpy()
-    )
-    height, width = pose_client.picture_size(image_bytes)
+    image_bytes = pictures.read_picture(options.image) if options.image else _made_up_jpeg()
+    height, width = pictures.picture_size(image_bytes)
     boxes = made_up_boxes(options.people, seed=0) * [width / 640, height / 480, width / 640, height / 480]
     results = {"machine": machine(), "people": options.people}
     asked = (image_bytes, boxes, clients, options.seconds)
@@ -58,13 +56,17 @@ def main():
     print(f"written: {options.output}, {plot}")
 
 
-def _numbers(texts):
+def _made_up_jpeg() -> bytes:
+    return cv2.imencode(".jpg", made_up_picture(0)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+
+
+def _numbers(texts: list[str]) -> list[int]:
     if not texts or not all(text.isdecimal() and int(text) for text in texts):
         raise UserError(f"--clients={','.join(texts)} must be whole numbers above 0, separated by commas")
     return [int(text) for text in texts]
 
 
-def _newest(model_dir):
+def _newest(model_dir: str) -> pathlib.Path:
     """The folder of the newest version."""
     if not pathlib.Path(model_dir).is_dir() or exporting.next_version(model_dir) == 1:
         raise UserError(f"{model_dir}: holds no version; make one with opec_tf.export --export_dir={model_dir}")

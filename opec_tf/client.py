@@ -6,8 +6,12 @@ With --rest the target is the server's REST port. Needs no model code and does n
 opec_tf.serving.pose_client.PoseClient.
 """
 
+from __future__ import annotations
+
 import dataclasses
+import logging
 import os
+from typing import Any
 
 import numpy as np
 from absl import flags as absl_flags
@@ -15,8 +19,8 @@ from absl import flags as absl_flags
 from opec_tf.common import cli, files, flags, records
 from opec_tf.common.errors import UserError
 from opec_tf.poses import drawing, predictions, skeletons
-from opec_tf.serving import pose_client
-from opec_tf.serving.pose_client import PoseClient
+from opec_tf.serving import endpoint, pictures, pose_client
+from opec_tf.serving.pose_client import PoseClient, Poses
 
 absl_flags.DEFINE_string(
     "target", "localhost:8500", "HOST:PORT of the server; dns:///HOST:PORT of a service of several, without --rest"
@@ -39,7 +43,13 @@ absl_flags.DEFINE_string(
     "file_name is the image's or, without names, whose image_id is the number that it is named by; in place of --boxes",
 )
 absl_flags.DEFINE_float("deadline", 30.0, "seconds for the answer", lower_bound=0.0)
-absl_flags.DEFINE_integer("retries", 4, "how often an unavailable server is asked again", lower_bound=0)
+absl_flags.DEFINE_integer(
+    "retries",
+    endpoint.MOST_RETRIES,
+    "how often an unavailable server is asked again",
+    lower_bound=0,
+    upper_bound=endpoint.MOST_RETRIES,
+)
 absl_flags.DEFINE_bool("tls", False, "encrypt the connection")
 absl_flags.DEFINE_string("tls_ca", None, "PEM file of the authority that the server's certificate is checked against")
 absl_flags.DEFINE_string("json", None, "file for the poses, as COCO results with the file's name")
@@ -50,12 +60,13 @@ absl_flags.DEFINE_float(
 )
 
 
-def main():
+def main() -> None:
     options = flags.FLAGS
-    image_bytes = pose_client.read_picture(options.image)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns of every retry
+    image_bytes = pictures.read_picture(options.image)
     if options.output:  # refused before the server is asked
         drawing.check_suffix(options.output)
-        pose_client.decode_picture(image_bytes)
+        pictures.decode_picture(image_bytes)
     image_name = os.path.basename(options.image)
     boxes, given = None, None
     if options.boxes and options.initial_poses:
@@ -88,7 +99,7 @@ def main():
         drawing.write_image(options.output, drawn)
 
 
-def read_boxes(path, image_name):
+def read_boxes(path: str, image_name: str) -> np.ndarray:
     """The boxes [N, 4] of an image in a JSON file; see --boxes.
 
     Raises:
@@ -111,16 +122,13 @@ def read_boxes(path, image_name):
     return boxes[mine]
 
 
-def read_poses(path, image_name, skeleton_name):
+def read_poses(path: str, image_name: str, skeleton_name: str | None) -> predictions.PosePredictions:
     """The people of an image in a file of another system's poses; see --initial_poses.
 
     Args:
       path: the file.
       image_name: the image's file name.
       skeleton_name: the model's joint set, to which joints are mapped by name; None: the file's own.
-
-    Returns:
-      ``PosePredictions``.
 
     Raises:
       UserError: the file is malformed or has nobody of the image.
@@ -140,7 +148,7 @@ def read_poses(path, image_name, skeleton_name):
     return poses
 
 
-def _of_image(people, image_name):
+def _of_image(people: records.Records, image_name: str) -> np.ndarray:
     """Which ``Records`` are of an image: by its name or, where none has a name, by its number; bool [N]."""
     if people.has("file_name").any():
         return np.array([os.path.basename(name) == image_name for name in people.texts("file_name")])
@@ -148,13 +156,13 @@ def _of_image(people, image_name):
     return ids == int(number) if number.isdecimal() else np.zeros(len(ids), bool)
 
 
-def _refuse_without_area(path, boxes):
+def _refuse_without_area(path: str, boxes: np.ndarray) -> None:
     without_area = np.any(boxes[:, 2:] <= 0, axis=1)
     if without_area.any():
         raise UserError(f"{path}: 'bbox' {boxes[without_area][0].tolist()} has no area; give w and h above 0")
 
 
-def table(poses, skeleton):
+def table(poses: Poses, skeleton: skeletons.Skeleton) -> str:
     """The poses as text: a block a person, a line a joint."""
     lines = []
     for number, (keypoints, score) in enumerate(zip(poses.keypoints, poses.scores), start=1):
@@ -167,7 +175,7 @@ def table(poses, skeleton):
     return "\n".join(lines)
 
 
-def coco_results(poses, image_name):
+def coco_results(poses: Poses, image_name: str) -> list[dict[str, Any]]:
     """The poses as COCO results, as ``opec_tf.predict`` writes them."""
     results = [
         {
@@ -186,7 +194,7 @@ def coco_results(poses, image_name):
     return results
 
 
-def _skeleton(name, num_joints):
+def _skeleton(name: str | None, num_joints: int) -> skeletons.Skeleton:
     skeleton = skeletons.SKELETONS[name] if name else skeletons.with_num_joints(num_joints)
     if skeleton is None or skeleton.num_joints != num_joints:
         raise UserError(

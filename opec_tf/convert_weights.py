@@ -16,6 +16,8 @@ that belong to it. No shape shows colours, strides and the half-pixel offset, so
 with half-pixel centres) say otherwise.
 """
 
+from __future__ import annotations
+
 from absl import flags as absl_flags
 
 from opec_tf.common import cli, flags
@@ -31,7 +33,7 @@ absl_flags.DEFINE_bool(
 )
 
 
-def main():
+def main() -> None:
     options = flags.FLAGS
     report, source, model_config = conversion.convert(
         options.checkpoint,

@@ -8,6 +8,8 @@ NAME.json, which --format=coco or a data set coco:NAME_coco.json:IMAGES reads; O
 ochuman_test_coco.json. Images are neither changed nor copied; with --images it warns of those that are not there.
 """
 
+from __future__ import annotations
+
 import logging
 import os
 import pathlib
@@ -28,20 +30,20 @@ _ANNOTATIONS = flags.DEFINE_string("annotations", "", "conversion: the annotatio
 _IMAGES = flags.DEFINE_string("images", "", "conversion: the image folder, to check that the images are there")
 
 
-def main(command):
+def main(command: str) -> None:
     if command == "synthetic":
         _generate()
     else:
         _convert(command)
 
 
-def _generate():
+def _generate() -> None:
     splits = dataset.write_dataset(_OUTPUT_DIR.value, _COUPLES.value, _SEED.value, image_size=_IMAGE_SIZE.value)
     for split, statistics in splits.items():
         _print_statistics(split, statistics)
 
 
-def _convert(annotation_format):
+def _convert(annotation_format: str) -> None:
     if not _ANNOTATIONS.value:
         raise UserError(f"--annotations is missing; name the {annotation_format} annotation file")
     source = pathlib.Path(_ANNOTATIONS.value)
@@ -59,7 +61,7 @@ def _convert(annotation_format):
         _print_statistics(path, {**statistics, "people": part.num_people})
 
 
-def _warn_of_missing_images(paths):
+def _warn_of_missing_images(paths: list[str]) -> None:
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
         logging.getLogger(__name__).warning(
@@ -67,7 +69,7 @@ def _warn_of_missing_images(paths):
         )
 
 
-def _print_statistics(name, statistics):
+def _print_statistics(name: str | pathlib.Path, statistics: dict[str, float]) -> None:
     """One line: how many people, and the row of the paper's Table 1."""
     print(
         f"{name}: {statistics['people']} people in {statistics['images']} images; largest box IoU of an image: mean "

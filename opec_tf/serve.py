@@ -8,10 +8,14 @@ a new version when one appears, and ends on Ctrl-C or SIGTERM once what is under
 serving/README.md.
 """
 
+from __future__ import annotations
+
 import logging
 import os
 import signal
 import socket
+from collections.abc import Callable
+from types import FrameType
 
 from absl import flags as absl_flags
 
@@ -33,7 +37,7 @@ absl_flags.DEFINE_integer("waiting", 64, "requests that may wait; more are refus
 absl_flags.DEFINE_float("grace_seconds", 10.0, "time for what is under way when the server ends", lower_bound=0.0)
 
 
-def main():
+def main() -> None:
     options = flags.FLAGS
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("opec_tf").setLevel(logging.INFO)  # which versions come and go
@@ -71,7 +75,7 @@ def main():
         os._exit(0)  # Python would wait for the threads of requests that outlast the grace
 
 
-def _on_signals(handler):
+def _on_signals(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, handler)
 

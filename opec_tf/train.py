@@ -3,6 +3,8 @@
 python -m opec_tf.train --flagfile=configs/crowdpose.flags --workdir=runs/crowdpose
 """
 
+from __future__ import annotations
+
 from absl import flags as absl_flags
 
 from opec_tf.common import cli, flags
@@ -13,9 +15,14 @@ flags.define(ModelConfig, DataConfig, TrainConfig, InferenceConfig)
 absl_flags.DEFINE_string("workdir", None, "folder of the run: settings, weights, logs", required=True)
 
 
-def main():
-    configs = [flags.read(config_class) for config_class in (ModelConfig, DataConfig, TrainConfig, InferenceConfig)]
-    loop.train(flags.FLAGS.workdir, *configs)
+def main() -> None:
+    loop.train(
+        flags.FLAGS.workdir,
+        flags.read(ModelConfig),
+        flags.read(DataConfig),
+        flags.read(TrainConfig),
+        flags.read(InferenceConfig),
+    )
 
 
 if __name__ == "__main__":

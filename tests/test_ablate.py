@@ -3,8 +3,11 @@
 import json
 
 import numpy as np
+import pytest
 import stick_couples
 import tiny_run
+
+pytestmark = pytest.mark.slow
 
 
 def test_trains_scores_and_reports(tmp_path):

@@ -13,6 +13,8 @@ import tensorflow as tf
 from opec_tf import config
 from opec_tf.study import speed
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TINY = config.ModelConfig(
     crop_height=64,

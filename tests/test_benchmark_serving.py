@@ -12,6 +12,8 @@ import tiny_run
 from opec_tf.common.errors import UserError
 from opec_tf.serving import speed
 
+pytestmark = pytest.mark.slow
+
 
 def test_table_json_and_plot(exported, tmp_path):
     parameters = tmp_path / "batching.txt"

@@ -15,6 +15,8 @@ from opec_tf.models import builders
 from opec_tf.poses import skeletons
 from opec_tf.training import stages
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = sorted((pathlib.Path(__file__).parents[1] / "configs").glob("*.flags"))
 CLASSES = (ModelConfig, DataConfig, TrainConfig, InferenceConfig)
 # Parameters of the whole network, millions.

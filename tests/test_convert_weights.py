@@ -16,6 +16,8 @@ from opec_tf.models import workdir
 from opec_tf.training import loop, losses, run_data, stages
 from opec_tf.weights import conversion, reading
 
+pytestmark = pytest.mark.slow
+
 SIZE = ["--crop_height=64", "--crop_width=64"]
 MODEL = ModelConfig(crop_height=64, crop_width=64)
 GIVEN = ["crop_height", "crop_width"]

@@ -1,21 +1,19 @@
-"""The demo, shortened: every part runs in order and leaves its files; started again, it does nothing twice."""
+"""The demo, shortened: every part runs in order and leaves its files."""
 
 import json
 import subprocess
 import sys
 
 import cv2
+import pytest
 
 _POSES = ["peak", "initial", "pose_1", "pose_2", "pose_3"]
 
 
-def _run_demo(output_dir):
-    command = [sys.executable, "-m", "opec_tf.demo", "--quick", f"--output_dir={output_dir}"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-
-
+@pytest.mark.slow
 def test_quick_demo(tmp_path):
-    done = _run_demo(tmp_path)
+    command = [sys.executable, "-m", "opec_tf.demo", "--quick", f"--output_dir={tmp_path}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert list(metrics["poses"]) == _POSES
@@ -27,11 +25,4 @@ def test_quick_demo(tmp_path):
     assert metrics["settings"]["people"] == 40
     for name in ("contact_sheet.jpg", "curves.png", "served.jpg"):
         assert cv2.imread(str(tmp_path / name)) is not None
-
-    written = (tmp_path / "run_quick_seed0" / "opec" / "final.weights.h5").stat().st_mtime_ns
-    again = _run_demo(tmp_path)
-    assert again.returncode == 0, again.stderr
-    assert "stage opec: finished before" in again.stdout
-    assert (tmp_path / "run_quick_seed0" / "opec" / "final.weights.h5").stat().st_mtime_ns == written
-    assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
     assert [path.name for path in (tmp_path / "models_quick_seed0" / "opec_net").iterdir()] == ["1"]

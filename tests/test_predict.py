@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import tiny_run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

@@ -19,6 +19,8 @@ from opec_tf.serving.model_server import predict
 from opec_tf.serving.model_server.server import ModelServer
 from opec_tf.serving.model_server.versions import LoadedVersion
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 NAME = serving_run.NAME
 # The command with a method that takes for ever: of a model that is never loaded, or never answers.

@@ -4,9 +4,13 @@ Statuses: 0 done (or help shown), 1 an error the user can mend, 2 wrong usage, 1
 traceback, with status 1.
 """
 
+from __future__ import annotations
+
 import logging
 import os
 import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from absl import app, flags
 
@@ -18,7 +22,7 @@ from opec_tf.common.errors import UserError
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-def run(main, module_doc, commands=(), resumes=False):
+def run(main: Callable[..., None], module_doc: str | None, commands: Sequence[str] = (), resumes: bool = False) -> None:
     """Parses the flags, runs ``main()`` and exits; a ``UserError`` and wrong usage print one line to stderr.
 
     Args:
@@ -29,7 +33,7 @@ def run(main, module_doc, commands=(), resumes=False):
     """
     sys.modules["__main__"].__doc__ = module_doc
 
-    def parse(argv):
+    def parse(argv: list[str]) -> list[str]:
         try:
             rest = flags.FLAGS(argv)
         except (flags.Error, OSError, UnicodeDecodeError) as error:
@@ -43,7 +47,7 @@ def run(main, module_doc, commands=(), resumes=False):
             _fail(f"unexpected argument {extra!r}; flags are written --name=value (--help lists them)", 2)
         return rest
 
-    def guarded(argv):
+    def guarded(argv: list[str]) -> None:
         if not flags.FLAGS["verbosity"].present:
             # TensorFlow's news of saving and loading is not the tool's.
             for name in ("", "tensorflow"):
@@ -58,6 +62,6 @@ def run(main, module_doc, commands=(), resumes=False):
     app.run(guarded, flags_parser=parse)
 
 
-def _fail(message, status):
+def _fail(message: object, status: int) -> NoReturn:
     print(f"error: {' '.join(str(message).split())}", file=sys.stderr)
     sys.exit(status)

@@ -1,5 +1,7 @@
 """Reading and writing files so that a fault is one clear line and a file is either whole or absent."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
@@ -7,6 +9,8 @@ import pathlib
 import shutil
 import tempfile
 import uuid
+from collections.abc import Iterator
+from typing import Any
 
 from opec_tf.common.errors import UserError
 
@@ -14,7 +18,7 @@ _PARTIAL = ".partial-"
 
 
 @contextlib.contextmanager
-def atomic_path(path):
+def atomic_path(path: os.PathLike[str] | str) -> Iterator[str]:
     """Yields a temporary path beside ``path`` that takes its place when the block ends without an error.
 
     The temporary name keeps the suffix (OpenCV and Keras choose a format by it). Missing parent folders are made.
@@ -45,7 +49,7 @@ def atomic_path(path):
 
 
 @contextlib.contextmanager
-def atomic_folder(path):
+def atomic_folder(path: os.PathLike[str] | str) -> Iterator[pathlib.Path]:
     """Yields a temporary folder beside ``path`` that takes its place when the block ends without an error.
 
     Raises:
@@ -64,12 +68,12 @@ def atomic_folder(path):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def is_partial(path):
+def is_partial(path: os.PathLike[str] | str) -> bool:
     """Whether a file is one that ``atomic_path`` has not finished, or never will."""
     return os.path.basename(path).startswith(_PARTIAL)
 
 
-def remove_partial(folder):
+def remove_partial(folder: os.PathLike[str] | str) -> None:
     """Removes what ``atomic_path`` and ``atomic_folder`` left in a folder when their process was killed."""
     for path in pathlib.Path(folder).glob(_PARTIAL + "*"):
         if path.is_dir():
@@ -78,18 +82,18 @@ def remove_partial(folder):
             path.unlink()
 
 
-def write_text(path, text):
+def write_text(path: os.PathLike[str] | str, text: str) -> None:
     """Writes text atomically."""
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
         file.write(text)
 
 
-def write_json(path, value, indent=None):
+def write_json(path: os.PathLike[str] | str, value: object, indent: int | None = None) -> None:
     """Writes JSON atomically; NaN and infinity are refused, since JSON has neither."""
     write_text(path, json.dumps(value, indent=indent, allow_nan=False) + "\n")
 
 
-def read_json(path):
+def read_json(path: os.PathLike[str] | str) -> Any:
     """Parses a JSON file.
 
     Raises:
@@ -100,12 +104,12 @@ def read_json(path):
             return json.load(file)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also: bytes that are no text, a number of 5000 digits
         raise UserError(f"{path}: is not valid JSON ({error}); check that the file is whole") from error
 
 
-def make_folder(path):
-    """Makes a folder, with parents, that can be written to; returns it as a ``pathlib.Path``."""
+def make_folder(path: os.PathLike[str] | str) -> pathlib.Path:
+    """Makes a folder, with parents, that can be written to; returns its path."""
     path = pathlib.Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -1,14 +1,21 @@
 """absl flags made from the config dataclasses: one flag a field, with the field's default, type and help."""
 
+from __future__ import annotations
+
 import dataclasses
 import sys
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 from absl import flags
 
+from opec_tf.common.settings import Checked
+
 FLAGS = flags.FLAGS
+_Config = TypeVar("_Config", bound=Checked)
 
 
-def define(*config_classes):
+def define(*config_classes: type[Checked]) -> None:
     """Defines a flag for every field of the dataclasses. Called by a command-line tool at import.
 
     Several tools can be imported into one process: a flag that is there already stays as it is, since a field belongs
@@ -25,7 +32,7 @@ def define(*config_classes):
             FLAGS.register_key_flag_for_module(tool, FLAGS[field.name])
 
 
-def read(config_class):
+def read(config_class: type[_Config]) -> _Config:
     """The dataclass with the values of the parsed flags.
 
     Raises:
@@ -38,12 +45,12 @@ def read(config_class):
     return config_class(**values)
 
 
-def given(config_class):
+def given(config_class: type[Checked]) -> list[str]:
     """Names of the config's fields that the command line or a flagfile set."""
     return [field.name for field in _fields(config_class) if FLAGS[field.name].present]
 
 
-def _fields(config_class):
+def _fields(config_class: type[Checked]) -> list[dataclasses.Field]:
     """The fields that are flags."""
     return [field for field in dataclasses.fields(config_class) if field.metadata["is_flag"]]
 
@@ -51,19 +58,19 @@ def _fields(config_class):
 class _ListParser(flags.ListParser):
     """Comma-separated values of one type; a value of another type is wrong usage, as it is for a single number."""
 
-    def __init__(self, element):
+    def __init__(self, element: Callable[[str], object]) -> None:
         super().__init__()
         self._element = element
 
-    def parse(self, argument):
+    def parse(self, argument: str | list[str]) -> list[Any]:
         try:
             return [self._element(item) for item in super().parse(argument)]
         except ValueError as error:
             raise ValueError(f"should be {self._element.__name__} values separated by commas") from error
 
 
-def _define_one(field):
-    help_text, choices, default = field.metadata["help"], field.metadata["choices"], field.default
+def _define_one(field: dataclasses.Field[Any]) -> None:
+    help_text, choices, default = field.metadata["help"], field.metadata["choices"], cast(Any, field.default)
     if isinstance(default, tuple):
         # A tuple's elements have the type of its default's: ints, floats, or else text.
         parser = _ListParser(type(default[0]) if default else str)

@@ -1,5 +1,11 @@
 """Columns of a JSON list of objects, as arrays: checked as a whole; a fault names the file, record and field."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
 import numpy as np
 
 from opec_tf.common.errors import UserError
@@ -13,7 +19,7 @@ class Records:
     Args:
       path: the file, for messages.
       kind: what one record is, for messages: "image", "annotation", "prediction".
-      items: the list.
+      items: the list, as it was parsed.
       id_field: field that names a record in messages, by its number or by the image it is in; without it records are
         counted from 1.
       positions: the records' places in the file's list, from 0, by which they are counted; None: they are all of it.
@@ -22,8 +28,16 @@ class Records:
       UserError: ``items`` is not a list of JSON objects, or is empty.
     """
 
-    def __init__(self, path, kind, items, id_field=None, positions=None):
-        self.path, self.kind, self.items, self.id_field = path, kind, items, id_field
+    def __init__(
+        self,
+        path: os.PathLike[str] | str,
+        kind: str,
+        items: Any,
+        id_field: str | None = None,
+        positions: Sequence[int] | None = None,
+    ) -> None:
+        self.path, self.kind, self.id_field = path, kind, id_field
+        self.items: list[dict[str, Any]] = items
         if not isinstance(items, list):
             raise UserError(
                 f"{path}: has {_describe(items)} where a list of {kind} objects belongs; check the file's format"
@@ -35,25 +49,26 @@ class Records:
             index = next(i for i, item in enumerate(items) if not isinstance(item, dict))
             self.fail(index, f"is {_describe(items[index])}, expected an object")
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.items)
 
-    def name(self, index):
+    def name(self, index: int) -> str:
         """What a record is called in messages: ``KIND ID``."""
-        name = self.items[index].get(self.id_field) if isinstance(self.items[index], dict) else None
+        item = self.items[index]
+        name = item.get(self.id_field) if self.id_field and isinstance(item, dict) else None
         if name is None:
             return f"{self.kind} number {self.positions[index] + 1}"
         return f"{self.kind} in {name}" if isinstance(name, str) else f"{self.kind} {name}"
 
-    def fail(self, index, fault, remedy="correct or remove it"):
+    def fail(self, index: int, fault: str, remedy: str = "correct or remove it") -> NoReturn:
         """Raises the ``UserError`` of one record: ``FILE: KIND ID: FAULT; REMEDY``."""
         raise UserError(f"{self.path}: {self.name(index)}: {fault}; {remedy}")
 
-    def with_items(self, items):
+    def with_items(self, items: list[dict[str, Any]]) -> Records:
         """The same records with other content."""
         return Records(self.path, self.kind, items, self.id_field, self.positions)
 
-    def people(self):
+    def people(self) -> Records:
         """The records of people: those whose ``category_id`` is 1, null or absent."""
         rows = np.flatnonzero(self.integers("category_id", default=1) == 1)
         if not rows.size:
@@ -61,11 +76,11 @@ class Records:
         items, positions = [self.items[row] for row in rows], [self.positions[row] for row in rows]
         return Records(self.path, self.kind, items, self.id_field, positions)
 
-    def has(self, field):
+    def has(self, field: str) -> np.ndarray:
         """bool [N]: which records have the field, with a value other than null."""
         return np.array([item.get(field) is not None for item in self.items])
 
-    def values(self, field):
+    def values(self, field: str) -> list[Any]:
         """The field's values as a list.
 
         Raises:
@@ -77,7 +92,7 @@ class Records:
             index = next(i for i, item in enumerate(self.items) if field not in item)
             self.fail(index, f"has no {field!r}", "add it, or check the file's format")
 
-    def texts(self, field):
+    def texts(self, field: str) -> list[str]:
         """The field's values as a list of non-empty strings."""
         values = self.values(field)
         for index, value in enumerate(values):
@@ -85,7 +100,9 @@ class Records:
                 self.fail(index, f"{field!r} is {_describe(value)}, expected a text")
         return values
 
-    def numbers(self, field, shape=(), meaning="", default=None):
+    def numbers(
+        self, field: str, shape: tuple[int, ...] = (), meaning: str = "", default: float | None = None
+    ) -> np.ndarray:
         """The field's values as float64 [N, *shape].
 
         Args:
@@ -99,16 +116,16 @@ class Records:
         """
         return self._column(field, shape, meaning, default).astype(np.float64)
 
-    def integers(self, field, default=None):
-        """The field's values as int64 [N]; checks as ``numbers``, and that they are whole."""
+    def integers(self, field: str, default: int | None = None) -> np.ndarray:
+        """The field's values as int64 [N]; checks as ``numbers``, and that they are whole and of 64 bits."""
         array = self._column(field, (), "", default)
-        faulty = array != np.floor(array)
+        faulty = (array != np.floor(array)) | (np.abs(array.astype(np.float64)) >= 2.0**63)
         if faulty.any():
             index = int(np.argmax(faulty))
             self.fail(index, f"{field!r} is {array[index]:g}, expected a whole number")
         return array.astype(np.int64)
 
-    def unique_integers(self, field):
+    def unique_integers(self, field: str) -> np.ndarray:
         """As ``integers``; a value that occurs twice is an error too."""
         array = self.integers(field)
         order = np.argsort(array, kind="stable")
@@ -121,7 +138,7 @@ class Records:
             )
         return array
 
-    def _column(self, field, shape, meaning, default):
+    def _column(self, field: str, shape: tuple[int, ...], meaning: str, default: float | None) -> np.ndarray:
         """The field's values as a checked array of their own numeric type."""
         present = np.ones(len(self), bool) if default is None else self.has(field)
         values = (
@@ -137,7 +154,7 @@ class Records:
             self.fail(int(np.argmax(faulty)), f"{field!r} holds NaN or infinity")
         return array
 
-    def _fail_at_misshapen(self, field, values, shape, meaning):
+    def _fail_at_misshapen(self, field: str, values: list[Any], shape: tuple[int, ...], meaning: str) -> NoReturn:
         """Raises the error of the first value that is no numeric array of ``shape``."""
         arrays = (_as_array([value]) for value in values)
         index = next(i for i, array in enumerate(arrays) if array is None or array.shape[1:] != shape)
@@ -150,7 +167,7 @@ class Records:
         self.fail(index, f"{field!r} holds {_describe(odd)}, expected {expected}")
 
 
-def _as_array(values):
+def _as_array(values: list[Any]) -> np.ndarray | None:
     """A numeric array of the values, or None where they are not numbers of one regular shape."""
     try:
         array = np.array(values)
@@ -159,11 +176,11 @@ def _as_array(values):
     return array if array.dtype.kind in "iuf" else None
 
 
-def _is_number(value):
+def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _describe(value):
+def _describe(value: object) -> str:
     """A JSON value in a few words."""
     if isinstance(value, dict):
         return "an object"
@@ -172,7 +189,7 @@ def _describe(value):
     return "null" if value is None else f"{value!r}"
 
 
-def split_by_group(group, num_groups):
-    """For each of the groups 0 .. num_groups - 1 its rows in ``group`` (int [N]), in order: a list of int arrays."""
+def split_by_group(group: np.ndarray, num_groups: int) -> list[np.ndarray]:
+    """For each of the groups 0 .. num_groups - 1 its rows in ``group`` (int [N]), in order."""
     order = np.argsort(group, kind="stable")
     return np.split(order, np.searchsorted(group[order], np.arange(1, num_groups)))

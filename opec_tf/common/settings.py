@@ -5,23 +5,39 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
-from typing import ClassVar, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
 
 from opec_tf.common.errors import UserError
 
 Config = TypeVar("Config", bound="Checked")
 
 
-def setting(default, help_text, choices=None, *, above=None, at_least=None, at_most=None, before=None, is_flag=True):
+def setting(
+    default: Any,
+    help_text: str,
+    choices: Sequence[str] | None = None,
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    before: object = None,
+    is_flag: bool = True,
+) -> Any:
     """A field with its help, and what its value, or each element of a tuple, may be.
 
     ``before`` is the value that files written before the field existed stand for, where that is not the default. A
     field without ``is_flag`` follows from other settings and is kept in files only.
     """
-    metadata = {"help": help_text, "choices": choices, "above": above, "at_least": at_least, "at_most": at_most}
-    metadata["is_flag"] = is_flag
-    metadata["before"] = default if before is None else before
+    metadata = {
+        "help": help_text,
+        "choices": choices,
+        "above": above,
+        "at_least": at_least,
+        "at_most": at_most,
+        "before": default if before is None else before,
+        "is_flag": is_flag,
+    }
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -35,7 +51,7 @@ class Checked:
 
     RETIRED: ClassVar[dict] = {}
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             for item in value if isinstance(value, tuple) else (value,):
@@ -44,7 +60,7 @@ class Checked:
                     raise UserError(f"--{field.name}={as_flag(value)} {fault}")
 
 
-def _fault(value, allowed):
+def _fault(value: Any, allowed: Mapping[str, Any]) -> str | None:
     """What is wrong with one value, as the end of a sentence; None where nothing is."""
     if allowed["choices"] is not None and value not in allowed["choices"]:
         return f"is not known; choose from {', '.join(allowed['choices'])}"
@@ -59,13 +75,13 @@ def _fault(value, allowed):
     return None
 
 
-def check_length(name, values, length):
+def check_length(name: str, values: Sequence[float], length: int) -> None:
     """Raises a ``UserError`` unless the values of a field have a length."""
     if len(values) != length:
         raise UserError(f"--{name}={as_flag(values)} must be {length} numbers separated by commas")
 
 
-def as_flag(value):
+def as_flag(value: object) -> str:
     """The value as it is written on the command line."""
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 

@@ -244,7 +244,7 @@ class PoseEstimator:
                 array[rows] = found[: len(rows)]
             done[rows] = True
             if meter:
-                meter.advance(len(rows))
+                meter.update(len(rows))
         if not np.isfinite(points).all():
             raise UserError("the model's poses are not finite numbers: its training has diverged; use other weights")
         return points, scores, visibility, candidates, done

@@ -93,7 +93,7 @@ def predict(model, source, boxes, output_dir, *, model_config, box_margin, infer
                 for position, (row, image) in enumerate(zip(rows, images)):
                     write_drawing(row, _draw(image, position, estimates, chunk, estimator.skeleton, style))
             kept.add(_coco_results(estimates, rows, chunk, source), int(rows[-1]) + 1, source.skipped)
-            meter.advance(len(images))
+            meter.update(len(images))
         if not kept.done.frames:
             raise UserError(
                 f"{source.skipped[0]}: cannot be read, nor can any other of the {len(source)} images; check --images"

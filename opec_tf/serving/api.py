@@ -4,16 +4,24 @@
 and hundreds of megabytes. A client needs neither: the message modules are plain protobuf, and are imported past it.
 """
 
+from __future__ import annotations
+
 import importlib.machinery
 import sys
 import types
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from opec_tf.common.errors import UserError
 
+# The messages are made at run time: nothing is known of their fields.
+Message = Any
 
-def _import_messages():
+
+def _import_messages() -> tuple[Any, ...]:
     """Imports the stubs; where TensorFlow has not been imported, its ``__init__`` does not run."""
     if "tensorflow" in sys.modules:
         return _modules()
@@ -30,7 +38,7 @@ def _import_messages():
         del sys.modules["tensorflow"]
 
 
-def _modules():
+def _modules() -> tuple[Any, ...]:
     from tensorflow.core.framework import tensor_pb2, types_pb2
     from tensorflow_serving.apis import (
         get_model_metadata_pb2,
@@ -65,7 +73,7 @@ def _modules():
 ) = _import_messages()
 
 
-def to_tensor_proto(value):
+def to_tensor_proto(value: npt.ArrayLike | list[bytes]) -> Message:
     """A ``TensorProto`` of a float array [...] or of a list of byte strings [B]."""
     if isinstance(value, list):
         proto = tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, string_val=value)
@@ -77,7 +85,7 @@ def to_tensor_proto(value):
     return proto
 
 
-def to_array(proto):
+def to_array(proto: Message) -> np.ndarray:
     """The float32 array of a float ``TensorProto``, whichever of its two fields holds the numbers."""
     shape = [dim.size for dim in proto.tensor_shape.dim]
     if proto.tensor_content:
@@ -85,7 +93,7 @@ def to_array(proto):
     return np.array(proto.float_val, np.float32).reshape(shape)
 
 
-def predict_request(model, signature, inputs, version=None):
+def predict_request(model: str, signature: str, inputs: Mapping[str, Any], version: int | None = None) -> Message:
     """A ``PredictRequest``.
 
     Args:

@@ -11,6 +11,7 @@ The folder appears whole, under its number, or not at all: a server looks at EXP
 
 import dataclasses
 import pathlib
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -98,7 +99,7 @@ def warmup_requests(name, model_config, signatures, batch_sizes):
     requests = []
     for batch in batch_sizes:
         people = {"image_bytes": [image_bytes] * batch, "boxes": np.tile(couple, [batch, 1, 1])}
-        inputs = {
+        inputs: dict[str, dict[str, Any]] = {
             "serving_default": {"image_bytes": [image_bytes] * batch, "boxes": np.tile(box, [batch, 1])},
             "image": people,
             "crops": {"crops": np.full([batch, *model_config.crop_size, 3], 127.0, np.float32)},

@@ -1,7 +1,10 @@
 """How fast an exported model answers: called in this process, and over gRPC from a server in a process of its own."""
 
+from __future__ import annotations
+
 import concurrent.futures
 import contextlib
+import os
 import pathlib
 import re
 import subprocess
@@ -9,8 +12,10 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from opec_tf.common.errors import UserError
 from opec_tf.serving.model_server.statuses import ServingError
@@ -21,14 +26,20 @@ _PORTS = re.compile(r"serving \S+: gRPC (\S+), REST (\S+)")
 _START_SECONDS = 300
 
 
-def measure_in_process(version_dir, image_bytes, boxes, clients, seconds):
+def measure_in_process(
+    version_dir: os.PathLike[str] | str,
+    image_bytes: bytes,
+    boxes: npt.ArrayLike,
+    clients: Sequence[int],
+    seconds: float,
+) -> dict[str, dict[str, float]]:
     """Calls of signature "image" without a network.
 
     Args:
       version_dir: an export's version folder.
       image_bytes: the picture's file.
       boxes: [N, 4], people in it.
-      clients: int list, threads that call at the same time.
+      clients: numbers of threads that call at the same time.
       seconds: how long each number of clients is measured.
 
     Returns:
@@ -53,7 +64,14 @@ def measure_in_process(version_dir, image_bytes, boxes, clients, seconds):
         version.close()
 
 
-def measure_over_grpc(model_dir, image_bytes, boxes, clients, seconds, batching_file=None):
+def measure_over_grpc(
+    model_dir: os.PathLike[str] | str,
+    image_bytes: bytes,
+    boxes: npt.ArrayLike,
+    clients: Sequence[int],
+    seconds: float,
+    batching_file: str | None = None,
+) -> dict[str, dict[str, float]]:
     """Round trips through ``opec_tf.serve``; arguments and result as ``measure_in_process`` has them.
 
     Args:
@@ -68,7 +86,7 @@ def measure_over_grpc(model_dir, image_bytes, boxes, clients, seconds, batching_
 
 
 @contextlib.contextmanager
-def serving_process(model_dir, batching_file=None):
+def serving_process(model_dir: os.PathLike[str] | str, batching_file: str | None = None) -> Iterator[str]:
     """Runs ``opec_tf.serve`` for the block; gives HOST:PORT of its gRPC port.
 
     Raises:
@@ -98,16 +116,17 @@ def serving_process(model_dir, batching_file=None):
             server.terminate()
 
 
-def _measure(call, clients, seconds):
+def _measure(call: Callable[[], object], clients: int, seconds: float) -> dict[str, float]:
     """Calls a function from threads; what a call raises in one of them is raised once all have ended.
 
     Returns:
-      dict: p50_s, p95_s, p99_s (seconds a call), requests_per_second, requests.
+      p50_s, p95_s, p99_s (seconds a call), requests_per_second, requests.
     """
     call()
-    times, begin = [[] for _ in range(clients)], threading.Barrier(clients + 1)
+    times: list[list[float]] = [[] for _ in range(clients)]
+    begin = threading.Barrier(clients + 1)
 
-    def work(mine):
+    def work(mine: list[float]) -> None:
         begin.wait()
         end = time.perf_counter() + seconds
         while not mine or time.perf_counter() < end:

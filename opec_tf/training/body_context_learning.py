@@ -134,7 +134,7 @@ def keep(
                 row["crop_to_image"] = inputs["crop_to_image"].numpy()
             kept.append({name: value.reshape(-1, members, *value.shape[1:]) for name, value in row.items()})
             done += len(joints)
-            progress.advance(len(joints))
+            progress.update(len(joints))
     return {name: np.concatenate([row[name] for row in kept]) for name in kept[0]}
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 from collections.abc import Collection
 
 from opec_tf.common import files
-from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
+from opec_tf.config import BaseConfig, DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.models import builders, workdir
 from opec_tf.weights import base_loading, reading, recognition
 

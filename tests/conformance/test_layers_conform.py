@@ -68,7 +68,11 @@ CASES = {
 }
 
 
-@pytest.fixture(params=CASES)
+# `make check` takes one layer, the slow tests the others.
+SAMPLE = "ResidualGraphBlock"
+
+
+@pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.slow] if name != SAMPLE else []) for name in CASES])
 def case(request):
     """(function that makes the layer, its inputs as arrays)."""
     make, shapes = CASES[request.param]

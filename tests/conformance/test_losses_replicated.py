@@ -6,6 +6,8 @@ import tensorflow as tf
 
 from opec_tf.training import losses, strategy as strategies
 
+pytestmark = pytest.mark.slow
+
 JOINTS = 3
 
 

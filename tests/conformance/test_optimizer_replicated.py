@@ -7,6 +7,8 @@ import tensorflow as tf
 from opec_tf.config import TrainConfig
 from opec_tf.training import optimizer, strategy as strategies
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("clip_norm, expected", [(0.0, [6.0, 8.0]), (1.0, [0.6, 0.8])])
 def test_gradients_are_added_and_then_clipped(clip_norm, expected):

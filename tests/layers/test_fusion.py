@@ -43,6 +43,7 @@ def test_attention_sees_both_sides():
     assert np.abs(ratio - 1.0).max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
 def test_half_precision_features_that_go_two_ways_train_under_xla(dtype):
     """As F^1 and F^2 do, into a fusion block and to the joints: XLA adds two gradients only if their types agree."""

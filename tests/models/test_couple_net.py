@@ -181,6 +181,7 @@ def test_without_candidates_the_refined_joint_is_the_last_pose():
     assert np.abs(model(inputs())["couple_pose_3"] - model(inputs())["pose_3"])[:4].max() > 0.01
 
 
+@pytest.mark.slow
 def test_xla_agrees():
     model = build(graph_convolution="semantic")
     data = {name: tf.constant(value) for name, value in inputs().items()}

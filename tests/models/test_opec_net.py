@@ -158,6 +158,7 @@ def test_every_weight_is_trained(graph_convolution):
         assert gradient is not None and np.any(tf.convert_to_tensor(gradient) != 0.0), variable.name
 
 
+@pytest.mark.slow
 def test_losses_fall():
     tf.keras.utils.set_random_seed(1)
     model = build()
@@ -170,6 +171,7 @@ def test_losses_fall():
         assert last < (0.75 if name == "base_heatmaps" else 0.25) * first, (name, first, last)
 
 
+@pytest.mark.slow
 def test_blocks_learn_displacements_from_image_features():
     """All frozen up to the initial pose; each crop asks for another displacement and shows another colour."""
     tf.keras.utils.set_random_seed(1)
@@ -229,6 +231,7 @@ def test_mixed_precision():
     assert all(np.all(np.isfinite(tf.convert_to_tensor(gradient))) for gradient in gradients)
 
 
+@pytest.mark.slow
 def test_xla_agrees():
     model = build(graph_convolution="semantic")
     crops = random_batch()[0]
@@ -237,6 +240,7 @@ def test_xla_agrees():
         np.testing.assert_allclose(value, expected[name], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_published_size():
     """The paper's CrowdPose model, its graph part to the letter: GCN and ReLU over (x, y, two scores)."""
     # Depth changes nothing behind C5, so the shallowest trunk with 2048 channels will do.

@@ -26,6 +26,7 @@ def trainable_count(model):
     return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trunk, parameters", [("resnet50", 33_999_697), ("resnet152", 68_635_473)])
 def test_simplepose_parameter_counts(trunk, parameters):
     """pose_resnet of microsoft/human-pose-estimation.pytorch with 17 joints."""
@@ -37,6 +38,7 @@ def test_simplepose_parameter_counts(trunk, parameters):
     assert shapes == [(16, 12, 256), (32, 24, 256), (64, 48, 256)]
 
 
+@pytest.mark.slow
 def test_alphapose_at_full_size():
     """DESIGN.md's table: 320 x 256 crops through SE-ResNet-101."""
     model = backbone(crop_height=320, crop_width=256, skeleton="body12", trunk="resnet101")
@@ -62,6 +64,7 @@ def test_alphapose_at_full_size():
     assert np.abs(outputs["base_heatmaps"]).max() < 0.2
 
 
+@pytest.mark.slow
 def test_fast_421_res152_at_full_size():
     """AlphaPose's 256x192_res152_lr1e-3_1x-duc: SE-ResNet-152, then 512 to 1024, 256 to 512, 128 to 256 channels."""
     model = backbone(crop_height=256, crop_width=192, skeleton="coco17", trunk="resnet152", decoder="duc421")

@@ -21,6 +21,8 @@ from opec_tf.models import workdir
 from opec_tf.poses import skeletons
 from opec_tf.serving import api, exporting
 
+pytestmark = pytest.mark.slow
+
 # What a fresh process finds: every op, and the outcome of every warmup record.
 _REPLAY = """
 import json, sys

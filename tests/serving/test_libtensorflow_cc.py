@@ -12,6 +12,7 @@ import serving_run
 import tensorflow as tf
 
 SOURCE = pathlib.Path(__file__).with_name("run_saved_model.cc")
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

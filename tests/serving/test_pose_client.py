@@ -1,16 +1,12 @@
 """The client against ``opec_tf.serve`` over real sockets: gRPC, REST, many at a time, asyncio, TLS, faults."""
 
 import asyncio
-import concurrent.futures
 import io
 import json
 import pathlib
 import shutil
-import socket
 import subprocess
 import sys
-import threading
-import time
 
 import cv2
 import grpc
@@ -22,11 +18,13 @@ from PIL import Image
 
 from opec_tf.common.errors import UserError
 from opec_tf.poses import skeletons
-from opec_tf.serving import api, pose_client
+from opec_tf.serving import pose_client
 from opec_tf.serving.model_server.server import ModelServer
 from opec_tf.serving.pose_client import PoseClient, PoseServiceError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# What the client has of the room "serving".
+CLIENT_FILES = ("__init__", "pose_client", "endpoint", "grpc_transport", "rest_transport", "pictures", "api")
 
 
 @pytest.fixture(params=[False, True], ids=["gRPC", "REST"])
@@ -151,92 +149,14 @@ def test_what_is_no_picture_is_not_sent(tmp_path):
             client.estimate(tmp_path / "none.jpg")
 
 
-def free_port():
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]
-
-
-@pytest.mark.parametrize("rest", [False, True], ids=["gRPC", "REST"])
-def test_nobody_listening_is_tried_again_and_then_said(rest):
-    with PoseClient(f"127.0.0.1:{free_port()}", rest=rest, retries=2) as client:
-        start = time.monotonic()
-        with pytest.raises(PoseServiceError, match="UNAVAILABLE.*check that a server runs there") as error:
-            client.estimate(serving_run.jpeg(), serving_run.BOXES)
-    assert error.value.code == "UNAVAILABLE" and time.monotonic() - start > 0.15
-
-
-def test_a_server_that_comes_up_late_is_reached(exported, expected):
-    server = ModelServer(exported[1])
-    port = server.port
-    server.versions.poll()
-    with PoseClient(f"127.0.0.1:{port}", deadline=120, retries=12) as client:
-        late = threading.Timer(0.5, server.start)
-        late.start()
-        poses = client.estimate(serving_run.jpeg(), serving_run.BOXES)
-        late.join()
-        server.stop()
-    np.testing.assert_allclose(poses.keypoints, expected.keypoints, atol=1e-2)
-
-
-def test_all_addresses_of_a_service_are_asked():
-    class Refusing(api.prediction_service_pb2_grpc.PredictionServiceServicer):
-        def __init__(self, name):
-            self.name = name
-
-        def Predict(self, request, context):
-            context.abort(grpc.StatusCode.NOT_FOUND, self.name)
-
-    servers = [grpc.server(concurrent.futures.ThreadPoolExecutor(2)) for _ in range(2)]
-    ports = [server.add_insecure_port("127.0.0.1:0") for server in servers]
-    for name, server in zip("ab", servers):
-        api.prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Refusing(name), server)
-        server.start()
-    asked, give_up = set(), time.monotonic() + 60
-    with PoseClient("ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)) as client:
-        while asked != {"a", "b"} and time.monotonic() < give_up:
-            with pytest.raises(PoseServiceError, match="NOT_FOUND") as error:
-                client.estimate(serving_run.jpeg(), serving_run.BOXES)
-            asked.add(str(error.value)[-1])
-    for server in servers:
-        server.stop(None)
-    assert asked == {"a", "b"}
-
-
-def test_deadline():
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        for rest in (False, True):
-            with PoseClient(f"127.0.0.1:{silent.getsockname()[1]}", rest=rest, deadline=0.5) as client:
-                with pytest.raises(PoseServiceError, match="DEADLINE_EXCEEDED: no answer within 0.5 seconds"):
-                    client.estimate(serving_run.jpeg(), serving_run.BOXES)
-
-
 def test_tls(exported, expected, tmp_path):
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("needs openssl to make a certificate")
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     subprocess.run(
-        [
-            openssl,
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "1",
-            "-subj",
-            "/CN=localhost",
-            "-addext",
-            "subjectAltName=DNS:localhost",
-            "-keyout",
-            str(key),
-            "-out",
-            str(certificate),
-        ],
+        [openssl, *"req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost".split()]
+        + ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)],
         check=True,
         capture_output=True,
     )
@@ -358,7 +278,7 @@ def test_the_client_starts_without_tensorflow_and_tensorflow_can_follow():
 
 def test_the_client_can_be_copied_out(tmp_path):
     """The client with its own files and the rooms below it, without the rest of the package."""
-    for name in ("__init__", "client", "serving/__init__", "serving/pose_client", "serving/api"):
+    for name in ("__init__", "client", *(f"serving/{name}" for name in CLIENT_FILES)):
         path = tmp_path / "opec_tf" / f"{name}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "opec_tf" / f"{name}.py", path)

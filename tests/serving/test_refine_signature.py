@@ -20,6 +20,8 @@ from opec_tf.serving import api
 from opec_tf.serving.model_server.server import ModelServer
 from opec_tf.serving.pose_client import PoseClient, PoseServiceError
 
+pytestmark = pytest.mark.slow
+
 GIVEN = dataclasses.replace(tiny_run.MODEL, initial_pose="given")
 
 

@@ -4,6 +4,7 @@ import concurrent.futures
 
 import grpc
 import numpy as np
+import pytest
 import serving_run
 
 from opec_tf.serving import api
@@ -38,6 +39,7 @@ def _requests():
     return good, bad
 
 
+@pytest.mark.slow
 def test_soak(exported):
     good, bad = _requests()
     with ModelServer(exported[1]) as server, grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:

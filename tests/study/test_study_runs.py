@@ -15,6 +15,8 @@ from opec_tf.models import workdir
 from opec_tf.study import rows, runs, tables
 from opec_tf.training import loop
 
+pytestmark = pytest.mark.slow
+
 _TRAIN = TrainConfig(batch_size=4, base_epochs=1, opec_epochs=1, steps_per_epoch=2, learning_rate=0.05)
 
 

@@ -14,6 +14,8 @@ from opec_tf.data import pipeline
 from opec_tf.models import builders, workdir
 from opec_tf.training import body_context_learning, callbacks, loop, run_data, stages
 
+pytestmark = pytest.mark.slow
+
 MODEL = dataclasses.replace(tiny_run.MODEL, body_context=True, couple_context=True)
 # Whose poses are people, and can be put right, without training the base.
 GIVEN = dataclasses.replace(MODEL, initial_pose="given")

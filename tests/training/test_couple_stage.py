@@ -13,6 +13,8 @@ from opec_tf.models import builders, workdir
 from opec_tf.study import report
 from opec_tf.training import callbacks, loop, run_data, stages, validation
 
+pytestmark = pytest.mark.slow
+
 ALL = ("base", "opec", "couple")
 TRAIN = TrainConfig(
     stages=ALL, batch_size=8, couple_epochs=3, steps_per_epoch=10, learning_rate=3e-2, validation_people=6

@@ -19,6 +19,8 @@ from opec_tf.poses.predictions import PosePredictions
 from opec_tf.study import report
 from opec_tf.training import callbacks, loop, precision, run_data
 
+pytestmark = pytest.mark.slow
+
 TOY_TRAIN = TrainConfig(batch_size=4, base_epochs=3, opec_epochs=2, steps_per_epoch=2)
 
 

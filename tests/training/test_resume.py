@@ -17,6 +17,8 @@ from opec_tf.config import DataConfig, TrainConfig
 from opec_tf.models import workdir
 from opec_tf.training import callbacks, loop
 
+pytestmark = pytest.mark.slow
+
 EPOCHS, STEPS = 2, 3
 TRAIN = TrainConfig(batch_size=4, base_epochs=EPOCHS, opec_epochs=EPOCHS, steps_per_epoch=STEPS, warmup_steps=1)
 

@@ -19,6 +19,8 @@ from opec_tf.config import DataConfig, TrainConfig
 from opec_tf.models import workdir
 from opec_tf.training import loop, optimizer, strategy as strategies
 
+pytestmark = pytest.mark.slow
+
 TRAIN = TrainConfig(batch_size=2, base_epochs=2, opec_epochs=2, steps_per_epoch=3, warmup_steps=1, weight_decay=0.01)
 # Trains in a process of its own: TensorFlow's devices and cluster are set before anything else is done with it.
 _PROGRAM = """

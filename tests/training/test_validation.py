@@ -15,6 +15,8 @@ from opec_tf.poses.predictions import PosePredictions
 from opec_tf.study import report
 from opec_tf.training import loop, run_data, validation
 
+pytestmark = pytest.mark.slow
+
 INFERENCE = InferenceConfig(inference_batch_size=8)
 GIVEN = dataclasses.replace(tiny_run.MODEL, initial_pose="given")
 

@@ -14,6 +14,8 @@ from opec_tf.models import builders
 from opec_tf.poses.skeletons import COCO17, CROWDPOSE14, MPII16
 from opec_tf.weights import base_loading, channel_order, reading, recognition
 
+pytestmark = pytest.mark.slow
+
 RESNET18, RESNET50 = (2, 2, 2, 2), (3, 4, 6, 3)
 
 

@@ -8,7 +8,11 @@ from converted import ALPHAPOSE, CROPS, IMAGENET, close, convert, inputs
 
 from opec_tf.weights import reading
 
-torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.slow
+
+torch = pytest.importorskip(
+    "torch", reason="needs PyTorch: pip install -e .[torch]; python -m pytest tests/weights/test_pretrained_torch.py"
+)
 nn = torch.nn
 
 

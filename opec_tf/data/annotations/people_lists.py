@@ -11,6 +11,8 @@ import numpy as np
 from opec_tf.poses.pose_annotations import PoseAnnotations
 from opec_tf.poses.skeletons import Skeleton
 
+_MOST_DIGITS = 18  # of a number that is sure to fit into int64
+
 
 def listed_people(
     skeleton: Skeleton,
@@ -57,7 +59,7 @@ def _group_by_image(names: Sequence[str]) -> tuple[list[str], np.ndarray, np.nda
     row_of_name: dict[str, int] = {}
     rows = [row_of_name.setdefault(name, len(row_of_name)) for name in names]
     stems = [pathlib.PurePath(name).stem for name in row_of_name]
-    ids = [int(stem) if stem.isdecimal() else -1 for stem in stems]
+    ids = [int(stem) if stem.isdecimal() and len(stem) <= _MOST_DIGITS else -1 for stem in stems]
     if -1 in ids or len(set(ids)) < len(ids):
         ids = list(range(1, len(stems) + 1))
     return list(row_of_name), np.asarray(ids, np.int64), np.asarray(rows, np.int64)

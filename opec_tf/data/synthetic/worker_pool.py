@@ -35,7 +35,7 @@ def render(
                 record = json.loads(line)
                 records[record["path"]] = record
                 with counting:
-                    meter.advance(1)
+                    meter.update(1)
             message = process.stderr.read().strip()
             if process.wait() == worker.CANNOT_WRITE:
                 raise UserError(message.splitlines()[-1])  # warnings of Python's own may stand before it

@@ -33,7 +33,7 @@ def write(path, detector, image_paths, image_ids, strict=False):
                 {"image_id": int(image_ids[row]), "category_id": 1, "bbox": box, "score": score}
                 for box, score in zip(np.round(boxes, 2).tolist(), np.round(scores, 5).tolist())
             ]
-            meter.advance(1)
+            meter.update(1)
     if not found:
         raise UserError(
             f"the detector found nobody in {len(source)} images; lower --detector_score or use another detector"

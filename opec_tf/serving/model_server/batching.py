@@ -5,13 +5,17 @@ allowed size is filled up by its last request's first row. One bad row fails its
 shapes cannot share one: both are as in the server that this stands in for.
 """
 
+from __future__ import annotations
+
 import collections
 import concurrent.futures
 import dataclasses
+import os
 import pathlib
 import re
 import threading
 import time
+from collections.abc import Callable
 
 import grpc
 import numpy as np
@@ -19,6 +23,8 @@ import numpy as np
 from opec_tf.common.errors import UserError
 from opec_tf.serving.model_server.statuses import Answering, ServingError, invalid
 
+# Names -> arrays [B, ...], of inputs or outputs.
+Arrays = dict[str, np.ndarray]
 _FIELD = re.compile(r"\s*(\w+)\s*(?:\{\s*value\s*:\s*(\w+)\s*\}|:\s*(\w+))\s*")
 _COMMENT = re.compile(r"#.*")
 
@@ -39,14 +45,14 @@ class BatchingParameters:
     batch_timeout_micros: int = 0
     max_enqueued_batches: int = 10
     num_batch_threads: int = 2
-    allowed_batch_sizes: tuple = ()
+    allowed_batch_sizes: tuple[int, ...] = ()
 
-    def filled_up(self, rows):
+    def filled_up(self, rows: int) -> int:
         """The allowed size for a number of rows."""
         return next((size for size in self.allowed_batch_sizes if size >= rows), rows)
 
 
-def read_parameters(path):
+def read_parameters(path: os.PathLike[str] | str) -> BatchingParameters:
     """Reads a batching parameters file (protobuf text format).
 
     Raises:
@@ -57,7 +63,9 @@ def read_parameters(path):
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({error}); check --batching_parameters_file") from error
     known = {field.name for field in dataclasses.fields(BatchingParameters)}
-    values, sizes, position = {}, [], 0
+    values: dict[str, int] = {}
+    sizes: list[int] = []
+    position = 0
     while position < len(text.rstrip()):
         match = _FIELD.match(text, position)
         name, wrapped, plain = match.groups() if match else (text[position:].split()[0], None, None)
@@ -82,30 +90,30 @@ def read_parameters(path):
 
 @dataclasses.dataclass(eq=False)
 class _Task:
-    inputs: dict
+    inputs: Arrays
     rows: int
     arrived: float
-    future: concurrent.futures.Future
+    future: concurrent.futures.Future[Arrays]
 
 
 class Batcher:
     """Runs a function on batches of requests; one for each signature and choice of outputs.
 
     Args:
-      run: inputs (name -> array [B, ...]) -> outputs (name -> array [B, ...]).
-      parameters: ``BatchingParameters``.
+      run: inputs -> outputs.
+      parameters: sizes and times.
     """
 
-    def __init__(self, run, parameters):
+    def __init__(self, run: Callable[[Arrays], Arrays], parameters: BatchingParameters) -> None:
         self._run, self._parameters = run, parameters
-        self._tasks = collections.deque()
+        self._tasks: collections.deque[_Task] = collections.deque()
         self._changed = threading.Condition()
         self._closed = False
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(parameters.num_batch_threads)]
         for thread in self._threads:
             thread.start()
 
-    def __call__(self, inputs):
+    def __call__(self, inputs: Arrays) -> Arrays:
         """The outputs of one request, which come with those of others.
 
         Raises:
@@ -131,7 +139,7 @@ class Batcher:
             self._changed.notify()
         return task.future.result()
 
-    def close(self):
+    def close(self) -> None:
         """Answers what waits, then ends the threads."""
         with self._changed:
             self._closed = True
@@ -139,7 +147,7 @@ class Batcher:
         for thread in self._threads:
             thread.join()
 
-    def _work(self):
+    def _work(self) -> None:
         while True:
             tasks = self._next_batch()
             if not tasks:
@@ -154,7 +162,7 @@ class Batcher:
                 for task, answer in zip(tasks, answers):
                     task.future.set_result(answer)
 
-    def _next_batch(self):
+    def _next_batch(self) -> list[_Task]:
         """Waits for a batch; [] once the batcher is closed and everything answered."""
         with self._changed:
             while True:
@@ -169,7 +177,7 @@ class Batcher:
                 else:
                     self._changed.wait()
 
-    def _take(self):
+    def _take(self) -> list[_Task]:
         tasks = [self._tasks.popleft()]
         while self._tasks:
             if sum(task.rows for task in tasks) + self._tasks[0].rows > self._parameters.max_batch_size:
@@ -178,7 +186,7 @@ class Batcher:
         return tasks
 
 
-def _merge(tasks, parameters):
+def _merge(tasks: list[_Task], parameters: BatchingParameters) -> Arrays:
     """The inputs of all tasks, one after the other, filled up to an allowed size."""
     rows = sum(task.rows for task in tasks)
     merged = {}
@@ -197,7 +205,7 @@ def _merge(tasks, parameters):
     return merged
 
 
-def _split(outputs, tasks):
+def _split(outputs: Arrays, tasks: list[_Task]) -> list[Arrays]:
     """The outputs of each task, without what the batch was filled up with."""
     ends = np.cumsum([task.rows for task in tasks])
     return [{name: array[end - task.rows : end] for name, array in outputs.items()} for task, end in zip(tasks, ends)]

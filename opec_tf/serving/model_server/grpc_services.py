@@ -1,21 +1,31 @@
 """PredictionService and ModelService over gRPC."""
 
+from __future__ import annotations
+
+import concurrent.futures
 import functools
+from collections.abc import Callable
+from typing import TypeVar
 
 import grpc
 
 from opec_tf.serving import api
-from opec_tf.serving.model_server import predict
+from opec_tf.serving.model_server import predict, requests
+from opec_tf.serving.model_server.gate import Gate
 from opec_tf.serving.model_server.statuses import ServingError, invalid, not_found
+from opec_tf.serving.model_server.versions import ModelVersions
 
+_Service = TypeVar("_Service")
 _SIGNATURES_FIELD = "signature_def"
 
 
-def _answering(method):
+def _answering(
+    method: Callable[[_Service, api.Message, grpc.ServicerContext], api.Message],
+) -> Callable[[_Service, api.Message, grpc.ServicerContext], api.Message]:
     """Turns a method that raises ``ServingError`` into one that gRPC calls."""
 
     @functools.wraps(method)
-    def answer(self, request, context):
+    def answer(self: _Service, request: api.Message, context: grpc.ServicerContext) -> api.Message:
         try:
             return method(self, request, context)
         except ServingError as error:
@@ -25,18 +35,13 @@ def _answering(method):
 
 
 class PredictionService(api.prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Predict and GetModelMetadata.
+    """Predict and GetModelMetadata; every Predict goes through the gate."""
 
-    Args:
-      versions: ``ModelVersions``.
-      gate: ``server.Gate``, through which every Predict goes.
-    """
-
-    def __init__(self, versions, gate):
+    def __init__(self, versions: ModelVersions, gate: Gate) -> None:
         self._versions, self._gate = versions, gate
 
     @_answering
-    def Predict(self, request, context):
+    def Predict(self, request: api.Message, context: grpc.ServicerContext) -> api.Message:
         """Answers a ``PredictRequest``."""
         with self._gate:
             if not context.is_active():  # the client's deadline passed while it waited
@@ -44,31 +49,36 @@ class PredictionService(api.prediction_service_pb2_grpc.PredictionServiceService
             return predict.predict(self._versions, request)
 
     @_answering
-    def GetModelMetadata(self, request, context):
+    def GetModelMetadata(self, request: api.Message, context: grpc.ServicerContext) -> api.Message:
         """Answers with the signatures, the only metadata that there is."""
         return metadata(self._versions, request)
 
 
 class ModelService(api.model_service_pb2_grpc.ModelServiceServicer):
-    """GetModelStatus.
+    """GetModelStatus."""
 
-    Args:
-      versions: ``ModelVersions``.
-    """
-
-    def __init__(self, versions):
+    def __init__(self, versions: ModelVersions) -> None:
         self._versions = versions
 
     @_answering
-    def GetModelStatus(self, request, context):
+    def GetModelStatus(self, request: api.Message, context: grpc.ServicerContext) -> api.Message:
         """Says how far the versions are."""
         return status(self._versions, request)
 
 
-def metadata(versions, request):
+def server(versions: ModelVersions, gate: Gate, threads: int) -> grpc.Server:
+    """A server with both services, which has no port yet."""
+    pool = concurrent.futures.ThreadPoolExecutor(threads)
+    made = grpc.server(pool, options=[("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)])
+    api.prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(versions, gate), made)
+    api.model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(versions), made)
+    return made
+
+
+def metadata(versions: ModelVersions, request: api.Message) -> api.Message:
     """Answers a ``GetModelMetadataRequest``."""
     pb2 = api.get_model_metadata_pb2
-    predict.check_spec(request)
+    requests.check_spec(request)
     if not request.metadata_field:
         raise invalid("GetModelMetadataRequest must specify at least one metadata_field")
     for field in request.metadata_field:
@@ -85,9 +95,9 @@ def metadata(versions, request):
     return response
 
 
-def status(versions, request):
+def status(versions: ModelVersions, request: api.Message) -> api.Message:
     """Answers a ``GetModelStatusRequest``."""
-    predict.check_spec(request)
+    requests.check_spec(request)
     spec = request.model_spec
     statuses = dict(versions.statuses) if spec.name == versions.name else {}
     if not statuses:

@@ -1,5 +1,7 @@
 """The REST paths: predict, status and metadata of a model, as TensorFlow Serving has them."""
 
+from __future__ import annotations
+
 import base64
 import contextlib
 import http.server
@@ -7,6 +9,8 @@ import json
 import re
 import sys
 import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import grpc
 import numpy as np
@@ -14,8 +18,10 @@ import tensorflow as tf
 from google.protobuf import json_format
 
 from opec_tf.serving import api
-from opec_tf.serving.model_server import grpc_services, predict
+from opec_tf.serving.model_server import grpc_services, predict, requests
+from opec_tf.serving.model_server.gate import Gate
 from opec_tf.serving.model_server.statuses import Answering, ServingError, invalid
+from opec_tf.serving.model_server.versions import ModelVersions
 
 _PATH = re.compile(r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?(?P<verb>.*)")
 _HTTP_STATUS = {
@@ -40,13 +46,13 @@ class RestServer(http.server.ThreadingHTTPServer):
     # Nobody waits for the thread of a client that is silent or slow: ``wait`` does for those that have asked.
     daemon_threads = True
 
-    def __init__(self, address, versions, gate):
+    def __init__(self, address: tuple[str, int], versions: ModelVersions, gate: Gate) -> None:
         self.versions, self.gate = versions, gate
         self._under_way, self._changed = 0, threading.Condition()
         super().__init__(address, _Handler)
 
     @contextlib.contextmanager
-    def under_way(self):
+    def under_way(self) -> Iterator[None]:
         """The block answers a request."""
         with self._changed:
             self._under_way += 1
@@ -57,12 +63,12 @@ class RestServer(http.server.ThreadingHTTPServer):
                 self._under_way -= 1
                 self._changed.notify_all()
 
-    def wait(self, seconds):
+    def wait(self, seconds: float) -> None:
         """Waits until all requests that have come whole are answered, at most so long."""
         with self._changed:
             self._changed.wait_for(lambda: not self._under_way, seconds)
 
-    def handle_error(self, request, client_address):
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """Says nothing of a client that has gone."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
@@ -72,10 +78,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     server: RestServer
     timeout = 30
 
-    def do_GET(self):
+    def do_GET(self) -> None:
         self._answer(lambda match: _get(self.server.versions, match))
 
-    def do_POST(self):
+    def do_POST(self) -> None:
         length = self.headers.get("Content-Length", "0")
         if not _LENGTH.fullmatch(length):
             self._send(400, {"error": f"Malformed request: the Content-Length {length[:99]!r} is no number of bytes"})
@@ -86,10 +92,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(length))
         self._answer(lambda match: _post(self.server.versions, self.server.gate, match, body))
 
-    def log_message(self, format, *arguments):
+    def log_message(self, format: str, *arguments: object) -> None:
         """No line for each request."""
 
-    def _answer(self, answer):
+    def _answer(self, answer: Callable[[re.Match[str]], object]) -> None:
         with self.server.under_way():
             code, match = 200, _PATH.fullmatch(self.path)
             try:
@@ -101,7 +107,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 code, content = _HTTP_STATUS.get(error.code, 500), {"error": error.message}
             self._send(code, content)
 
-    def _send(self, code, content):
+    def _send(self, code: int, content: object) -> None:
         body = json.dumps(content).encode()
         self.send_response(code)
         self.send_header("Content-Type", "application/json")
@@ -110,7 +116,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def _get(versions, match):
+def _get(versions: ModelVersions, match: re.Match[str]) -> dict[str, Any]:
     if match["verb"] == "/metadata":
         request = api.get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
         _fill_spec(request.model_spec, match)
@@ -126,7 +132,7 @@ def _get(versions, match):
     )
 
 
-def _post(versions, gate, match, body):
+def _post(versions: ModelVersions, gate: Gate, match: re.Match[str], body: bytes) -> dict[str, Any]:
     if match["verb"] != ":predict":
         raise invalid(f"Malformed request: POST {match.string}")
     try:
@@ -144,7 +150,7 @@ def _post(versions, gate, match, body):
     request.model_spec.signature_name = signature_name
     with gate:
         with versions.version(request.model_spec) as version:
-            signature = version.signatures.get(request.model_spec.signature_name or predict.DEFAULT_SIGNATURE)
+            signature = version.signatures.get(request.model_spec.signature_name or requests.DEFAULT_SIGNATURE)
             # An unknown signature is refused by predict, in the same words as over gRPC.
             for name, value in _columns(content, signature).items() if signature else ():
                 request.inputs[name].CopyFrom(_to_proto(name, value, signature))
@@ -156,7 +162,7 @@ def _post(versions, gate, match, body):
     return {"predictions": [{name: array[row].tolist() for name, array in outputs.items()} for row in rows]}
 
 
-def _fill_spec(spec, match):
+def _fill_spec(spec: api.Message, match: re.Match[str]) -> None:
     spec.name = match["name"]
     if match["version"]:
         try:
@@ -167,7 +173,7 @@ def _fill_spec(spec, match):
         spec.version_label = match["label"]
 
 
-def _columns(content, signature):
+def _columns(content: Mapping[str, Any], signature: api.Message) -> dict[str, Any]:
     """Input name -> value, from either form of the request."""
     if "inputs" in content:
         columns = content["inputs"]
@@ -188,7 +194,7 @@ def _columns(content, signature):
     return columns
 
 
-def _to_proto(name, value, signature):
+def _to_proto(name: str, value: object, signature: api.Message) -> api.Message:
     """The ``TensorProto`` of a JSON value, of the type that the signature's input has."""
     info = signature.inputs.get(name)
     dtype = tf.float32 if info is None else tf.dtypes.as_dtype(info.dtype)
@@ -200,7 +206,7 @@ def _to_proto(name, value, signature):
         raise invalid(f"JSON Value of input {name!r} is not of type {dtype.name}: {error}") from error
 
 
-def _decoded(value):
+def _decoded(value: Any) -> Any:
     """JSON with every {"b64": ...} as bytes."""
     if isinstance(value, dict) and set(value) == {"b64"}:
         return base64.b64decode(value["b64"], validate=True)

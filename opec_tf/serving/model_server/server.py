@@ -1,6 +1,7 @@
 """The stand-in as a whole: two listening ports, polling, a bounded queue, a graceful end."""
 
-import concurrent.futures
+from __future__ import annotations
+
 import logging
 import os
 import pathlib
@@ -10,32 +11,10 @@ import time
 import grpc
 
 from opec_tf.common.errors import UserError
-from opec_tf.serving import api
 from opec_tf.serving.model_server import grpc_services, rest
-from opec_tf.serving.model_server.statuses import ServingError
+from opec_tf.serving.model_server.batching import BatchingParameters
+from opec_tf.serving.model_server.gate import Gate
 from opec_tf.serving.model_server.versions import ModelVersions
-
-
-class Gate:
-    """Lets a number of requests in, a number of others wait, and refuses the rest as UNAVAILABLE.
-
-    Args:
-      running: requests that run at a time.
-      waiting: requests that may wait.
-    """
-
-    def __init__(self, running, waiting):
-        self._places = threading.BoundedSemaphore(running + waiting)
-        self._turn = threading.BoundedSemaphore(running)
-
-    def __enter__(self):
-        if not self._places.acquire(blocking=False):
-            raise ServingError(grpc.StatusCode.UNAVAILABLE, "The server's queue is full")
-        self._turn.acquire()
-
-    def __exit__(self, *error):
-        self._turn.release()
-        self._places.release()
 
 
 class ModelServer:
@@ -46,10 +25,10 @@ class ModelServer:
       name: the model's name; by default the folder's.
       host: address that both ports listen on.
       port, rest_port: 0 chooses free ones, which ``port`` and ``rest_port`` then are.
-      batching: ``BatchingParameters``; None: no batching.
+      batching: None: no batching.
       poll_seconds: between two looks at the folder.
       running, waiting: see ``Gate``.
-      credentials: ``grpc.ServerCredentials`` for TLS on the gRPC port.
+      credentials: for TLS on the gRPC port.
 
     Raises:
       UserError: there is no such folder, or a port is taken.
@@ -57,18 +36,18 @@ class ModelServer:
 
     def __init__(
         self,
-        model_dir,
+        model_dir: os.PathLike[str] | str,
         *,
-        name=None,
-        host="127.0.0.1",
-        port=0,
-        rest_port=0,
-        batching=None,
-        poll_seconds=1.0,
-        running=16,
-        waiting=64,
-        credentials=None,
-    ):
+        name: str | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        rest_port: int = 0,
+        batching: BatchingParameters | None = None,
+        poll_seconds: float = 1.0,
+        running: int = 16,
+        waiting: int = 64,
+        credentials: grpc.ServerCredentials | None = None,
+    ) -> None:
         model_dir = pathlib.Path(model_dir)
         if not os.path.isdir(model_dir):
             raise UserError(
@@ -80,14 +59,7 @@ class ModelServer:
         self._poller = threading.Thread(target=self._poll, args=[poll_seconds], daemon=True)
         gate = Gate(running, waiting)
         # A thread for everyone who may be in the gate, and some to refuse others and to tell the status.
-        pool = concurrent.futures.ThreadPoolExecutor(running + waiting + 8)
-        self._grpc = grpc.server(pool, options=[("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)])
-        api.prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-            grpc_services.PredictionService(self.versions, gate), self._grpc
-        )
-        api.model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-            grpc_services.ModelService(self.versions), self._grpc
-        )
+        self._grpc = grpc_services.server(self.versions, gate, threads=running + waiting + 8)
         try:
             address = f"{host}:{port}"
             self.port = (
@@ -103,7 +75,7 @@ class ModelServer:
         self.rest_port = self._rest.server_address[1]
         self._rest_thread = threading.Thread(target=self._rest.serve_forever, daemon=True)
 
-    def load(self):
+    def load(self) -> None:
         """Loads the newest version, unless it is loaded.
 
         Raises:
@@ -114,7 +86,7 @@ class ModelServer:
         except OSError as error:
             raise UserError(f"{self._model_dir}: cannot be read ({error.strerror}); let this user read it") from error
 
-    def start(self):
+    def start(self) -> ModelServer:
         """Loads the newest version, then listens."""
         self.load()
         self._grpc.start()
@@ -122,7 +94,7 @@ class ModelServer:
         self._poller.start()
         return self
 
-    def stop(self, grace=10.0):
+    def stop(self, grace: float = 10.0) -> bool:
         """Takes no new requests, answers those under way for up to ``grace`` seconds, and unloads the model.
 
         Returns:
@@ -130,7 +102,7 @@ class ModelServer:
         """
         give_up = time.monotonic() + grace
 
-        def left():
+        def left() -> float:
             return max(0.0, give_up - time.monotonic())
 
         self._stopping.set()
@@ -142,13 +114,13 @@ class ModelServer:
         self._poller.join(left())
         return self.versions.close(left()) and not self._poller.is_alive()
 
-    def __enter__(self):
+    def __enter__(self) -> ModelServer:
         return self.start()
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
-    def _poll(self, seconds):
+    def _poll(self, seconds: float) -> None:
         while not self._stopping.wait(seconds):
             try:
                 self.versions.poll()

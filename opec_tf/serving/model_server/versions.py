@@ -1,11 +1,15 @@
 """Versions of one model on disk: found by polling, warmed up, and taken over only when they can answer."""
 
+from __future__ import annotations
+
 import collections
 import contextlib
 import dataclasses
 import logging
+import os
 import pathlib
 import threading
+from collections.abc import Callable, Iterator, Sequence
 
 import grpc
 import tensorflow as tf
@@ -14,12 +18,13 @@ from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.saved_model import loader_impl
 
 from opec_tf.serving import api
-from opec_tf.serving.model_server import predict
-from opec_tf.serving.model_server.batching import Batcher
+from opec_tf.serving.model_server import requests
+from opec_tf.serving.model_server.batching import Arrays, Batcher, BatchingParameters
 from opec_tf.serving.model_server.statuses import ServingError, invalid, not_found, refusing
 
 _STATES = api.get_model_status_pb2.ModelVersionStatus
 _WARMUP = pathlib.Path("assets.extra", "tf_serving_warmup_requests")
+_Runner = Callable[[Arrays], Arrays]
 # What unusable files in a version folder give: whatever is wrong must reach the status, and the server live on.
 LOAD_ERRORS = (OSError, ValueError, KeyError, TypeError, DecodeError, tf.errors.OpError, ServingError)
 
@@ -44,10 +49,10 @@ class LoadedVersion:
 
     Args:
       path: the version folder.
-      batching: ``BatchingParameters``; None: every request runs by itself.
+      batching: None: every request runs by itself.
     """
 
-    def __init__(self, path, batching):
+    def __init__(self, path: pathlib.Path, batching: BatchingParameters | None) -> None:
         self.number = int(path.name)
         self._session = tf.compat.v1.Session(graph=tf.Graph())
         with self._session.graph.as_default():
@@ -56,18 +61,17 @@ class LoadedVersion:
         self.signatures = {
             name: signature for name, signature in meta_graph.signature_def.items() if not name.startswith("__")
         }
-        self._batching, self._batchers, self._runners, self._lock = batching, {}, {}, threading.Lock()
+        self._batching, self._lock = batching, threading.Lock()
+        self._batchers: dict[_Runner, Batcher] = {}
+        self._runners: dict[tuple[str, tuple[str, ...]], _Runner] = {}
 
-    def run(self, signature, inputs, outputs):
+    def run(self, signature: str, inputs: Arrays, outputs: Sequence[str]) -> Arrays:
         """Answers one request.
 
         Args:
           signature: name.
-          inputs: input name -> array, all that the signature has.
+          inputs: all that the signature has.
           outputs: names of the outputs wanted.
-
-        Returns:
-          output name -> array.
 
         Raises:
           ServingError: the graph refuses the inputs, or the batching queue is full.
@@ -80,29 +84,29 @@ class LoadedVersion:
                 self._batchers[run] = Batcher(run, self._batching)
         return self._batchers[run](inputs)
 
-    def replay(self, path):
+    def replay(self, path: pathlib.Path) -> None:
         """Answers the warmup records of a file; one that fails is an error."""
         for record in tf.data.TFRecordDataset(str(path)):
             log = api.prediction_log_pb2.PredictionLog.FromString(record.numpy())
             request = log.predict_log.request
             # Past the batching, so that each record warms up the size that it has.
-            signature, inputs, outputs = predict.parse(request, self.signatures)
+            signature, inputs, outputs = requests.parse(request, self.signatures)
             self._runner(signature, outputs)(inputs)
 
-    def close(self):
+    def close(self) -> None:
         """Answers what waits and frees the memory."""
         for batcher in self._batchers.values():
             batcher.close()
         self._session.close()
 
-    def _runner(self, signature, outputs):
+    def _runner(self, signature: str, outputs: tuple[str, ...]) -> _Runner:
         """The function from inputs to outputs; made once, since making it optimizes the graph."""
         with self._lock:
             if (signature, outputs) not in self._runners:
                 self._runners[signature, outputs] = self._new_runner(signature, outputs)
             return self._runners[signature, outputs]
 
-    def _new_runner(self, signature, outputs):
+    def _new_runner(self, signature: str, outputs: tuple[str, ...]) -> _Runner:
         definition = self.signatures[signature]
         feeds = sorted(definition.inputs)
         # Session.run and make_callable would hold the feeds to the placeholders' shapes, which the server does not.
@@ -112,7 +116,7 @@ class LoadedVersion:
         )
         function = self._session._make_callable_from_options(options)
 
-        def run(inputs):
+        def run(inputs: Arrays) -> Arrays:
             with refusing():
                 return dict(zip(outputs, function(*(inputs[name] for name in feeds))))
 
@@ -125,21 +129,23 @@ class ModelVersions:
     Args:
       name: the model's name.
       base_path: folder of its version folders.
-      batching: ``BatchingParameters`` or None.
+      batching: None: none.
     """
 
-    def __init__(self, name, base_path, batching=None):
+    def __init__(
+        self, name: str, base_path: os.PathLike[str] | str, batching: BatchingParameters | None = None
+    ) -> None:
         self.name, self._base_path, self._batching = name, pathlib.Path(base_path), batching
-        self.statuses = {}
-        self._current = None
-        self._users = collections.Counter()
+        self.statuses: dict[int, Status] = {}
+        self._current: LoadedVersion | None = None
+        self._users: collections.Counter[int] = collections.Counter()
         self._changed = threading.Condition()
 
-    def poll(self):
+    def poll(self) -> None:
         """Looks at the folder once; a newer version is loaded and warmed up, then the older one unloaded."""
         folders = self._base_path.iterdir() if self._base_path.is_dir() else ()
         newest = max((int(path.name) for path in folders if path.name.isdecimal() and path.is_dir()), default=None)
-        status = self.statuses.get(newest)
+        status = None if newest is None else self.statuses.get(newest)
         # What failed once stays so, a corrected model gets a number of its own; what was unloaded may come back.
         unloaded = status and status.state == _STATES.END and status.code is grpc.StatusCode.OK
         if newest is None or (status and not unloaded):
@@ -162,7 +168,7 @@ class ModelVersions:
         if before:
             self._unload(before)
 
-    def close(self, seconds=None):
+    def close(self, seconds: float | None = None) -> bool:
         """Unloads what is loaded, once nobody uses it; waits for that at most so long, None: as long as it takes.
 
         Returns:
@@ -173,7 +179,7 @@ class ModelVersions:
         return current is None or self._unload(current, seconds)
 
     @contextlib.contextmanager
-    def version(self, spec):
+    def version(self, spec: api.Message) -> Iterator[LoadedVersion]:
         """Gives the ``LoadedVersion`` that a ``ModelSpec`` asks for; it stays loaded for the block.
 
         Raises:
@@ -195,7 +201,7 @@ class ModelVersions:
                 self._users[current.number] -= 1
                 self._changed.notify_all()
 
-    def _unload(self, version, seconds=None):
+    def _unload(self, version: LoadedVersion, seconds: float | None = None) -> bool:
         self.statuses[version.number] = Status(_STATES.UNLOADING)
         with self._changed:
             unused = self._changed.wait_for(lambda: not self._users[version.number], seconds)

@@ -18,6 +18,7 @@ def trainable_count(model):
     return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "trunk, parameters",
     # torchvision's models (resnet10: its ResNet with one block a stage) less their classifier of 1000 outputs (512 or

@@ -1,0 +1,168 @@
+"""What the client does about servers that are not there, refuse, or do not answer in time; over gRPC and REST.
+
+The servers here answer without a model.
+"""
+
+import asyncio
+import concurrent.futures
+import contextlib
+import http.server
+import json
+import socket
+import threading
+import time
+
+import grpc
+import numpy as np
+import pytest
+
+from opec_tf.common.errors import UserError
+from opec_tf.serving import api
+from opec_tf.serving.pose_client import PoseClient, PoseServiceError
+
+BOX = [[10.0, 20.0, 30.0, 40.0]]
+# More than the 256 KiB that gRPC keeps by default of what it may have to send again.
+LARGE_PICTURE = b"\xff\xd8\xff" + bytes(3_000_000)
+ANSWER = {name: np.ones([1, 16, 12, 3], np.float32) for name in ("keypoints", "initial_keypoints")}
+ANSWER["pose_score"] = np.ones([1, 16], np.float32)
+
+
+class Refusing:
+    """Refuses so many requests as UNAVAILABLE, answers those that come after."""
+
+    def __init__(self, refusals):
+        self.refusals, self.asked = refusals, 0
+
+    def refuses(self):
+        self.asked += 1
+        return self.asked <= self.refusals
+
+
+@contextlib.contextmanager
+def grpc_server(refusing, code=grpc.StatusCode.UNAVAILABLE, message="full", delay=0.0):
+    class Service(api.prediction_service_pb2_grpc.PredictionServiceServicer):
+        def Predict(self, request, context):
+            if refusing.refuses():
+                context.abort(code, message)
+            response = api.predict_pb2.PredictResponse()
+            for name, array in ANSWER.items():
+                response.outputs[name].CopyFrom(api.to_tensor_proto(array))
+            return response
+
+    options = [("grpc.max_receive_message_length", -1)]
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(2), options=options)
+    port = server.add_insecure_port("127.0.0.1:0")
+    api.prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Service(), server)
+    start = threading.Timer(delay, server.start)
+    start.start()
+    yield f"127.0.0.1:{port}"
+    start.join()
+    server.stop(None)
+
+
+@contextlib.contextmanager
+def rest_server(refusing):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            status, content = 200, {"outputs": {name: array.tolist() for name, array in ANSWER.items()}}
+            if refusing.refuses():
+                status, content = 503, {"error": "full"}
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(json.dumps(content).encode())
+
+        def log_message(self, *arguments):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.fixture(params=[False, True], ids=["gRPC", "REST"])
+def rest(request):
+    return request.param
+
+
+def serving(rest, refusing):
+    return rest_server(refusing) if rest else grpc_server(refusing)
+
+
+def test_a_server_that_refuses_is_asked_again_about_large_pictures_too(rest):
+    refusing = Refusing(3)
+    with serving(rest, refusing) as target, PoseClient(target, rest=rest) as client:
+        assert client.estimate(LARGE_PICTURE, BOX).keypoints.shape == (1, 12, 3)
+    assert refusing.asked == 4
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_it_is_asked_no_more_often_than_was_said(rest, retries):
+    refusing = Refusing(9)
+    with serving(rest, refusing) as target, PoseClient(target, rest=rest, retries=retries) as client:
+        with pytest.raises(PoseServiceError, match="UNAVAILABLE: full; check that a server runs there"):
+            client.estimate(LARGE_PICTURE, BOX)
+    assert refusing.asked == 1 + retries
+
+
+def test_asyncio_asks_again(rest):
+    async def ask():
+        answer = await client.estimate_async(LARGE_PICTURE, BOX)
+        await client.close_async()
+        return answer
+
+    refusing = Refusing(2)
+    with serving(rest, refusing) as target:
+        client = PoseClient(target, rest=rest)
+        assert asyncio.run(ask()).scores.shape == (1,)
+    assert refusing.asked == 3
+
+
+@pytest.mark.parametrize("retries", [-1, 5])
+def test_more_retries_than_grpc_makes_are_refused(rest, retries):
+    with pytest.raises(UserError, match=f"retries={retries} must be 0 to 4"):
+        PoseClient("127.0.0.1:1", rest=rest, retries=retries)
+
+
+def _free_port():
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return listening.getsockname()[1]
+
+
+def test_nobody_listening_is_tried_again_and_then_said(rest):
+    with PoseClient(f"127.0.0.1:{_free_port()}", rest=rest, retries=2) as client:
+        start = time.monotonic()
+        with pytest.raises(PoseServiceError, match="UNAVAILABLE.*check that a server runs there") as error:
+            client.estimate(LARGE_PICTURE, BOX)
+    assert error.value.code == "UNAVAILABLE" and time.monotonic() - start > 0.15
+
+
+def test_a_server_that_comes_up_late_is_reached():
+    with grpc_server(Refusing(0), delay=0.5) as target, PoseClient(target, deadline=120) as client:
+        assert client.estimate(LARGE_PICTURE, BOX).keypoints.shape == (1, 12, 3)
+
+
+def test_all_addresses_of_a_service_are_asked():
+    asked, give_up = set(), time.monotonic() + 60
+    with contextlib.ExitStack() as stack:
+        servers = [grpc_server(Refusing(1000), grpc.StatusCode.NOT_FOUND, name) for name in "ab"]
+        targets = [stack.enter_context(server) for server in servers]
+        client = stack.enter_context(PoseClient("ipv4:" + ",".join(targets)))
+        while asked != {"a", "b"} and time.monotonic() < give_up:
+            with pytest.raises(PoseServiceError, match="NOT_FOUND") as error:
+                client.estimate(LARGE_PICTURE, BOX)
+            asked.add(str(error.value)[-1])
+    assert asked == {"a", "b"}
+
+
+def test_deadline(rest):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        with PoseClient(f"127.0.0.1:{silent.getsockname()[1]}", rest=rest, deadline=0.5) as client:
+            start = time.monotonic()
+            with pytest.raises(PoseServiceError, match="DEADLINE_EXCEEDED: no answer within 0.5 seconds"):
+                client.estimate(LARGE_PICTURE, BOX)
+    assert time.monotonic() - start < 5
