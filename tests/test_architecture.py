@@ -20,6 +20,7 @@ MAX_LINES = 420
 # beside it that run, known by their `if __name__ == "__main__"`, are the room "commands". Imports run down this list
 # and never up, so that no cycle of rooms can hide.
 MAY_IMPORT = {
+    "opec_tf": {"inference", "poses"},  # the package itself: load, PoseModel, Poses
     "commands": {
         *("study", "training", "serving", "inference", "weights", "models", "data", "evaluation"),
         *("config", "poses", "common"),

@@ -12,6 +12,8 @@ picture: AlphaPose's code counts pixels. Its second rule, that five joints withi
 people of a crowd may share as many.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from opec_tf.poses import oks
@@ -20,7 +22,17 @@ _DELTA1, _MU, _DELTA2, _GAMMA, _GAMMA_JOINTS = 1.0, 1.7, 2.65, 22.48, 17
 _REACH = 0.1
 
 
-def suppress_duplicates(keypoints, scores, boxes, image_ids, candidates, *, sigmas, rule, threshold):
+def suppress_duplicates(
+    keypoints: np.ndarray,
+    scores: np.ndarray,
+    boxes: np.ndarray,
+    image_ids: np.ndarray,
+    candidates: np.ndarray,
+    *,
+    sigmas: np.ndarray,
+    rule: str,
+    threshold: float,
+) -> tuple[np.ndarray, np.ndarray]:
     """Of the poses of an image that are one person's, keeps the best (greedy, best score first).
 
     Args:
@@ -54,7 +66,7 @@ def suppress_duplicates(keypoints, scores, boxes, image_ids, candidates, *, sigm
     return kept, _merge(keypoints, boxes, keeper) if rule == "parametric" else keypoints
 
 
-def parametric_similarity(keypoints, boxes):
+def parametric_similarity(keypoints: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """RMPE's similarity of the poses of an image as a multiple of the gamma above which two are one.
 
     Args:
@@ -71,7 +83,7 @@ def parametric_similarity(keypoints, boxes):
     return total / (_GAMMA * keypoints.shape[1] / _GAMMA_JOINTS)
 
 
-def _merge(keypoints, boxes, keeper):
+def _merge(keypoints: np.ndarray, boxes: np.ndarray, keeper: np.ndarray) -> np.ndarray:
     """Moves the poses that are kept towards those they stand for, as AlphaPose does: joint by joint the mean of those
     within the reach of the keeper's, weighted by score. keeper: int [N], the row that stands for each row, or -1."""
     merged = keypoints.copy()
@@ -85,6 +97,6 @@ def _merge(keypoints, boxes, keeper):
     return merged
 
 
-def _reach(boxes):
+def _reach(boxes: np.ndarray) -> np.ndarray:
     """[..., 4] -> [...], pixels."""
     return _REACH * np.max(boxes[..., 2:], axis=-1)

@@ -120,7 +120,7 @@ def from_people(people, image_ids, num_joints=None, to_refine=False):
         num_joints = len(first) // 3
     keypoints = people.numbers("keypoints", (3 * num_joints,), f"x, y, score of {num_joints} joints")
     keypoints = keypoints.reshape(-1, num_joints, 3)
-    boxes = _joint_boxes(keypoints, scored_only=to_refine)
+    boxes = joint_boxes(keypoints, scored_only=to_refine)
     if to_refine:
         keypoints[..., 2] = keypoints[..., 2].clip(0.0, 1.0)
     with_box = [
@@ -192,7 +192,7 @@ def map_to_skeleton(predictions, skeleton, name="predictions"):
     return dataclasses.replace(predictions, keypoints=keypoints), order >= 0
 
 
-def _joint_boxes(keypoints, scored_only):
+def joint_boxes(keypoints, scored_only):
     """Boxes (x, y, w, h) around all joints or those of a score above 0: [N, K, 3] -> [N, 4]."""
     present = (keypoints[..., 2:] > 0.0) | (not scored_only)
     present |= ~present.any(axis=1, keepdims=True)

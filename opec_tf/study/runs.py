@@ -18,10 +18,11 @@ from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.data.annotations import loading
 from opec_tf.evaluation import protocols
-from opec_tf.inference import given_poses
+from opec_tf.inference import given_poses, pose_model
 from opec_tf.models import builders, workdir
 from opec_tf.poses import skeletons
 from opec_tf.study import report, rows, tables
+from opec_tf.study.split import Split
 from opec_tf.training import loop
 
 # What may differ between the runs of a table: where and how they are run and scored, not what they are. The protocol
@@ -255,15 +256,10 @@ def _score(study, root, stage):
         folder = root / f"evaluation_{split}"
         stage_folder = workdir.stage_folder(root, stage)
         if not _is_scored(folder, stage_folder, data_config, study.inference_config, initial_poses):
-            report.evaluate(
-                root,
-                folder,
-                split="test",
-                data_config=data_config,
-                inference_config=study.inference_config,
-                stage=stage,
-                initial_poses=initial_poses,
-            )
+            model = pose_model.load(root, stage)
+            test = Split.read("test", data_config, study.inference_config.protocol, model)
+            people = test.in_poses_file(initial_poses) if initial_poses else test.annotated()
+            report.evaluate(model, test, people, folder, inference_config=study.inference_config)
 
 
 def _is_scored(folder, stage_folder, data_config, inference_config, initial_poses):

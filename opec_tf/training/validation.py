@@ -90,11 +90,8 @@ class Validator:
         estimates = self._estimator.estimate_files(
             split.image_paths,
             split.image_ids,
-            self._people.image_index,
-            self._people.boxes,
+            self._people,
             strict=self._data_config.strict,
-            box_scores=self._people.scores,
-            poses=self._people.poses,
             progress=False,
         )
         scores = {}
