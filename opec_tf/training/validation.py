@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from opec_tf.data import pose_errors
 from opec_tf.evaluation import protocols
-from opec_tf.inference import given_poses, person_boxes
+from opec_tf.inference import people, person_boxes
+from opec_tf.inference.people import AnnotatedPeople, ListedPeople
 from opec_tf.inference.pose_estimator import PoseEstimator
 from opec_tf.poses import drawing, images, predictions, skeletons
 
@@ -21,6 +22,19 @@ def score_name(pose, score):
     return f"val_{pose}_{score}"
 
 
+def people_of_split(val_boxes: str, annotations, model_config) -> ListedPeople:
+    """Whose poses are estimated in a split, by what --val_boxes says: "gt", or a file's path.
+
+    Raises:
+      UserError: the file is unusable.
+    """
+    skeleton = skeletons.SKELETONS[model_config.skeleton]
+    if val_boxes == people.ANNOTATED:
+        return people.annotated(annotations, skeleton)
+    read = people.in_poses_file if model_config.initial_pose == "given" else people.in_boxes_file
+    return read(val_boxes, annotations.image_ids, annotations.image_paths.tolist(), skeleton)
+
+
 class Validator:
     """A validation split and the compiled function that estimates its poses.
 
@@ -30,16 +44,26 @@ class Validator:
       model_config: ``ModelConfig``.
       data_config: ``DataConfig``.
       inference_config: ``InferenceConfig``.
-      boxes: "gt": the annotated people, for a network that refines given poses with the errors of training; or a COCO
-        results JSON, whose people are estimated and scored as ``report.evaluate`` does.
+      split_people: whose poses are estimated: annotated, for a network that refines given poses with the errors of
+        training; or those of a file, who are scored as ``report.evaluate`` does.
       max_people: score this many people, taken evenly from the split; 0: all. For a CoupleGraph, or by a file, they
         come with who is beside them: all people of as many images as have about so many.
 
     Raises:
-      UserError: the protocol does not fit the model or the data, or the file of the boxes is unusable.
+      UserError: the protocol does not fit the model or the data.
     """
 
-    def __init__(self, model, annotations, *, model_config, data_config, inference_config, boxes="gt", max_people=0):
+    def __init__(
+        self,
+        model,
+        annotations,
+        split_people: ListedPeople,
+        *,
+        model_config,
+        data_config,
+        inference_config,
+        max_people=0,
+    ):
         self.annotations = annotations
         self._skeleton = skeletons.SKELETONS[model_config.skeleton]
         self._data_config, self._protocol = data_config, inference_config.protocol
@@ -49,17 +73,16 @@ class Validator:
         self._estimator = PoseEstimator(
             model, model_config=model_config, box_margin=data_config.box_margin, inference_config=inference_config
         )
-        given = model_config.initial_pose == "given"
+        given, are_annotated = model_config.initial_pose == "given", isinstance(split_people, AnnotatedPeople)
         if 0 < max_people < annotations.is_scoreable.sum():
-            self.annotations = self._part(max_people, whole_images=boxes != "gt")
-        if boxes == "gt":
+            self.annotations = self._part(max_people, whole_images=not are_annotated)
+        if are_annotated:
             self._people = self._annotated_people(given)
             return
-        read = given_poses.read if given else person_boxes.read
-        people = read(boxes, annotations.image_ids, annotations.image_paths.tolist(), self._skeleton)
+        boxes = split_people.boxes
         if self.annotations is not annotations:
-            people = people.select(np.isin(people.image_index, self.annotations.image_index))
-        self._people = people
+            boxes = boxes.select(np.isin(boxes.image_index, self.annotations.image_index))
+        self._people = boxes
 
     def _part(self, max_people, whole_images):
         """The annotations of about so many people; those who are not estimated must not count as missed."""
