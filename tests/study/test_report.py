@@ -188,18 +188,6 @@ def test_protocol_with_joints_that_the_model_lacks(data):
         evaluate(data, protocol="crowdpose")
 
 
-def test_table_has_a_row_a_pose_and_dashes_for_what_is_not_measured():
-    lines = report_text.table(
-        {"peak": {"AP": 0.5, "inv75": 0.25}, "pose_3": {"AP": 0.625, "AP_easy": -1.0}}
-    ).splitlines()
-    assert [line.split() for line in lines] == [
-        ["pose", "AP", "easy", "inv75"],
-        ["peak", "50.0", "-", "25.0"],
-        ["pose_3", "62.5", "-", "-"],
-    ]
-    assert len(set(map(len, lines))) == 1
-
-
 def test_visibility_is_scored_on_annotated_boxes(data):
     """The model calls left joints visible, right ones occluded, as their labels do, but for the last three."""
     probabilities = np.where(np.arange(12)[:, None] % 2 == 0, [0.25, 0.5, 0.25], [0.75, 0.25, 0.0])
