@@ -80,13 +80,10 @@ def assemble(
     everybody remains: the system that the poses come from has chosen already.
 
     Args:
-      found: what the network found.
-      pose_names: the names of its P poses.
-      image_ids: int64 [N], the image that each person is in.
-      people: the boxes that they were looked for in.
+      found, pose_names: of N people, P poses with their names.
+      image_ids, people: int64 [N], the images, and the boxes that they were looked for in.
       skipped: paths of the images that could not be read.
-      skeleton: the model's joints.
-      config: how duplicates are found and joints associated.
+      skeleton, config: the model's joints, and how it is run.
     """
     detected = people.scores is not None and people.poses is None
     box_scores = np.asarray(people.scores if detected else np.ones(len(people)), np.float32)
@@ -96,16 +93,8 @@ def assemble(
         keypoints = np.concatenate([found.points[:, p], found.scores[..., None]], axis=-1)
         keep = np.flatnonzero(found.done)
         if detected:
-            keep, keypoints = pose_nms.suppress_duplicates(
-                keypoints,
-                person_scores,
-                people.boxes,
-                image_ids,
-                keep,
-                sigmas=skeleton.sigmas,
-                rule=config.pose_nms,
-                threshold=config.nms_oks,
-            )
+            columns = keypoints, person_scores, people.boxes, image_ids, keep
+            keep, keypoints = pose_nms.suppress_duplicates(*columns, sigmas=skeleton.sigmas, config=config)
         predictions[name] = PosePredictions(image_ids[keep], keypoints[keep], person_scores[keep], people.boxes[keep])
         rows[name] = keep
         if name == PEAK and config.association:
@@ -113,8 +102,7 @@ def assemble(
             peaks = predictions[PEAK]
             predictions[ASSOCIATION] = _associate(found.candidates[keep], peaks, box_scores[keep], skeleton, config)
             rows[ASSOCIATION] = keep
-    visibility = found.visibility if found.visibility.shape[-1] else None
-    estimates = Estimates(predictions, rows, skipped, visibility)
+    estimates = Estimates(predictions, rows, skipped, found.visibility if found.visibility.shape[-1] else None)
     return _with_scores(estimates, people.scores) if people.poses is not None else estimates
 
 

@@ -68,46 +68,37 @@ class Pictures:
             raise UserError(f"{picture}: {fault}; replace the file") from error
 
 
-def people_in_boxes(pictures: Pictures, boxes: Numbers) -> ListedPeople:
-    """The people in boxes [N, 4], (x, y, w, h), of each picture.
-
-    Raises:
-      UserError: there are not as many lists as pictures, or one is no such array or holds a box that is none.
-    """
-    _check_count(pictures, boxes, "boxes")
-    checked = [_checked_boxes(pictures, row, given, "boxes") for row, given in enumerate(boxes)]
-    return ListedPeople(_by_picture(checked), "boxes")
-
-
-def people_with_poses(
-    pictures: Pictures,
-    poses: Numbers,
-    boxes: Numbers | None,
-    skeleton: Skeleton,
-) -> ListedPeople:
-    """The people of poses [N, K, 3], (x, y, score), of each picture, which are to be refined.
+def people(pictures: Pictures, boxes: Numbers | None, poses: Numbers | None, skeleton: Skeleton) -> ListedPeople:
+    """The people whose boxes are given, or whose poses are, which are to be refined.
 
     Args:
       pictures: M pictures.
-      poses: M arrays. K is the number of the model's joints or of another joint set, which is mapped by name. A joint
-        of a score of 0 is not given.
-      boxes: M arrays [N, 4]; None: the boxes around the joints that are given.
+      boxes: M arrays [N, 4], (x, y, w, h); None: the boxes around the joints that are given.
+      poses: M arrays [N, K, 3], (x, y, score), a score of 0 for a joint that is not given; None: the network makes its
+        own. K is the number of the model's joints or of another joint set, which is mapped by name.
       skeleton: the model's joints.
 
     Raises:
-      UserError: an array has another shape, a number is not finite, or there is no box of some area.
+      UserError: an array is missing or has another shape, a number is not finite, or a box is none.
     """
-    _check_count(pictures, poses, "initial_poses")
-    keypoints = [_checked_poses(row, given, skeleton) for row, given in enumerate(poses)]
-    name = "boxes"
+    keypoints, name = None, "boxes"
+    if poses is not None:
+        _check_count(pictures, poses, "initial_poses")
+        keypoints = [_checked_poses(row, given, skeleton) for row, given in enumerate(poses)]
     if boxes is None:
-        name, boxes = "initial_poses", [predictions.joint_boxes(given, scored_only=True) for given in keypoints]
+        name, boxes = "initial_poses", [predictions.joint_boxes(given, scored_only=True) for given in keypoints or ()]
     _check_count(pictures, boxes, name)
     checked = [_checked_boxes(pictures, row, given, name) for row, given in enumerate(boxes)]
-    for row, (own, given) in enumerate(zip(checked, keypoints)):
+    for row, (own, given) in enumerate(zip(checked, keypoints or ())):
         if len(own) != len(given):
             raise UserError(f"boxes of picture {row}: {len(own)} boxes for {len(given)} poses; give one a pose")
-    return ListedPeople(_by_picture(checked, np.concatenate(keypoints)), "initial_poses")
+    rows = np.repeat(np.arange(len(checked)), [len(own) for own in checked])
+    people_boxes = np.concatenate([np.zeros([0, 4]), *checked])
+    return ListedPeople(PersonBoxes(rows, people_boxes, poses=_joined(keypoints, skeleton)), name)
+
+
+def _joined(keypoints: list[np.ndarray] | None, skeleton: Skeleton) -> np.ndarray | None:
+    return None if keypoints is None else np.concatenate([np.zeros([0, skeleton.num_joints, 3]), *keypoints])
 
 
 def _checked_picture(row: int, picture: Picture) -> np.ndarray | pathlib.Path:
@@ -172,8 +163,3 @@ def _numbers(given: Numbers) -> np.ndarray | None:
         return np.asarray(given, np.float64)
     except (TypeError, ValueError):
         return None
-
-
-def _by_picture(boxes: Sequence[np.ndarray], poses: np.ndarray | None = None) -> PersonBoxes:
-    rows = np.repeat(np.arange(len(boxes)), [len(own) for own in boxes])
-    return PersonBoxes(rows, np.concatenate(boxes), poses=poses)

@@ -96,38 +96,33 @@ class PoseModel:
         batch_size: int = InferenceConfig.inference_batch_size,
         detector_score: float = DetectorConfig.detector_score,
     ) -> Poses | list[Poses]:
-        """Finds the poses of the people in a picture, or in each of a list of pictures.
+        """Finds the poses in a picture, or in each of a list.
 
         Args:
-          images: an image file (JPEG, PNG, BMP, GIF), an RGB uint8 array [h, w, 3], or a list of such.
-          boxes: where the people are, [N, 4], (x, y, w, h), pixels of the upright picture; of a list of pictures a list
-            of such arrays. The result has a row for each box, in this order.
-          detector: who finds the people where neither boxes nor poses are given: "hog", OpenCV's own, which is weak; a
-            YOLO network, FILE.onnx or FILE.cfg; "none": each picture as a whole is one person's box.
-          initial_poses: poses of any other system, to be refined, [N, K, 3], (x, y, score), pixels; a joint of a score
-            of 0 starts from the network's own pose. Of a list of pictures a list of such arrays. Without ``boxes`` the
-            boxes are those around the joints.
+          images: a file (JPEG, PNG, BMP, GIF), an RGB uint8 array [h, w, 3], or a list of such.
+          boxes: where the people are, [N, 4], (x, y, w, h), pixels of the upright picture; of a list a list of arrays.
+          detector: finds the people where there are neither boxes nor poses: "hog", OpenCV's own, which is weak; a YOLO
+            network, FILE.onnx or FILE.cfg; "none": the whole picture is one person's box.
+          initial_poses: another system's, to be refined, [N, K, 3], (x, y, score), pixels; a joint of a score of 0
+            starts from the network's own. Of a list a list of arrays. Their boxes are around the joints or ``boxes``.
           flip_test: average with the mirrored picture: better, and half as fast.
           batch_size: crops in a batch at most.
           detector_score: a detector's boxes of a lower score are left out.
 
         Returns:
-          ``Poses``, or of a list a list of them. Of nobody they have no rows.
+          ``Poses``, a row for each box in this order; of a list a list of them.
 
         Raises:
           UserError: a picture cannot be read, or an argument is not of the form above.
         """
-        source = Pictures(images if isinstance(images, list) else [images])
         if not isinstance(images, list):
             boxes, initial_poses = (None if given is None else [given] for given in (boxes, initial_poses))
-        if initial_poses is not None:
-            people: People = pictures.people_with_poses(source, initial_poses, boxes, self.skeleton)
-        elif boxes is not None:
-            people = pictures.people_in_boxes(source, boxes)
-        else:
+        source = Pictures(images if isinstance(images, list) else [images])
+        if initial_poses is None and boxes is None:
             people = who.by_detector(detector, DetectorConfig(detector_score=detector_score))
-        settings = InferenceConfig(flip_test=flip_test, inference_batch_size=batch_size)
-        found = self._poses(source, people, settings)
+        else:
+            people = pictures.people(source, boxes, initial_poses, self.skeleton)
+        found = self._poses(source, people, InferenceConfig(flip_test=flip_test, inference_batch_size=batch_size))
         return found if isinstance(images, list) else found[0]
 
     def estimator(self, inference_config: InferenceConfig, num_people: int) -> PoseEstimator:

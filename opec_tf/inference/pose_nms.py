@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from opec_tf.config import InferenceConfig
 from opec_tf.poses import oks
 
 _DELTA1, _MU, _DELTA2, _GAMMA, _GAMMA_JOINTS = 1.0, 1.7, 2.65, 22.48, 17
@@ -30,8 +31,7 @@ def suppress_duplicates(
     candidates: np.ndarray,
     *,
     sigmas: np.ndarray,
-    rule: str,
-    threshold: float,
+    config: InferenceConfig,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Of the poses of an image that are one person's, keeps the best (greedy, best score first).
 
@@ -41,29 +41,28 @@ def suppress_duplicates(
       boxes: [N, 4], (x, y, w, h), of which the better person's is the scale.
       image_ids: [N].
       candidates: int [C], rows to consider.
-      sigmas: [K], OKS sigmas.
-      rule: "oks" or "parametric".
-      threshold: of "oks": the OKS above which two people are one.
+      sigmas: [K], of OKS.
+      config: pose_nms, the rule, and nms_oks.
 
     Returns:
-      kept: int64 [C'], the rows that remain, in ascending order.
-      keypoints: [N, K, 3]; under "parametric" those of the rows that remain are merged with those they stand for.
+      The rows that remain, int64 [C'], ascending; and keypoints [N, K, 3]: under "parametric" those of the rows that
+      remain are merged with those they stand for.
     """
     keeper = np.full(len(keypoints), -1)
     order = candidates[np.argsort(image_ids[candidates], kind="stable")]
     for rows in np.split(order, np.flatnonzero(np.diff(image_ids[order])) + 1):
         rows = rows[np.argsort(-scores[rows], kind="stable")]
-        if rule == "parametric":
+        if config.pose_nms == "parametric":
             same = parametric_similarity(keypoints[rows], boxes[rows]) > 1.0
         else:
             points, areas = keypoints[rows, :, :2], boxes[rows, 2] * boxes[rows, 3]
-            same = oks.pairwise_oks(points, points, areas, sigmas) > threshold
+            same = oks.pairwise_oks(points, points, areas, sigmas) > config.nms_oks
         np.fill_diagonal(same, True)
         for row, alike in zip(rows, same):
             if keeper[row] < 0:
                 keeper[rows[alike & (keeper[rows] < 0)]] = row
     kept = np.flatnonzero(keeper == np.arange(len(keeper)))
-    return kept, _merge(keypoints, boxes, keeper) if rule == "parametric" else keypoints
+    return kept, _merge(keypoints, boxes, keeper) if config.pose_nms == "parametric" else keypoints
 
 
 def parametric_similarity(keypoints: np.ndarray, boxes: np.ndarray) -> np.ndarray:

@@ -53,26 +53,21 @@ def write_predictions(
     style: DrawingStyle | None,
     made_by: dict[str, str],
 ) -> int:
-    """Estimates the poses on all frames of a source; writes predictions.json and, under drawings/, images or a video.
+    """Writes the poses on all frames of a source: predictions.json and, under drawings/, images or a video.
 
-    Until all frames are done predictions.partial.json has the poses so far, and keeps them if the work is broken off.
-    The next call with the same ``made_by`` goes on from there, but for a video that is drawn.
+    Broken off, predictions.partial.json has the poses so far, from which a call with the same ``made_by`` goes on.
 
     Args:
-      model: refines the poses that people have, if they have any.
-      source: the frames.
-      people: who is in them.
-      output_dir: folder, made where it is missing.
-      inference_config: how the model is run.
+      model, inference_config: refines the poses that people have, if they have any; how it is run.
+      source, people: the frames, and who is in them.
+      output_dir: made where it is missing.
       style: what is drawn; None: nothing.
       made_by: all that the results depend on.
 
-    Returns:
-      Number of people predicted.
+    Returns the number of people.
 
     Raises:
-      UserError: a result cannot be written, not one frame could be read, or predictions.partial.json is of another
-        ``made_by``.
+      UserError: a result cannot be written, no frame can be read, or predictions.partial.json is otherwise made.
     """
     folder = files.make_folder(output_dir)
     model = model.starting_from_poses_of(people)
@@ -80,23 +75,36 @@ def write_predictions(
     _check_style(style, estimator)
     # A video's drawings are one file, which cannot be added to.
     goes_on = not (style and isinstance(source, Video))
-    with contextlib.ExitStack() as stack:
-        kept = stack.enter_context(PartialResults(folder / "predictions.partial.json", made_by, goes_on))
-        write_drawing = stack.enter_context(_drawing_writer(source, folder / "drawings")) if style else None
-        meter = stack.enter_context(Progress("predicting", "frames", len(source) - kept.done.frames))
+    with PartialResults(folder / "predictions.partial.json", made_by, goes_on) as kept:
         source.skipped += kept.done.skipped
-        for chunk, estimates in chunks.estimated(estimator, source, people, kept.done.frames):
-            if style and write_drawing:
-                for position, row in enumerate(chunk.rows):
-                    write_drawing(row, _draw(chunk, estimates, position, model.skeleton, style))
-            kept.add(_coco_results(chunk, estimates, source, model.skeleton), int(chunk.rows[-1]) + 1, source.skipped)
-            meter.advance(len(chunk.images))
+        _add_all(kept, estimator, source, people, folder / "drawings", style)
         if not kept.done.frames:
             raise UserError(
                 f"{source.skipped[0]}: cannot be read, nor can any other of the {len(source)} images; check --images"
             )
         files.write_json(folder / "predictions.json", kept.done.results)
     return len(kept.done.results)
+
+
+def _add_all(
+    kept: PartialResults,
+    estimator: PoseEstimator,
+    source: ImageFiles | Video,
+    people: People,
+    drawings: pathlib.Path,
+    style: DrawingStyle | None,
+) -> None:
+    """Adds the results of the frames that are not done, and draws them."""
+    first, skeleton = kept.done.frames, estimator.skeleton
+    with contextlib.ExitStack() as stack:
+        write_drawing = stack.enter_context(_drawing_writer(source, drawings)) if style else None
+        meter = stack.enter_context(Progress("predicting", "frames", len(source) - first))
+        for chunk, estimates in chunks.estimated(estimator, source, people, first):
+            if style and write_drawing:
+                for position, row in enumerate(chunk.rows):
+                    write_drawing(row, _draw(chunk, estimates, position, skeleton, style))
+            kept.add(_coco_results(chunk, estimates, source, skeleton), int(chunk.rows[-1]) + 1, source.skipped)
+            meter.advance(len(chunk.images))
 
 
 def draw_pose(

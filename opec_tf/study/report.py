@@ -39,15 +39,13 @@ def evaluate(
 
     In annotated boxes it is known whose pose each is: the swap rate joins the metrics, and accuracy by level of
     occlusion goes to occlusion.json and occlusion_curves.png. What the model says of visibility is scored among the
-    last pose's metrics, see ``measures.score_visibility``, and its calibration goes to reliability.json and
-    reliability.png.
+    last pose's metrics, its calibration in reliability.json and reliability.png.
 
     Args:
-      model: refines the poses that people have, if they have any.
+      model, inference_config: refines the poses that people have, if they have any; how it is run.
       split: the annotations.
       people: of the split, whose poses are estimated.
-      output_dir: folder for the files, made where it is missing.
-      inference_config: how the model is run.
+      output_dir: made where it is missing.
       hidden_score: threshold of the rule that predicted visibility is compared with, see ``results.DrawingStyle``.
 
     Raises:

@@ -61,10 +61,10 @@ def test_a_damaged_file(tmp_path):
 
 
 def test_boxes_are_the_pictures(two):
-    found = pictures.people_in_boxes(two, [np.array([[1, 2, 3, 4], [5, 6, 7, 8]]), []])
+    found = pictures.people(two, [np.array([[1, 2, 3, 4], [5, 6, 7, 8]]), []], None, skeletons.BODY12)
     assert found.boxes.image_index.tolist() == [0, 0] and found.boxes.boxes.tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
     assert found.boxes.scores is None and not found.have_poses
-    assert len(pictures.people_in_boxes(two, [[], np.zeros([0, 4])]).boxes) == 0
+    assert len(pictures.people(two, [[], np.zeros([0, 4])], None, skeletons.BODY12).boxes) == 0
 
 
 @pytest.mark.parametrize(
@@ -82,19 +82,19 @@ def test_boxes_are_the_pictures(two):
 )
 def test_no_boxes(two, boxes, message):
     with pytest.raises(UserError, match=f"^{message}"):
-        pictures.people_in_boxes(two, boxes)
+        pictures.people(two, boxes, None, skeletons.BODY12)
 
 
 def test_poses_bring_their_boxes_and_are_mapped_by_name(two):
     pose = np.concatenate([np.linspace([10, 5], [42, 35], 17), np.full([17, 1], 0.5)], axis=1)
     pose[0, 2], pose[16, 2] = 0.0, 7.0
-    found = pictures.people_with_poses(two, [[], [pose]], None, skeletons.BODY12)
+    found = pictures.people(two, None, [[], [pose]], skeletons.BODY12)
     assert found.have_poses and found.boxes.image_index.tolist() == [1] and found.boxes.scores is None
     # COCO's joints 5 to 16 are the twelve; the box is around these.
     np.testing.assert_array_equal(found.boxes.poses[0, :, :2], pose[5:, :2])
     np.testing.assert_array_equal(found.boxes.poses[0, :, 2], [0.5] * 11 + [1.0])
     np.testing.assert_array_equal(found.boxes.boxes, [[20, 14.375, 22, 20.625]])
-    own = pictures.people_with_poses(two, [[], [pose]], [[], [[1, 2, 30, 30]]], skeletons.BODY12)
+    own = pictures.people(two, [[], [[1, 2, 30, 30]]], [[], [pose]], skeletons.BODY12)
     np.testing.assert_array_equal(own.boxes.boxes, [[1, 2, 30, 30]])
 
 
@@ -111,4 +111,4 @@ def test_poses_bring_their_boxes_and_are_mapped_by_name(two):
 )
 def test_no_poses(two, poses, boxes, message):
     with pytest.raises(UserError, match=f"^{message}"):
-        pictures.people_with_poses(two, poses, boxes, skeletons.BODY12)
+        pictures.people(two, boxes, poses, skeletons.BODY12)
