@@ -56,6 +56,7 @@ def write_predictions(
     """Writes the poses on all frames of a source: predictions.json and, under drawings/, images or a video.
 
     Broken off, predictions.partial.json has the poses so far, from which a call with the same ``made_by`` goes on.
+    Returns the number of people.
 
     Args:
       model, inference_config: refines the poses that people have, if they have any; how it is run.
@@ -63,8 +64,6 @@ def write_predictions(
       output_dir: made where it is missing.
       style: what is drawn; None: nothing.
       made_by: all that the results depend on.
-
-    Returns the number of people.
 
     Raises:
       UserError: a result cannot be written, no frame can be read, or predictions.partial.json is otherwise made.
