@@ -150,11 +150,12 @@ class PoseModel:
             return self
         if initial_pose == self.model_config.initial_pose:
             return self
-        if not people.have_poses:
-            logging.getLogger(__name__).warning(
-                "%s: trained to refine given poses; without --initial_poses it starts from poses of its own", self.name
-            )
         if initial_pose not in self._kept:
+            if not people.have_poses:
+                logging.getLogger(__name__).warning(
+                    "%s: trained to refine given poses; without --initial_poses it starts from poses of its own",
+                    self.name,
+                )
             model_config = dataclasses.replace(self.model_config, initial_pose=initial_pose)
             network = loading.rebuild(self.network, self.stage, model_config)
             self._kept[initial_pose] = dataclasses.replace(self, network=network, model_config=model_config)
@@ -179,30 +180,30 @@ class PoseModel:
         return self._kept[key]
 
 
-def load(root: os.PathLike[str] | str, stage: str | None = None) -> PoseModel:
+def load(path: os.PathLike[str] | str, stage: str | None = None) -> PoseModel:
     """Loads a trained model.
 
     Args:
-      root: the workdir, folder of a training run.
+      path: the workdir, folder of a training run.
       stage: "base", "opec" or "couple"; by default the last one that is finished.
 
     Raises:
       UserError: not a workdir, no such stage, or unusable files.
     """
-    model_config = workdir.read_model_config(root)
+    model_config = workdir.read_model_config(path)
     if stage is None:
-        stage = loading.last_stage(root)
+        stage = loading.last_stage(path)
     elif stage not in config.STAGES:
         raise UserError(f"{stage}: is no stage; choose from {', '.join(config.STAGES)}")
-    network = loading.load_network(root, stage, model_config)
-    folder = workdir.stage_folder(root, stage)
+    network = loading.load_network(path, stage, model_config)
+    folder = workdir.stage_folder(path, stage)
     settings = files.read_json(folder.config)
     return PoseModel(
         network,
         model_config,
         stage,
         box_margin=config.from_mapping(DataConfig, settings).box_margin,
-        name=os.fspath(root),
+        name=os.fspath(path),
         git_revision=settings.get("git_revision"),
         metrics=files.read_json(folder.metrics) if folder.metrics.exists() else {},
     )

@@ -2,7 +2,7 @@
 
 ::
 
-  EXPORT_DIR/VERSION/saved_model.pb, variables/                    the model with the signatures of serving_signatures
+  EXPORT_DIR/VERSION/saved_model.pb, variables/                    the model with the signatures of ``signatures``
   EXPORT_DIR/VERSION/assets.extra/tf_serving_warmup_requests       requests that the server answers before it is ready
   EXPORT_DIR/VERSION/metadata.json                                 what the numbers mean, where the model comes from
 
