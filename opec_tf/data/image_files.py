@@ -107,7 +107,7 @@ def leave_out_undecodable(
 
 
 @contextlib.contextmanager
-def naming_unreadable(paths: Sequence[str]) -> Iterator[None]:
+def naming_unreadable(paths: Sequence[str] | np.ndarray) -> Iterator[None]:
     """Turns a decoding error of the block into a ``UserError`` that names the file.
 
     TensorFlow's message does not say which file it was, so the files are decoded again, one after the other, until one

@@ -127,7 +127,7 @@ def from_people(
         num_joints = len(first) // 3
     keypoints = people.numbers("keypoints", (3 * num_joints,), f"x, y, score of {num_joints} joints")
     keypoints = keypoints.reshape(-1, num_joints, 3)
-    boxes = _joint_boxes(keypoints, scored_only=to_refine)
+    boxes = joint_boxes(keypoints, scored_only=to_refine)
     if to_refine:
         keypoints[..., 2] = keypoints[..., 2].clip(0.0, 1.0)
     with_box = [
@@ -190,7 +190,7 @@ def map_to(
 
 
 def map_to_skeleton(
-    predictions: PosePredictions, skeleton: Skeleton, name: str = "predictions"
+    predictions: PosePredictions, skeleton: Skeleton, name: os.PathLike[str] | str = "predictions"
 ) -> tuple[PosePredictions, np.ndarray]:
     """As ``map_to``, with the joints of a ``Skeleton`` and whatever the images."""
     source = skeletons.with_num_joints(predictions.num_joints)
@@ -202,7 +202,7 @@ def map_to_skeleton(
     return dataclasses.replace(predictions, keypoints=keypoints), order >= 0
 
 
-def _joint_boxes(keypoints: np.ndarray, scored_only: bool) -> np.ndarray:
+def joint_boxes(keypoints: np.ndarray, scored_only: bool) -> np.ndarray:
     """Boxes (x, y, w, h) around all joints or those of a score above 0: [N, K, 3] -> [N, 4]."""
     present = (keypoints[..., 2:] > 0.0) | (not scored_only)
     present |= ~present.any(axis=1, keepdims=True)

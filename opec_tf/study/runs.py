@@ -20,10 +20,11 @@ from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.data.annotations import loading
 from opec_tf.evaluation import accuracy, protocols
-from opec_tf.inference import given_poses
+from opec_tf.inference import given_poses, pose_model
 from opec_tf.models import builders, workdir
 from opec_tf.poses import skeletons
 from opec_tf.study import report, rows, tables
+from opec_tf.study.split import Split
 from opec_tf.training import loop
 
 # What may differ between the runs of a table: where and how they are run and scored, not what they are. The protocol
@@ -241,17 +242,17 @@ def _check_settings(
 
 def _check_data(study: Study) -> None:
     """Finds data or poses that are not there, or not for every split, before hours of training."""
-    given = study.model_config.initial_pose == "given"
-    if given != bool(study.initial_poses) or (given and study.heldout_data):
+    poses_file, given = study.initial_poses, study.model_config.initial_pose == "given"
+    if given != bool(poses_file) or (given and study.heldout_data):
         raise UserError("--initial_pose=given and --initial_poses=POSES.json go together, without --heldout_data")
     skeleton = protocols.PROTOCOLS[study.inference_config.protocol].skeleton
-    if given:
-        loading.require_one(study.data_config.test_data, "test", f"--initial_poses={study.initial_poses}")
+    if poses_file:
+        loading.require_one(study.data_config.test_data, "test", f"--initial_poses={poses_file}")
     for data_config in study.splits.values():
         people = loading.load_all(data_config.test_data, data_config.data_root, skeleton)
-    if given:
+    if poses_file:
         joints = skeletons.SKELETONS[study.model_config.skeleton]
-        given_poses.read(study.initial_poses, people.image_ids, people.image_paths.tolist(), joints)
+        given_poses.read(poses_file, people.image_ids, people.image_paths.tolist(), joints)
 
 
 def _score(study: Study, root: pathlib.Path, stage: str) -> None:
@@ -261,15 +262,10 @@ def _score(study: Study, root: pathlib.Path, stage: str) -> None:
         folder = root / f"evaluation_{split}"
         stage_folder = workdir.stage_folder(root, stage)
         if not _is_scored(folder, stage_folder, data_config, study.inference_config, initial_poses):
-            report.evaluate(
-                root,
-                folder,
-                split="test",
-                data_config=data_config,
-                inference_config=study.inference_config,
-                stage=stage,
-                initial_poses=initial_poses,
-            )
+            model = pose_model.load(root, stage)
+            test = Split.read("test", data_config, study.inference_config.protocol, model)
+            people = test.in_poses_file(initial_poses) if initial_poses else test.annotated()
+            report.evaluate(model, test, people, folder, inference_config=study.inference_config)
 
 
 def _is_scored(

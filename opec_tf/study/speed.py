@@ -19,7 +19,8 @@ import tensorflow as tf
 
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.data import pipeline
-from opec_tf.inference import pose_estimator
+from opec_tf.inference.person_boxes import PersonBoxes
+from opec_tf.inference.pose_model import PoseModel
 from opec_tf.models import builders
 from opec_tf.poses import skeletons
 from opec_tf.poses.pose_annotations import PoseAnnotations
@@ -120,13 +121,12 @@ def measure_inference(
     Returns:
       people_per_second and what ``_timed`` gives; median_s is the latency.
     """
-    model = builders.build_opec_net(model_config)
-    estimator = pose_estimator.PoseEstimator(
-        model, model_config=model_config, box_margin=box_margin, inference_config=inference_config
-    )
+    model = PoseModel(builders.build_opec_net(model_config), model_config, "opec", box_margin)
     count = inference_config.inference_batch_size
+    estimator = model.estimator(inference_config, count)
     frame, boxes = made_up_picture(0).numpy(), made_up_boxes(count, seed=0)
-    result = _timed(lambda: estimator.estimate_frames([frame], [1], np.zeros(count, int), boxes), repeats, seconds)
+    people = PersonBoxes(np.zeros(count, int), boxes)
+    result = _timed(lambda: estimator.estimate_frames([frame], [1], people), repeats, seconds)
     return {"people_per_second": count / result["median_s"], **result, **_memory()}
 
 

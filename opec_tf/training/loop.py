@@ -200,10 +200,10 @@ def _callbacks(
             validator = validation.Validator(
                 plain,
                 run.val_data,
+                validation.people_of_split(boxes, run.val_data, run.model_config),
                 model_config=run.model_config,
                 data_config=run.data_config,
                 inference_config=run.inference_config,
-                boxes=boxes,
                 max_people=run.train_config.validation_people,
             )
             score = validation.score_name(stages.best_pose(stage, run.model_config), "AP")

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from opec_tf.common.errors import UserError
 from opec_tf.config import ModelConfig, TrainConfig
-from opec_tf.models import builders, workdir
+from opec_tf.models import builders, loading, workdir
 from opec_tf.models.networks import BaseNet, Context, CoupleNet, Network, OpecNet
 from opec_tf.poses import skeletons
 from opec_tf.training import losses, optimizer, strategy as strategies
@@ -178,7 +178,7 @@ def _load_start_weights(
     trained = builders.NETWORKS[before](model_config)
     workdir.load_weights(trained.model, path)
     if isinstance(network, CoupleNet):
-        workdir.copy_weights(trained.model, network.opec_net.model)
+        loading.copy_weights(trained.model, network.opec_net.model)
     else:
         network.base.set_weights(trained.base.get_weights())
 

@@ -10,7 +10,8 @@ import tensorflow as tf
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig
 from opec_tf.data import pose_errors
 from opec_tf.evaluation import protocols
-from opec_tf.inference import given_poses, person_boxes
+from opec_tf.inference import people, person_boxes
+from opec_tf.inference.people import AnnotatedPeople, ListedPeople
 from opec_tf.inference.pose_estimator import Estimates, PoseEstimator
 from opec_tf.poses import drawing, images, predictions, skeletons
 from opec_tf.poses.pose_annotations import PoseAnnotations
@@ -25,30 +26,43 @@ def score_name(pose: str, score: str) -> str:
     return f"val_{pose}_{score}"
 
 
+def people_of_split(val_boxes: str, annotations: PoseAnnotations, model_config: ModelConfig) -> ListedPeople:
+    """Whose poses are estimated in a split, by what --val_boxes says: "gt", or a file's path.
+
+    Raises:
+      UserError: the file is unusable.
+    """
+    skeleton = skeletons.SKELETONS[model_config.skeleton]
+    if val_boxes == people.ANNOTATED:
+        return people.annotated(annotations, skeleton)
+    read = people.in_poses_file if model_config.initial_pose == "given" else people.in_boxes_file
+    return read(val_boxes, annotations.image_ids, annotations.image_paths.tolist(), skeleton)
+
+
 class Validator:
     """A validation split and the compiled function that estimates its poses.
 
     Args:
       model: the model being trained (or its copy); its weights are read at each call.
       annotations: of the split, in the protocol's joints.
-      boxes: "gt": the annotated people, for a network that refines given poses with the errors of training; or a COCO
-        results JSON, whose people are estimated and scored as ``report.evaluate`` does.
+      split_people: whose poses are estimated: annotated, for a network that refines given poses with the errors of
+        training; or those of a file, who are scored as ``report.evaluate`` does.
       max_people: score this many people, taken evenly from the split; 0: all. For a CoupleGraph, or by a file, they
         come with who is beside them: all people of as many images as have about so many.
 
     Raises:
-      UserError: the protocol does not fit the model or the data, or the file of the boxes is unusable.
+      UserError: the protocol does not fit the model or the data.
     """
 
     def __init__(
         self,
         model: tf.keras.Model,
         annotations: PoseAnnotations,
+        split_people: ListedPeople,
         *,
         model_config: ModelConfig,
         data_config: DataConfig,
         inference_config: InferenceConfig,
-        boxes: str = "gt",
         max_people: int = 0,
     ) -> None:
         self.annotations = annotations
@@ -60,18 +74,17 @@ class Validator:
         self._estimator = PoseEstimator(
             model, model_config=model_config, box_margin=data_config.box_margin, inference_config=inference_config
         )
-        given = model_config.initial_pose == "given"
+        given, are_annotated = model_config.initial_pose == "given", isinstance(split_people, AnnotatedPeople)
         if 0 < max_people < annotations.is_scoreable.sum():
-            self.annotations = self._part(max_people, whole_images=boxes != "gt")
-        self._people_rows = np.flatnonzero(self.annotations.is_scoreable) if boxes == "gt" else None
-        if boxes == "gt":
+            self.annotations = self._part(max_people, whole_images=not are_annotated)
+        self._people_rows = np.flatnonzero(self.annotations.is_scoreable) if are_annotated else None
+        if are_annotated:
             self._people = self._annotated_people(given)
             return
-        read = given_poses.read if given else person_boxes.read
-        people = read(boxes, annotations.image_ids, annotations.image_paths.tolist(), self._skeleton)
+        boxes = split_people.boxes
         if self.annotations is not annotations:
-            people = people.select(np.isin(people.image_index, self.annotations.image_index))
-        self._people = people
+            boxes = boxes.select(np.isin(boxes.image_index, self.annotations.image_index))
+        self._people = boxes
 
     def _part(self, max_people: int, whole_images: bool) -> PoseAnnotations:
         """The annotations of about so many people; those who are not estimated must not count as missed."""
@@ -102,11 +115,8 @@ class Validator:
         estimates = self._estimator.estimate_files(
             split.image_paths,
             split.image_ids,
-            self._people.image_index,
-            self._people.boxes,
+            self._people,
             strict=self._data_config.strict,
-            box_scores=self._people.scores,
-            poses=self._people.poses,
             progress=False,
         )
         whose = None

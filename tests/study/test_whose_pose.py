@@ -9,11 +9,12 @@ import tiny_run
 
 from opec_tf.common import files
 from opec_tf.config import DataConfig, InferenceConfig
+from opec_tf.inference import pose_model
 from opec_tf.inference.pose_estimator import PoseEstimator
-from opec_tf.models import workdir
 from opec_tf.poses.predictions import PosePredictions
 from opec_tf.study import report
-from opec_tf.training import loop, validation
+from opec_tf.study.split import Split
+from opec_tf.training import run_data, validation
 
 INFERENCE = InferenceConfig(inference_batch_size=4)
 
@@ -26,7 +27,7 @@ def setting(tmp_path_factory):
     folder = stick_couples.write(tmp_path_factory.mktemp("data") / "couples", num_images=2)
     sources = dict.fromkeys(("train_data", "val_data", "test_data"), (stick_couples.SOURCE,))
     data_config = DataConfig(data_root=str(folder), **sources)
-    truth = loop.load_data(tiny_run.MODEL, data_config, INFERENCE.protocol)[-1]
+    truth = run_data.load(tiny_run.MODEL, data_config, INFERENCE.protocol)[-1]
     _poses(truth).write(folder / "boxes.json")
     return root, data_config, truth
 
@@ -54,9 +55,10 @@ def swapped(setting, monkeypatch):
 def test_evaluation(setting, swapped, tmp_path, boxes, found, people_by):
     root, data_config, _ = setting
     boxes = boxes if boxes == "gt" else f"{data_config.data_root}/{boxes}"
-    metrics = report.evaluate(
-        root, tmp_path, split="test", data_config=data_config, inference_config=INFERENCE, boxes=boxes
-    )["peak"]
+    model = pose_model.load(root)
+    split = Split.read("test", data_config, INFERENCE.protocol, model)
+    people = split.annotated() if boxes == "gt" else split.in_boxes_file(boxes)
+    metrics = report.evaluate(model, split, people, tmp_path, inference_config=INFERENCE)["peak"]
     assert (metrics["AP"], metrics["vis75"], metrics["inv75"]) == pytest.approx((1.0, found, found))
     assert metrics.get("swap") == (1.0 if boxes == "gt" else None)
     settings = files.read_json(tmp_path / "metrics.json")["settings"]
@@ -66,14 +68,15 @@ def test_evaluation(setting, swapped, tmp_path, boxes, found, people_by):
 @pytest.mark.parametrize(("boxes", "found"), [("gt", 0.0), ("boxes.json", 1.0)])
 def test_validation(setting, swapped, boxes, found):
     root, data_config, truth = setting
-    model, model_config, _ = workdir.load_model(root, "base", "integral")
+    model = pose_model.load(root)
+    boxes = boxes if boxes == "gt" else f"{data_config.data_root}/{boxes}"
     validator = validation.Validator(
-        model,
+        model.network,
         truth,
-        model_config=model_config,
+        validation.people_of_split(boxes, truth, model.model_config),
+        model_config=model.model_config,
         data_config=data_config,
         inference_config=INFERENCE,
-        boxes=boxes if boxes == "gt" else f"{data_config.data_root}/{boxes}",
     )
     scores, _ = validator.scores()
     measured = [scores[f"val_peak_{name}"] for name in ("AP", "vis75", "inv75")]

@@ -11,7 +11,7 @@ import tiny_run
 
 from opec_tf.config import DataConfig, InferenceConfig, TrainConfig
 from opec_tf.data import pipeline
-from opec_tf.models import builders, workdir
+from opec_tf.models import builders, loading, workdir
 from opec_tf.training import body_context_learning, callbacks, loop, run_data, stages
 
 pytestmark = pytest.mark.slow
@@ -87,7 +87,7 @@ def test_a_broken_off_stage_goes_on_and_its_context_learns_once(tmp_path, data_c
     with pytest.raises(KeyboardInterrupt):
         loop.train(*arguments)
     folder = workdir.stage_folder(tmp_path, "couple")
-    assert folder.context_weights.exists() and workdir.load_model(tmp_path)[2] == "opec"
+    assert folder.context_weights.exists() and loading.last_stage(tmp_path) == "opec"
     loop.train(*arguments)
     assert folder.finished and not folder.context_weights.exists() and not folder.backup.exists()
     assert [row["epoch"] for row in callbacks.read_log(folder.log)] == ["0", "1"]

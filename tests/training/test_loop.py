@@ -14,9 +14,11 @@ from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.data import pipeline
 from opec_tf.data.synthetic import dataset
+from opec_tf.inference import pose_model
 from opec_tf.models import workdir
 from opec_tf.poses.predictions import PosePredictions
 from opec_tf.study import report
+from opec_tf.study.split import Split
 from opec_tf.training import callbacks, loop, precision, run_data
 
 pytestmark = pytest.mark.slow
@@ -66,9 +68,9 @@ def test_eight_images_are_learnt_by_heart(tmp_path):
     inference_config = InferenceConfig(inference_batch_size=16)
     loop.train(tmp_path / "run", model_config, data_config, train_config, inference_config)
 
-    metrics = report.evaluate(
-        tmp_path / "run", tmp_path / "scores", split="train", data_config=data_config, inference_config=inference_config
-    )
+    model = pose_model.load(tmp_path / "run")
+    split = Split.read("train", data_config, inference_config.protocol, model)
+    metrics = report.evaluate(model, split, split.annotated(), tmp_path / "scores", inference_config=inference_config)
     assert metrics["pose_3"]["inv90"] > 0.95
     assert metrics["pose_3"]["vis90"] > 0.95
     assert metrics["pose_3"]["AP"] > 0.95
