@@ -163,7 +163,7 @@ def empty(num_joints: int) -> PosePredictions:
 
 
 def map_to(
-    predictions: PosePredictions, annotations: PoseAnnotations, name: str = "predictions"
+    predictions: PosePredictions, annotations: PoseAnnotations, name: os.PathLike[str] | str = "predictions"
 ) -> tuple[PosePredictions, np.ndarray]:
     """The predictions with the joints of ``PoseAnnotations``, by name.
 
@@ -188,7 +188,7 @@ def map_to(
 
 
 def map_to_skeleton(
-    predictions: PosePredictions, skeleton: Skeleton, name: str = "predictions"
+    predictions: PosePredictions, skeleton: Skeleton, name: os.PathLike[str] | str = "predictions"
 ) -> tuple[PosePredictions, np.ndarray]:
     """As ``map_to``, with the joints of a ``Skeleton`` and whatever the images."""
     source = skeletons.with_num_joints(predictions.num_joints)
