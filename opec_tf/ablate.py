@@ -8,7 +8,10 @@ run for each row and seed. Broken off, the same command goes on where it stopped
 any time, by other processes too.
 """
 
+from __future__ import annotations
+
 import pathlib
+from collections.abc import Sequence
 
 from absl import flags as absl_flags
 
@@ -32,13 +35,12 @@ absl_flags.DEFINE_string(
 absl_flags.DEFINE_bool("report_only", False, "train and score nothing, write tables and plot of what is finished")
 
 
-def main():
+def main() -> None:
     options = flags.FLAGS
     root = pathlib.Path(options.output_dir)
     if not options.report_only:
         model_config, train_config = flags.read(ModelConfig), flags.read(TrainConfig)
         names = rows.available(model_config, train_config) if options.rows == ["all"] else options.rows
-        rows.check(names)
         study = runs.Study(
             files.make_folder(root),
             model_config,
@@ -52,7 +54,7 @@ def main():
     print(tables.write(root))
 
 
-def _seeds(texts):
+def _seeds(texts: Sequence[str]) -> list[int]:
     if not texts or not all(text.isdecimal() for text in texts):
         raise UserError(f"--seeds={','.join(texts)} must be whole numbers separated by commas")
     return list(dict.fromkeys(map(int, texts)))

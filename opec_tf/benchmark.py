@@ -7,9 +7,12 @@ crop size, augmentation and batch size follow the flags; a small model takes a m
 --trunk=resnet18 --trunk_width=16 --crop_height=128 --crop_width=96 --sections=pipeline,training --repeats=5
 """
 
+from __future__ import annotations
+
 import concurrent.futures
 import dataclasses
 import multiprocessing
+from collections.abc import Callable, Iterator, Mapping
 
 from absl import flags as absl_flags
 
@@ -23,6 +26,9 @@ _PIPELINE_THREADS = (1, 2)
 _INFERENCE_BATCHES = (1, 8, 32)
 _PRECISIONS = ("float32", "mixed_bfloat16")
 
+# What a measurement gives, see speed.py.
+_Result = dict[str, float]
+
 flags.define(ModelConfig, DataConfig, TrainConfig, InferenceConfig)
 absl_flags.DEFINE_string("output", "benchmark.json", "JSON file for the results")
 absl_flags.DEFINE_list("sections", list(_SECTIONS), f"what is measured, of {', '.join(_SECTIONS)}")
@@ -30,29 +36,30 @@ absl_flags.DEFINE_integer("repeats", 30, "timed batches, steps or calls of each 
 absl_flags.DEFINE_float("seconds", 60.0, "a measurement stops repeating after this time", lower_bound=0.0)
 
 
-def main():
+def main() -> None:
     options = flags.FLAGS
     unknown = [section for section in options.sections if section not in _SECTIONS]
     if unknown or not options.sections:
         raise UserError(f"--sections={','.join(unknown)} is not known; choose from {', '.join(_SECTIONS)}")
-    results = {"machine": speed.machine(), "flags": _settings()}
-    print(", ".join(f"{key}: {value}" for key, value in results["machine"].items()))
+    machine = speed.machine()
+    measured: dict[str, dict[str, _Result]] = {}
+    print(", ".join(f"{key}: {value}" for key, value in machine.items()))
     print(f"{'':34}{'per second':>12}{'median ms':>12}{'p90 ms':>12}{'first s':>10}{'peak MB':>10}", flush=True)
     for section, name, function, arguments in _measurements():
         if section in options.sections:
             label = f"{section}, {name}"
             result = _in_own_process(label, function, *arguments, options.repeats, options.seconds)
-            results.setdefault(section, {})[name] = result
-            results["ratios"] = _ratios(results)
+            measured.setdefault(section, {})[name] = result
             print(_row(label, result), flush=True)
             # Whole after every measurement: a long run that is broken off has not been for nothing.
+            results = {"machine": machine, "flags": _settings(), **measured, "ratios": _ratios(measured)}
             files.write_json(options.output, results, indent=2)
-    for name, ratio in results["ratios"].items():
+    for name, ratio in _ratios(measured).items():
         print(f"{name:34}{ratio:12.1f}")
     print(f"written: {options.output}")
 
 
-def _measurements():
+def _measurements() -> Iterator[tuple[str, str, Callable[..., _Result], tuple]]:
     """(section, name, function, its arguments but for repeats and seconds) of everything that can be measured."""
     model, data, train, infer = map(flags.read, (ModelConfig, DataConfig, TrainConfig, InferenceConfig))
     for threads in _PIPELINE_THREADS:
@@ -68,7 +75,7 @@ def _measurements():
         yield "inference", f"batch {batch}", speed.measure_inference, (model, config, data.box_margin)
 
 
-def _settings():
+def _settings() -> dict[str, object]:
     """The flags that the numbers depend on."""
     configs = [flags.read(config) for config in (ModelConfig, DataConfig, TrainConfig, InferenceConfig)]
     names = [name for config in configs for name in flags.given(type(config))]
@@ -77,7 +84,7 @@ def _settings():
     return {name: values[name] for name in dict.fromkeys((*always, *names))}
 
 
-def _in_own_process(name, function, *arguments):
+def _in_own_process(name: str, function: Callable[..., _Result], *arguments: object) -> _Result:
     """Runs a measurement in a fresh process, so that neither its peak memory nor its threads meet another's."""
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
@@ -90,15 +97,15 @@ def _in_own_process(name, function, *arguments):
             ) from error
 
 
-def _ratios(results):
+def _ratios(measured: Mapping[str, Mapping[str, _Result]]) -> dict[str, float]:
     """Crops a second of each input pipeline over those of the fastest training step."""
-    steps = [result["crops_per_second"] for result in results.get("training", {}).values()]
-    inputs = results.get("pipeline", {}) if steps else {}
+    steps = [result["crops_per_second"] for result in measured.get("training", {}).values()]
+    inputs = measured.get("pipeline", {}) if steps else {}
     return {f"pipeline {name} / step": result["crops_per_second"] / max(steps) for name, result in inputs.items()}
 
 
-def _row(label, result):
-    rate = result.get("crops_per_second", result.get("people_per_second"))
+def _row(label: str, result: _Result) -> str:
+    rate = result["crops_per_second" if "crops_per_second" in result else "people_per_second"]
     times = f"{1e3 * result['median_s']:12.1f}{1e3 * result['p90_s']:12.1f}{result['first_s']:10.1f}"
     return f"{label:34}{rate:12.1f}{times}{result['peak_memory_mb']:10.0f}"
 

@@ -1,22 +1,25 @@
 """Everything that can be set, as frozen dataclasses: typed, documented, with units.
 
 ``flags.py`` makes each field a flag of the same name, so no two dataclasses share one. Values are checked when the
-dataclass is made.
+dataclass is made; ``to_json`` and ``from_mapping`` write and read them.
 """
 
-import dataclasses
-import json
+from __future__ import annotations
 
+import dataclasses
+
+from opec_tf.common import settings
 from opec_tf.common.errors import UserError
 from opec_tf.common.settings import Checked, as_flag, check_length, setting
 from opec_tf.poses import skeletons
 
 STAGES = ("base", "opec", "couple")
+to_json, from_mapping = settings.to_json, settings.from_mapping
 
 
 @dataclasses.dataclass(frozen=True)
-class ModelConfig(Checked):
-    """The network (paper section 3; supplement 2 to 4). The defaults are the paper's CrowdPose model."""
+class BaseConfig(Checked):
+    """The base module and the crops that it is given. The defaults are AlphaPose+ (paper 5.1)."""
 
     skeleton: str = setting("body12", "joint set the model predicts", tuple(skeletons.SKELETONS))
     crop_height: int = setting(320, "height of the person crop, pixels; a multiple of 32", above=0)
@@ -26,15 +29,9 @@ class ModelConfig(Checked):
         "backbone depth; resnet10 is for first tries",
         ("resnet10", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
     )
-    trunk_width: int = setting(
-        64, "channels of the trunk's stem; 64 is the published width, less is a slimmer network", above=0
-    )
-    stride_in_1x1: bool = setting(
-        False, "bottlenecks halve in their first 1x1 convolution, as Caffe's and keras.applications' ResNets"
-    )
-    unshuffle: bool = setting(
-        False, "bottlenecks halve by pixel unshuffle before their 3x3 convolution (AlphaPose's fast_421_res50-shuffle)"
-    )
+    trunk_width: int = setting(64, "channels of the trunk's stem; 64 as published, less is slimmer", above=0)
+    stride_in_1x1: bool = setting(False, "bottlenecks halve in their first 1x1 convolution (Caffe, keras.applications)")
+    unshuffle: bool = setting(False, "bottlenecks halve by pixel unshuffle (AlphaPose's fast_421_res50-shuffle)")
     normalization: str = setting(
         "imagenet",
         "scaling of the trunk's input: imagenet (torchvision), imagenet_bgr (SimpleBaseline's release), alphapose or "
@@ -42,9 +39,7 @@ class ModelConfig(Checked):
         ("imagenet", "imagenet_bgr", "alphapose", "caffe"),
     )
     crop_offset: float = setting(
-        0.0,
-        "crop pixels, a multiple of 0.5, by which crops are moved for a base whose heatmap cell i means crop pixel 4 i "
-        "(1.5, converted weights)",
+        0.0, "crops are moved by so many pixels, n / 2, for a base whose heatmap cell i is crop pixel 4 i (1.5)"
     )
     squeeze_excite: bool = setting(True, "squeeze-and-excitation in the trunk's residual blocks (AlphaPose+)")
     decoder: str = setting(
@@ -54,78 +49,8 @@ class ModelConfig(Checked):
         ("duc", "duc421", "deconv"),
     )
     deconv_channels: int = setting(256, "channels of each deconvolution of the deconv decoder", above=0)
-    adaption_channels: tuple = setting(
-        (256, 128, 128), "channels of the adapted maps F^1, F^2, F^3 (coarse to fine)", above=0
-    )
-    graph_channels: int = setting(128, "channels of the first two graph convolutions", above=0)
-    block_channels: int = setting(256, "channels of the ResGCN attention blocks", above=0)
-    graph_convolution: str = setting(
-        "semantic",
-        "semantic: learned edge weights, as the authors' release; gcn: Spektral's GCNConv",
-        ("gcn", "semantic"),
-    )
-    graph_normalization: bool = setting(False, "LayerNormalization in every graph convolution")
-    joint_attention: bool = setting(True, "self-attention over the joints at the end of each ResGCN block")
-    sample_at: str = setting("latest", "pose at which image features are sampled for each block", ("initial", "latest"))
-    displacement: bool = setting(
-        True, "each block adds a displacement to the pose before it; off: it predicts the pose itself"
-    )
-    image_guided: bool = setting(True, "image features as node features; off is row (a) of the paper's Table 6")
-    progressive: bool = setting(
-        True, "coarse to fine, one map a block; off (row b): all maps enter every block at once"
-    )
-    multi_scale: bool = setting(True, "blocks sample F^1, F^2, F^3; off (row c): every block samples F^3")
-    adaption: str = setting(
-        "fusion",
-        "cascaded feature adaption; conv (row e): no fusion blocks; none (row d): F1, F2, F3 as they are",
-        ("fusion", "conv", "none"),
-    )
-    trunk_maps: bool = setting(
-        False,
-        "the feature adaption gets the trunk's maps C4, C3, C2 beside the decoder's F1, F2, F3 (not in the paper), "
-        "which hold what has not passed the trunk's coarsest map",
-    )
-    heatmap_from_base: bool = setting(True, "the heatmap of eq. 6 is a correction added to the base's own heatmaps")
-    refinement: bool = setting(
-        True, "off: neither feature adaption nor graph, the integral of the base's own heatmaps is the last pose"
-    )
-    initial_pose: str = setting(
-        "integral",
-        "pose that the graph refines: integral: by integral regression; given: another system's (--train_boxes), or "
-        "with --train_boxes=gt the annotated one with such errors as other systems make (--error_...)",
-        ("integral", "given"),
-    )
-    initial_pose_noise: float = setting(
-        0.0,
-        "stress test: standard deviation of noise on the initial pose, in training and inference, normalised units",
-        at_least=0,
-    )
-    joint_identity: bool = setting(True, "each graph node is told which joint it is")
-    candidates: int = setting(
-        0, "node features: places and heights of so many highest peaks of each base heatmap", at_least=0, at_most=5
-    )
-    gate: bool = setting(False, "a learned gate for each joint between the base's peak and the last refined pose")
-    couple_candidates: int = setting(
-        4,
-        "two people choose together for each joint between the CoupleGraph's refined pose and so many highest peaks of "
-        "the base's heatmaps; 0: no choice",
-        at_least=0,
-        at_most=5,
-        before=0,
-    )
-    body_context: bool = setting(
-        False,
-        "OPEC-Net's graph starts from where all joints of the body tell each joint to be (not in the paper)",
-    )
-    couple_context: bool = setting(
-        False,
-        "the CoupleGraph starts from where all joints of both people tell each joint to be (not in the paper)",
-    )
-    predict_visibility: bool = setting(
-        True, "with refinement: says of each joint whether it is visible, occluded or outside", before=False
-    )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("crop_height", "crop_width"):
             if getattr(self, name) % 32:
@@ -134,14 +59,90 @@ class ModelConfig(Checked):
             raise UserError("--stride_in_1x1 and --unshuffle both say where bottlenecks halve; leave one out")
         if 2 * self.crop_offset % 1:
             raise UserError(f"--crop_offset={self.crop_offset} must be a multiple of 0.5")
+
+    @property
+    def crop_size(self) -> tuple[int, int]:
+        """(height, width) of a crop, pixels."""
+        return self.crop_height, self.crop_width
+
+
+@dataclasses.dataclass(frozen=True)
+class GraphConfig(Checked):
+    """What the graphs of OPEC-Net and of the CoupleGraph have in common (supplement 2 and 3)."""
+
+    graph_channels: int = setting(128, "channels of the first two graph convolutions", above=0)
+    block_channels: int = setting(256, "channels of the ResGCN attention blocks", above=0)
+    graph_convolution: str = setting(
+        "semantic", "semantic: learned edge weights, as the release; gcn: Spektral's GCNConv", ("gcn", "semantic")
+    )
+    joint_attention: bool = setting(True, "self-attention over the joints at the end of each ResGCN block")
+    joint_identity: bool = setting(True, "each graph node is told which joint it is")
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig(GraphConfig, BaseConfig):
+    """The networks (paper section 3; supplement 2 to 4). The defaults are the paper's CrowdPose model."""
+
+    # Settings that are gone, and the value of each that the networks now always have.
+    RETIRED = {
+        "candidates": 0,
+        "displacement": True,
+        "gate": False,
+        "graph_normalization": False,
+        "heatmap_from_base": True,
+        "initial_pose_noise": 0,
+        "sample_at": "latest",
+    }
+
+    adaption_channels: tuple[int, ...] = setting(
+        (256, 128, 128), "channels of the adapted maps F^1, F^2, F^3 (coarse to fine)", above=0
+    )
+    image_guided: bool = setting(True, "image features as node features; off is row (a) of the paper's Table 6")
+    progressive: bool = setting(True, "coarse to fine, one map a block; off (row b): every block samples all maps")
+    multi_scale: bool = setting(True, "blocks sample F^1, F^2, F^3; off (row c): every block samples F^3")
+    adaption: str = setting(
+        "fusion",
+        "cascaded feature adaption; conv (row e): no fusion blocks; none (row d): F1, F2, F3 as they are",
+        ("fusion", "conv", "none"),
+    )
+    trunk_maps: bool = setting(
+        False, "the adaption gets the trunk's C4, C3, C2, too, which have not passed C5 (not in the paper)"
+    )
+    refinement: bool = setting(
+        True, "off: neither feature adaption nor graph, the integral of the base's own heatmaps is the last pose"
+    )
+    initial_pose: str = setting(
+        "integral",
+        "pose that the graph refines: integral: by integral regression; given: another system's (--train_boxes), or "
+        "with --train_boxes=gt the annotated one with such errors as other systems make",
+        ("integral", "given"),
+    )
+    couple_candidates: int = setting(
+        4,
+        "two people choose together for each joint between the CoupleGraph's refined pose and so many highest peaks of "
+        "the base's heatmaps; 0: no choice",
+        at_least=0,
+        at_most=5,
+        before=0,
+    )
+    couple_smoothing: float = setting(
+        2.0, "the --peak_smoothing that a run began with: how these peaks are found", at_least=0, is_flag=False
+    )
+    body_context: bool = setting(
+        False, "OPEC-Net's graph starts from where all joints of the body tell each joint to be (not in the paper)"
+    )
+    couple_context: bool = setting(
+        False, "the CoupleGraph starts from where all joints of both people tell each joint to be (not in the paper)"
+    )
+    predict_visibility: bool = setting(
+        True, "with refinement: says of each joint whether it is visible, occluded or outside", before=False
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.initial_pose == "given" and not self.refinement:
             raise UserError("--initial_pose=given is refined by OPEC-Net's graph, which --norefinement leaves out")
         check_length("adaption_channels", self.adaption_channels, 3)
-
-    @property
-    def crop_size(self):
-        """(height, width) of a crop, pixels."""
-        return self.crop_height, self.crop_width
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,9 +155,9 @@ class DataConfig(Checked):
     """
 
     data_root: str = setting("data", "folder that relative paths in the data sets below start from")
-    train_data: tuple = setting((), "data sets to train on: FORMAT:ANNOTATIONS:IMAGES,...")
-    val_data: tuple = setting((), "data sets that choose the best checkpoint: FORMAT:ANNOTATIONS:IMAGES,...")
-    test_data: tuple = setting((), "data sets that are only reported: FORMAT:ANNOTATIONS:IMAGES,...")
+    train_data: tuple[str, ...] = setting((), "data sets to train on: FORMAT:ANNOTATIONS:IMAGES,...")
+    val_data: tuple[str, ...] = setting((), "data sets that choose the best checkpoint: FORMAT:ANNOTATIONS:IMAGES,...")
+    test_data: tuple[str, ...] = setting((), "data sets that are only reported: FORMAT:ANNOTATIONS:IMAGES,...")
     train_boxes: str = setting(
         "gt",
         "gt: ground-truth boxes, jittered; or a COCO results JSON of poses whose boxes are the training proposals, as "
@@ -167,19 +168,13 @@ class DataConfig(Checked):
         "gt: ground-truth boxes; or a COCO results JSON over --val_data, under --data_root, whose people, their boxes "
         "and with --initial_pose=given their poses, choose the best checkpoint",
     )
-    box_margin: float = setting(
-        1.25, "side of a crop over side of its person's box after padding to the crop's aspect ratio", above=0
-    )
-    min_visible_joints: int = setting(
-        6, "a training proposal needs at least this many visible joints (paper 5.1: more than 5)", at_least=0
-    )
+    box_margin: float = setting(1.25, "side of a crop over that of its person's box, padded to its aspect", above=0)
+    min_visible_joints: int = setting(6, "a training proposal needs so many visible joints (5.1: above 5)", at_least=0)
     min_proposal_oks: float = setting(
         0.3, "a training proposal needs an OKS above this with its person (paper 5.1)", at_least=0, at_most=1
     )
     min_labelled_joints: int = setting(1, "people with fewer labelled joints are not trained on", at_least=0)
-    flip_probability: float = setting(
-        0.5, "probability of mirroring a training crop (paper 5.1)", at_least=0, at_most=1
-    )
+    flip_probability: float = setting(0.5, "probability of mirroring a training crop (5.1)", at_least=0, at_most=1)
     box_jitter: float = setting(
         0.05,
         "standard deviation of the shift of a ground-truth box, as a share of its sides, and of the log of its size",
@@ -188,25 +183,7 @@ class DataConfig(Checked):
     scale_jitter: float = setting(0.0, "training crops are scaled by exp(uniform(-s, s))", at_least=0)
     rotation_degrees: float = setting(0.0, "training crops are turned by uniform(-r, r) degrees", at_least=0)
     color_jitter: float = setting(
-        0.0,
-        "strength of brightness, contrast, saturation and hue changes of training crops, 0 to 1",
-        at_least=0,
-        at_most=1,
-    )
-    occluder_probability: float = setting(
-        0.0, "probability of pasting a textured patch over part of a training crop", at_least=0, at_most=1
-    )
-    # Between PoseFix's rates (Moon et al., 2019), which depend on the joint: 0.10 to 0.25, 0.02 to 0.25, 0.01 to 0.06
-    # and 0.01 to 0.15; see data/pose_errors.py.
-    error_jitter: float = setting(
-        0.15, "--initial_pose=given, annotated boxes: share of joints that lie a little off", at_least=0, at_most=1
-    )
-    error_miss: float = setting(0.1, "the same: share of joints that lie far off", at_least=0, at_most=1)
-    error_inversion: float = setting(
-        0.05, "the same: share of joints at the person's joint of the other side", at_least=0, at_most=1
-    )
-    error_swap: float = setting(
-        0.08, "the same: share of joints at the joint of the person who overlaps most", at_least=0, at_most=1
+        0.0, "strength of brightness, contrast, saturation and hue changes of training crops", at_least=0, at_most=1
     )
     strict: bool = setting(False, "stop at the first unreadable image instead of skipping it with a counted warning")
 
@@ -215,10 +192,8 @@ class DataConfig(Checked):
 class TrainConfig(Checked):
     """The training recipe. The defaults are the paper's (section 5.1)."""
 
-    stages: tuple = setting(
-        STAGES[:2],
-        "stages to run, in order; a finished stage is skipped; couple needs data of people who overlap",
-        STAGES,
+    stages: tuple[str, ...] = setting(
+        STAGES[:2], "stages to run, in order; finished ones are skipped; couple needs people who overlap", STAGES
     )
     batch_size: int = setting(10, "crops in a global batch; stage couple: two a pair", above=0)
     base_epochs: int = setting(30, "epochs of stage base", above=0)
@@ -230,9 +205,7 @@ class TrainConfig(Checked):
         "before the last epoch of its stage",
         above=0,
     )
-    context_passes: int = setting(
-        2, "times that everybody's pose is kept for it, each time of another augmented crop", above=0
-    )
+    context_passes: int = setting(2, "times that everybody's pose is kept for it, each of another crop", above=0)
     steps_per_epoch: int = setting(0, "steps in an epoch; 0: once through the data", at_least=0)
     learning_rate: float = setting(1e-3, "Adam's rate at the start; it follows a cosine to 0 over the stage", above=0)
     warmup_steps: int = setting(0, "steps over which the rate rises linearly from 0 before the cosine", at_least=0)
@@ -240,19 +213,12 @@ class TrainConfig(Checked):
     weight_decay: float = setting(0.0, "decoupled weight decay (AdamW) of kernels; 0: plain Adam", at_least=0)
     freeze_base: bool = setting(False, "the stages after base leave its weights and BatchNorm statistics as they are")
     freeze_opec: bool = setting(True, "stage couple leaves OPEC-Net, base included, as it is")
-    base_rate_factor: float = setting(
-        1.0, "stages opec and couple train the base at this multiple of the learning rate", at_least=0
-    )
-    pose_loss_weights: tuple = setting((0.3, 0.5, 1.0), "lambda_1, lambda_2, lambda_3 of eq. 3", at_least=0)
+    base_rate_factor: float = setting(1.0, "the later stages train the base at this multiple of the rate", at_least=0)
+    pose_loss_weights: tuple[float, ...] = setting((0.3, 0.5, 1.0), "lambda_1, lambda_2, lambda_3 of eq. 3", at_least=0)
     oks_loss_share: float = setting(
         0.0, "share a of 1 - OKS in the pose losses (1 - a) L1 + a (1 - OKS); 0: eq. 3 as it is", at_least=0, at_most=1
     )
-    heatmap_loss_weight: float = setting(
-        1.0, "weight of the base's heatmap loss kept beside eq. 3 in stage opec", at_least=0
-    )
-    visibility_loss_weight: float = setting(
-        1.0, "weight of the visibility's cross entropy, which trains its head and nothing else", at_least=0
-    )
+    heatmap_loss_weight: float = setting(1.0, "weight of the base's heatmap loss beside eq. 3, stage opec", at_least=0)
     heatmap_sigma: float = setting(2.0, "standard deviation of the Gaussian target, heatmap cells", above=0)
     interference_weight: float = setting(
         0.0,
@@ -260,16 +226,18 @@ class TrainConfig(Checked):
         "people in the crop (CrowdPose, AlphaPose+: 0.5); 0: T alone",
         at_least=0,
     )
-    precision: str = setting("float32", "Keras mixed precision policy", ("float32", "mixed_float16", "mixed_bfloat16"))
-    jit_compile: str = setting("auto", "XLA for the training step; auto: on a single GPU", ("auto", "on", "off"))
-    strategy: str = setting(
-        "one", "tf.distribute strategy; multi_worker reads TF_CONFIG", ("one", "mirrored", "multi_worker")
+    precision: str = setting(
+        "float32",
+        "Keras mixed precision policy; auto: the fastest that the GPU or processor has units for",
+        ("float32", "mixed_float16", "mixed_bfloat16", "auto"),
     )
+    jit_compile: str = setting("auto", "XLA for the training step; auto: on a single GPU", ("auto", "on", "off"))
+    strategy: str = setting("one", "tf.distribute's; multi_worker reads TF_CONFIG", ("one", "mirrored", "multi_worker"))
     seed: int = setting(0, "seed of initial weights, data order and augmentation", at_least=0)
     base_weights: str = setting("", "weights file (.weights.h5) that stage base, or opec without it, starts from")
     validation_people: int = setting(0, "people of the validation split scored after each epoch; 0: all", at_least=0)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         in_order = tuple(stage for stage in STAGES if stage in self.stages)
         if self.stages != in_order or not in_order:
@@ -329,21 +297,3 @@ class DetectorConfig(Checked):
         0.6, "of two boxes of a detector whose IoU exceeds this the weaker is dropped", at_least=0, at_most=1
     )
     person_class: int = setting(0, "which of the classes of a detector's network is a person; COCO's: 0", at_least=0)
-
-
-def to_json(*configs):
-    """The configs as one flat JSON object (field name -> value), two-space indented."""
-    merged = {}
-    for config in configs:
-        merged.update(dataclasses.asdict(config))
-    return json.dumps(merged, indent=2) + "\n"
-
-
-def from_mapping(config_class, mapping):
-    """Makes a config from the fields of a flat mapping, as ``to_json`` wrote it once, that belong to it.
-
-    Lists become tuples; a missing field gets the value that it had, unnamed, before it existed.
-    """
-    fields = dataclasses.fields(config_class)
-    values = {field.name: mapping.get(field.name, field.metadata["before"]) for field in fields}
-    return config_class(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})

@@ -7,6 +7,8 @@ curves.png and served.jpg, which a client of the exported model drew. Broken off
 stopped. --quick shows in a few minutes that every part runs; its numbers mean nothing.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import pathlib
 import time
@@ -18,9 +20,12 @@ from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.data.annotations import loading
 from opec_tf.data.synthetic import dataset
 from opec_tf.evaluation import plots
+from opec_tf.inference import pose_model
+from opec_tf.inference.pose_model import PoseModel
 from opec_tf.models import workdir
 from opec_tf.serving import example
-from opec_tf.study import report
+from opec_tf.study import report, report_text
+from opec_tf.study.split import Split
 from opec_tf.training import loop
 
 absl_flags.DEFINE_string("output_dir", "demo", "folder for everything the demo makes")
@@ -51,7 +56,7 @@ FULL = Size(couples=3000, trunk="resnet18", trunk_width=32, base_epochs=8, opec_
 QUICK = Size(couples=100, trunk="resnet10", trunk_width=8, base_epochs=1, opec_epochs=1, validation_people=20)
 
 
-def main():
+def main() -> None:
     options = flags.FLAGS
     started = time.monotonic()
     output_dir = pathlib.Path(options.output_dir)
@@ -67,21 +72,31 @@ def main():
     _announce(2, "training the base, then OPEC-Net")
     loop.train(run, model_config, data_config, train_config, inference_config)
     _announce(3, "scoring the test split")
-    metrics = report.evaluate(run, output_dir, split="test", data_config=data_config, inference_config=inference_config)
+    model = pose_model.load(run)
+    metrics = _score(model, data_config, inference_config, output_dir)
     logs = {stage: workdir.stage_folder(run, stage).log for stage in train_config.stages}
     plots.plot_training_curves(logs, output_dir / "curves.png")
-    print(f"\nTest split, couples never trained on (percent):\n{report.table(metrics)}\n")
+    print(f"\nTest split, couples never trained on (percent):\n{report_text.table(metrics)}\n")
     _announce(4, "exporting, serving, asking as a client does")
     model_dir = output_dir / f"models_{kind}" / "opec_net"
     test = loading.read("crowdpose", output_dir / "data/test/annotations.json", output_dir / "data/test/images")
-    served = example.export_and_ask(run, model_dir, test, output_dir / "served.jpg", inference_config)
+    served = example.export_and_ask(model, model_dir, test, output_dir / "served.jpg", inference_config)
     print(f"  {served} people of a test picture answered; the export is in {model_dir}")
     minutes = (time.monotonic() - started) / 60
     print(f"{output_dir}/: metrics.json, contact_sheet.jpg, curves.png, served.jpg ({minutes:.1f} minutes)")
 
 
-def configs(size, output_dir, seed):
-    """The settings of the demo: ``ModelConfig``, ``DataConfig``, ``TrainConfig``, ``InferenceConfig``."""
+def _score(
+    model: PoseModel, data_config: DataConfig, inference_config: InferenceConfig, output_dir: pathlib.Path
+) -> report.Metrics:
+    split = Split.read("test", data_config, inference_config.protocol, model)
+    return report.evaluate(model, split, split.annotated(), output_dir, inference_config=inference_config)
+
+
+def configs(
+    size: Size, output_dir: pathlib.Path, seed: int
+) -> tuple[ModelConfig, DataConfig, TrainConfig, InferenceConfig]:
+    """The settings of the demo."""
     train, val, test = ((f"crowdpose:{split}/annotations.json:{split}/images",) for split in ("train", "val", "test"))
     return (
         ModelConfig(
@@ -110,7 +125,7 @@ def configs(size, output_dir, seed):
     )
 
 
-def _announce(step, what):
+def _announce(step: int, what: str) -> None:
     print(f"\n[{step}/4] {what}", flush=True)
 
 

@@ -7,14 +7,23 @@ curves by occlusion and the reliability of predicted visibility; of --boxes=hog 
 found, detections.json, which --boxes takes again.
 """
 
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
 from absl import flags as absl_flags
 
 from opec_tf.common import cli, files, flags
 from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, DetectorConfig, InferenceConfig, ModelConfig, TrainConfig
-from opec_tf.inference import results
-from opec_tf.models import builders, workdir
-from opec_tf.study import report
+from opec_tf.inference import people, pose_model, results
+from opec_tf.inference.detectors import named
+from opec_tf.inference.people import ListedPeople
+from opec_tf.inference.pose_model import PoseModel
+from opec_tf.models import builders, loading, workdir
+from opec_tf.study import report, report_text
+from opec_tf.study.split import Split
 
 # A flagfile of training is taken as it is; what evaluation has no use for is read and left alone.
 flags.define(ModelConfig, DataConfig, TrainConfig, InferenceConfig, DetectorConfig)
@@ -25,7 +34,7 @@ absl_flags.DEFINE_enum(
 )
 absl_flags.DEFINE_string(
     "boxes",
-    "gt",
+    people.ANNOTATED,
     "gt: annotated boxes; a detector's results, JSON: [{image_id, bbox, score}]; hog: OpenCV's people detector, which "
     "is weak; or a YOLO network, FILE.onnx (YOLOX, YOLOv5, YOLOv8) or Darknet's FILE.cfg with FILE.weights beside it",
 )
@@ -43,38 +52,56 @@ absl_flags.DEFINE_float(
 absl_flags.DEFINE_string("metrics_out", None, "file for the last pose's metrics, as flat JSON")
 
 
-def main():
+def main() -> None:
     options = flags.FLAGS
-    if options.initial_poses and options.boxes != "gt":
+    if options.initial_poses and options.boxes != people.ANNOTATED:
         raise UserError("--boxes and --initial_poses both say where the people are; give one of them")
-    root, stage = workdir.locate(options.workdir, options.stage, options.base_weights)
+    root, stage = loading.locate(options.workdir, options.stage, options.base_weights)
+    stage = stage or loading.last_stage(root)
     _check_model_flags(root, stage)
+    output_dir = pathlib.Path(options.output_dir or f"{root}/evaluation_{options.split}")
+    inference_config = flags.read(InferenceConfig)
+    model = _model(root, stage)
+    split = Split.read(options.split, flags.read(DataConfig), inference_config.protocol, model)
     metrics = report.evaluate(
-        root,
-        options.output_dir or f"{root}/evaluation_{options.split}",
-        split=options.split,
-        data_config=flags.read(DataConfig),
-        inference_config=flags.read(InferenceConfig),
-        stage=stage,
-        boxes=options.boxes,
-        initial_poses=options.initial_poses,
-        box_margin=options.box_margin if "box_margin" in flags.given(DataConfig) else None,
-        detector_config=flags.read(DetectorConfig),
+        model,
+        split,
+        _people(split, output_dir),
+        output_dir,
+        inference_config=inference_config,
         hidden_score=options.hidden_score,
     )
-    print(report.table(metrics))
-    if line := report.visibility_line(metrics):
+    print(report_text.table(metrics))
+    if line := report_text.visibility_line(metrics):
         print(line)
     if options.metrics_out:
         files.write_json(options.metrics_out, list(metrics.values())[-1], indent=2)
 
 
-def _check_model_flags(root, stage):
+def _model(root: str, stage: str) -> PoseModel:
+    model = pose_model.load(root, stage)
+    given = "box_margin" in flags.given(DataConfig)
+    return dataclasses.replace(model, box_margin=flags.FLAGS.box_margin) if given else model
+
+
+def _people(split: Split, output_dir: pathlib.Path) -> ListedPeople:
+    """Whose poses are estimated, by --boxes and --initial_poses."""
+    options = flags.FLAGS
+    if options.initial_poses:
+        return split.in_poses_file(options.initial_poses)
+    if options.boxes == people.ANNOTATED:
+        return split.annotated()
+    if named.is_detector(options.boxes):
+        return split.detected(options.boxes, flags.read(DetectorConfig), output_dir / "detections.json")
+    return split.in_boxes_file(options.boxes)
+
+
+def _check_model_flags(root: str, stage: str) -> None:
     """The model is the workdir's; a flag that says otherwise is an error rather than ignored."""
     trained, asked = workdir.read_model_config(root), flags.read(ModelConfig)
     # Weights of either kind serve both, see --initial_poses.
     compared = set(flags.given(ModelConfig)) - {"initial_pose"}
-    if (stage or workdir.last_stage(root)) == "base":
+    if stage == "base":
         compared &= builders.BASE_SETTINGS
     for name in compared:
         if getattr(asked, name) != getattr(trained, name):

@@ -6,11 +6,14 @@ Writes EXPORT_DIR/VERSION/ whole or not at all, so that a running server takes i
 and answer is said in opec_tf/serving/signatures.py; how a server is started, in serving/README.md.
 """
 
+from __future__ import annotations
+
 from absl import flags as absl_flags
 
 from opec_tf.common import cli, flags
 from opec_tf.common.errors import UserError
 from opec_tf.config import InferenceConfig
+from opec_tf.inference import pose_model
 from opec_tf.serving import exporting
 
 flags.define(InferenceConfig)
@@ -25,16 +28,15 @@ absl_flags.DEFINE_list(
 )
 
 
-def main():
+def main() -> None:
     options = flags.FLAGS
     try:
         batch_sizes = [int(size) for size in options.warmup_batch_sizes]
     except ValueError as error:
         raise UserError(f"--warmup_batch_sizes: {error}; give whole numbers separated by commas") from error
     folder = exporting.export(
-        options.workdir,
+        pose_model.load(options.workdir, options.stage),
         options.export_dir,
-        stage=options.stage,
         version=options.version,
         inference_config=flags.read(InferenceConfig),
         batch_sizes=batch_sizes,

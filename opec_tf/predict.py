@@ -12,6 +12,8 @@ Broken off, OUTPUT_DIR/predictions.partial.json has what was found so far, from 
 video that is drawn starts anew, and its drawings until then are in NAME.partial.mp4.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import datetime
 import hashlib
@@ -22,10 +24,12 @@ from absl import flags as absl_flags
 from opec_tf.common import cli, files, flags, settings
 from opec_tf.common.errors import UserError
 from opec_tf.config import DetectorConfig, InferenceConfig
-from opec_tf.inference import frames, given_poses, person_boxes, results
+from opec_tf.inference import frames, people, pose_model, results
 from opec_tf.inference.detectors import named
-from opec_tf.models import workdir
-from opec_tf.poses import skeletons
+from opec_tf.inference.frames import Source
+from opec_tf.inference.people import People
+from opec_tf.models import loading, workdir
+from opec_tf.poses.skeletons import Skeleton
 
 flags.define(InferenceConfig, DetectorConfig)
 absl_flags.DEFINE_string("workdir", None, "folder of the training run; or name a base by --base_weights")
@@ -61,45 +65,42 @@ absl_flags.DEFINE_float(
 absl_flags.DEFINE_bool("strict", False, "stop at the first unreadable image instead of skipping it with a warning")
 
 
-def main():
+def main() -> None:
     options = flags.FLAGS
     files.make_folder(options.output_dir)
     source = frames.open_source(options.images, options.strict, but=f"{options.output_dir}/drawings")
-    root, stage = workdir.locate(options.workdir, options.stage, options.base_weights)
-    skeleton = skeletons.SKELETONS[workdir.read_model_config(root).skeleton]
-    boxes = _boxes(options, source, skeleton)
-    initial_pose = "given" if options.initial_poses else "integral"
-    model, model_config, stage = workdir.load_model(root, stage, initial_pose)
-    count = results.predict(
+    root, stage = loading.locate(options.workdir, options.stage, options.base_weights)
+    model = pose_model.load(root, stage)
+    count = results.write_predictions(
         model,
         source,
-        boxes,
+        _people(source, model.skeleton),
         options.output_dir,
-        model_config=model_config,
-        box_margin=results.trained_box_margin(root, stage),
         inference_config=flags.read(InferenceConfig),
         style=results.DrawingStyle(options.hidden_score, options.compare) if options.draw else None,
-        made_by=_made_by(options, source, workdir.stage_folder(root, stage).best_weights),
+        made_by=_made_by(source, workdir.stage_folder(root, model.stage).best_weights),
     )
     skipped = f"; {len(source.skipped)} of {len(source)} images skipped" if source.skipped else ""
     print(f"{count} people written to {options.output_dir}{skipped}")
 
 
-def _boxes(options, source, skeleton):
-    """What the flags say of the people: ``PersonBoxes``, a detector, or None for whole images."""
+def _people(source: Source, skeleton: Skeleton) -> People:
+    """Who is in the frames, by --boxes, --detector and --initial_poses."""
+    options = flags.FLAGS
     present = [f"--{name}" for name in ("boxes", "detector", "initial_poses") if options[name].present]
     if len(present) > 1:
         both = "both" if len(present) == 2 else "all"
         raise UserError(f"{' and '.join(present)} {both} say where the people are; give one of them")
     if options.initial_poses:
-        return given_poses.read(options.initial_poses, source.ids, source.names, skeleton)
+        return people.in_poses_file(options.initial_poses, source.ids, source.names, skeleton)
     if options.boxes:
-        return person_boxes.read(options.boxes, source.ids, source.names, skeleton)
-    return None if options.detector == "none" else named.make(options.detector, flags.read(DetectorConfig))
+        return people.in_boxes_file(options.boxes, source.ids, source.names, skeleton)
+    return people.by_detector(options.detector, flags.read(DetectorConfig))
 
 
-def _made_by(options, source, weights):
+def _made_by(source: Source, weights: os.PathLike[str]) -> dict[str, str]:
     """All that the results depend on, but for the content of the pictures."""
+    options = flags.FLAGS
     choices = {**dataclasses.asdict(flags.read(InferenceConfig)), **dataclasses.asdict(flags.read(DetectorConfig))}
     del choices["inference_batch_size"]
     choices.update({name: options[name].value for name in ("draw", "compare", "hidden_score")})
@@ -110,7 +111,7 @@ def _made_by(options, source, weights):
     return {"weights": _dated(weights), "images": f"{len(source)} of names {names[:12]}", **made_by}
 
 
-def _dated(path):
+def _dated(path: os.PathLike[str] | str) -> str:
     """A path with the time of its file, where there is such a file."""
     if not os.path.isfile(path):
         return str(path)

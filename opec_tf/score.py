@@ -5,6 +5,10 @@ python -m opec_tf.score --ground_truth=crowdpose_val.json --predictions=results.
 The predictions are a COCO results JSON: [{image_id, category_id, keypoints, score}]. Poses of 12, 14, 16 or 17 joints
 are understood by that number as body12, crowdpose14, mpii16 or coco17, and mapped to the protocol's joints by name. The
 protocols and the keys of --metrics_out are described in opec_tf/evaluation/protocols.py.
+
+Nobody knows whose pose each one is: all keys, vis and inv too, pair poses with people by OKS, so that two people with
+each other's pose count as right. The evaluate command on annotated boxes compares each pose with its own person in vis
+and inv; its numbers and these do not compare.
 """
 
 from absl import flags
@@ -26,7 +30,7 @@ _METRICS_OUT = flags.DEFINE_string("metrics_out", "", "file for the metrics, fla
 _OWN_FORMAT = {"crowdpose12": "crowdpose"}
 
 
-def main():
+def main() -> None:
     protocol = _PROTOCOL.value
     ground_truth_format = _OWN_FORMAT.get(protocol, protocol) if _FORMAT.value == "auto" else _FORMAT.value
     people = loading.read(ground_truth_format, _GROUND_TRUTH.value, image_folder="")

@@ -16,8 +16,13 @@ absl_flags.DEFINE_string("workdir", None, "folder of the run: settings, weights,
 
 
 def main() -> None:
-    configs = [flags.read(config_class) for config_class in (ModelConfig, DataConfig, TrainConfig, InferenceConfig)]
-    loop.train(flags.FLAGS.workdir, *configs)
+    loop.train(
+        flags.FLAGS.workdir,
+        flags.read(ModelConfig),
+        flags.read(DataConfig),
+        flags.read(TrainConfig),
+        flags.read(InferenceConfig),
+    )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import numpy as np
 
 from opec_tf.config import ModelConfig
 from opec_tf.models import builders
-from opec_tf.weights import checkpoint_source, pretrained
+from opec_tf.weights import base_loading, recognition
 
 SIZE = {"crop_height": 64, "crop_width": 64}
 CROPS = np.random.default_rng(7).uniform(0, 255, [2, 64, 64, 3]).astype(np.float32)
@@ -19,10 +19,10 @@ build_once = functools.cache(builders.build_base)
 
 def convert(tensors, build=builders.build_base, new_joints=False, **settings):
     """(base network, report, config) of tensors, with ``settings`` as the user's flags."""
-    source = checkpoint_source.understand(tensors, "a.pth")
-    config = pretrained.settle(source, ModelConfig(**SIZE, **settings), [*SIZE, *settings])
+    source = recognition.recognize(tensors, "a.pth")
+    config = base_loading.settle(source, ModelConfig(**SIZE, **settings), [*SIZE, *settings])
     model = build(config)
-    return model, pretrained.load(model, source, config, new_joints), config
+    return model, base_loading.load(model, source, config, new_joints), config
 
 
 def inputs(scaling, bgr=False):

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tiny_run
 
 from opec_tf.config import InferenceConfig
+from opec_tf.inference import pose_model
 from opec_tf.serving import api, exporting
 
 NAME = "opec_net"
@@ -18,7 +19,9 @@ def make(folder, stages=("base", "opec"), model_config=tiny_run.MODEL, batch_siz
     """Makes FOLDER/run and exports its last stage to FOLDER/models/opec_net; returns (workdir, model's folder)."""
     root, model_dir = folder / "run", folder / "models" / NAME
     tiny_run.make(root, stages, model_config, prepare=randomize)
-    exporting.export(root, model_dir, inference_config=InferenceConfig(**inference), batch_sizes=batch_sizes)
+    exporting.export(
+        pose_model.load(root), model_dir, inference_config=InferenceConfig(**inference), batch_sizes=batch_sizes
+    )
     return root, model_dir
 
 

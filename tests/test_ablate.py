@@ -37,6 +37,7 @@ def test_trains_scores_and_reports(tmp_path):
         (["--report_only"], None),
         (["--rows=control"], None),
         (["--rows=full,best"], "--rows=best is not known; choose from all, control, full, a_no_image_guidance"),
+        (["--rows=l1"], "--rows=l1 changes nothing: by these settings it is row full"),
         (["--seeds=a"], "--seeds=a must be whole numbers"),
         (["--rows=control", "--opec_epochs=2"], "seed3/opec: trained with other settings: opec_epochs=1 (now 2)"),
         (["--rows=full", "--heldout_data=crowdpose:none.json:."], "none.json: cannot be read"),

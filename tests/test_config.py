@@ -8,7 +8,7 @@ from absl import flags as absl_flags
 
 from opec_tf import config
 from opec_tf.common.errors import UserError
-from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
+from opec_tf.config import BaseConfig, DataConfig, GraphConfig, InferenceConfig, ModelConfig, TrainConfig
 
 CLASSES = (ModelConfig, DataConfig, TrainConfig, InferenceConfig)
 
@@ -107,3 +107,58 @@ def test_a_setting_that_a_file_lacks_is_as_before_it_existed():
     expected = ModelConfig(trunk="resnet50", couple_candidates=0, predict_visibility=False)
     assert config.from_mapping(ModelConfig, {"trunk": "resnet50"}) == expected
     assert config.from_mapping(TrainConfig, {"seed": 3}) == TrainConfig(seed=3)
+
+
+STILL_READ = {
+    "candidates": 0,
+    "displacement": True,
+    "gate": False,
+    "graph_normalization": False,
+    "heatmap_from_base": True,
+    "initial_pose_noise": 0.0,
+    "sample_at": "latest",
+}
+GONE = {
+    "candidates": 2,
+    "displacement": False,
+    "gate": True,
+    "graph_normalization": True,
+    "heatmap_from_base": False,
+    "initial_pose_noise": 0.05,
+    "sample_at": "initial",
+}
+
+
+def test_settings_that_are_gone_are_ignored_where_they_were_off():
+    mapping = json.loads(config.to_json(ModelConfig(trunk="resnet18")))
+    assert not set(mapping) & set(STILL_READ) and set(ModelConfig.RETIRED) == set(STILL_READ)
+    assert config.from_mapping(ModelConfig, {**mapping, **STILL_READ}) == ModelConfig(trunk="resnet18")
+    # Of what changed training alone nothing is asked.
+    training = {"occluder_probability": 0.3, "visibility_loss_weight": 0.5, "error_swap": 0.2, "error_jitter": 0.1}
+    for config_class in CLASSES:
+        assert config.from_mapping(config_class, training).RETIRED == config_class.RETIRED
+
+
+@pytest.mark.parametrize("name", GONE)
+def test_a_setting_that_is_gone_and_was_on_is_refused(name):
+    mapping = {**json.loads(config.to_json(ModelConfig())), **STILL_READ, name: GONE[name]}
+    with pytest.raises(UserError) as caught:
+        config.from_mapping(ModelConfig, mapping)
+    expected = f"{name}={GONE[name]}: this setting is gone, only {name}={ModelConfig.RETIRED[name]} remains; "
+    assert str(caught.value).startswith(expected) and "\n" not in str(caught.value)
+    # Other settings of the same file are read all the same.
+    assert config.from_mapping(TrainConfig, mapping) == TrainConfig()
+
+
+def test_the_networks_share_what_is_declared_once():
+    """One field of GraphConfig or BaseConfig is one of ModelConfig, flat in its file."""
+    own = {field.name for field in dataclasses.fields(ModelConfig)}
+    for part in (BaseConfig, GraphConfig):
+        assert {field.name for field in dataclasses.fields(part)} < own and isinstance(ModelConfig(), part)
+
+
+def test_what_follows_from_other_settings_is_no_flag():
+    recorded = [f.name for c in CLASSES for f in dataclasses.fields(c) if not f.metadata["is_flag"]]
+    assert recorded == ["couple_smoothing"]
+    # Files from before have what their networks had.
+    assert config.from_mapping(ModelConfig, {}).couple_smoothing == 2.0

@@ -12,9 +12,10 @@ import tiny_run
 from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.data import pipeline
-from opec_tf.models import workdir
-from opec_tf.training import loop, losses, stages
-from opec_tf.weights import checkpoints, conversion
+from opec_tf.inference import pose_model
+from opec_tf.models import loading, workdir
+from opec_tf.training import loop, losses, run_data, stages
+from opec_tf.weights import conversion, reading
 
 pytestmark = pytest.mark.slow
 
@@ -83,13 +84,13 @@ def test_what_cannot_be_written_leaves_nothing(checkpoint, tmp_path, changes, me
 def test_where_a_base_lies(converted, tmp_path):
     output, _ = converted
     weights = output / "base" / "best.weights.h5"
-    assert workdir.locate("runs/a", "opec", str(weights)) == ("runs/a", "opec")
-    assert workdir.locate(None, None, str(weights)) == (str(output), "base")
+    assert loading.locate("runs/a", "opec", str(weights)) == ("runs/a", "opec")
+    assert loading.locate(None, None, str(weights)) == (str(output), "base")
     for path in (tmp_path / "base" / "best.weights.h5", output / "base" / "final.weights.h5"):
         with pytest.raises(UserError, match="must be WORKDIR/base/best.weights.h5"):
-            workdir.locate(None, None, str(path))
+            loading.locate(None, None, str(path))
     with pytest.raises(UserError, match="--workdir is missing"):
-        workdir.locate(None, None, "")
+        loading.locate(None, None, "")
 
 
 def test_training_refuses_another_input(converted, tmp_path):
@@ -149,17 +150,17 @@ def test_a_trained_base_survives_the_way_to_pytorch_and_back(tmp_path):
     data_config = DataConfig(data_root=str(data), train_data=(stick_couples.SOURCE,))
     train_config = TrainConfig(stages=("base",), base_epochs=1, steps_per_epoch=40, batch_size=8, learning_rate=3e-3)
     loop.train(tmp_path / "run", model_config, data_config, train_config, InferenceConfig())
-    trained, _, _ = workdir.load_model(tmp_path / "run")
+    trained = pose_model.load(tmp_path / "run").network
     checkpoint_files.write_stream(tmp_path / "a.pth", _as_pytorch(trained.get_layer("base")))
 
     given = [*GIVEN, "normalization", "crop_offset"]
     conversion.convert(tmp_path / "a.pth", tmp_path / "converted", model_config, given)
-    again, config, _ = workdir.load_model(tmp_path / "converted")
-    assert config == model_config
-    for name, value in checkpoints.read(tmp_path / "a.pth").items():
-        np.testing.assert_array_equal(value, _as_pytorch(again.get_layer("base"))[name])
+    converted = pose_model.load(tmp_path / "converted")
+    assert converted.model_config == model_config
+    for name, value in reading.read(tmp_path / "a.pth").items():
+        np.testing.assert_array_equal(value, _as_pytorch(converted.network.get_layer("base"))[name])
 
-    people, *_ = loop.load_data(model_config, data_config, "crowdpose")
+    people, *_ = run_data.load(model_config, data_config, "crowdpose")
     batches = pipeline.training_dataset(people, crop_size=(64, 64), data_config=data_config, batch_size=16, seed=3)
     crops, joints = next(iter(batches))
     loss = losses.HeatmapLoss(sigma=train_config.heatmap_sigma)
@@ -167,9 +168,9 @@ def test_a_trained_base_survives_the_way_to_pytorch_and_back(tmp_path):
     first = {}
     for start in ("", weights):
         own = TrainConfig(base_weights=start)
-        model = stages.build("base", tmp_path / "new", model_config, own, total_steps=1, jit_compile=False)
+        model = stages.build("base", tmp_path / "new", model_config, own, total_steps=1, jit_compile=False).model
         first[bool(start)] = float(loss(joints, model(crops, training=True)["base_heatmaps"]))
-    np.testing.assert_array_equal(trained(crops)["base_heatmaps"], again(crops)["base_heatmaps"])
+    np.testing.assert_array_equal(trained(crops)["base_heatmaps"], converted.network(crops)["base_heatmaps"])
     assert first[True] < 0.8 * first[False], first
 
 
@@ -179,6 +180,6 @@ def test_a_trunk_is_no_finished_base(tmp_path):
     report, source, _ = conversion.convert(tmp_path / "resnet18.safetensors", tmp_path / "run", MODEL, GIVEN)
     assert "random: stage2_block1_se, " in conversion.table(report, source)
     with pytest.raises(UserError, match="no stage is finished"):
-        workdir.load_model(tmp_path / "run")
+        loading.last_stage(tmp_path / "run")
     with pytest.raises(UserError, match="is no finished base, only weights to start training from"):
-        workdir.locate(None, None, str(tmp_path / "run" / "base" / "best.weights.h5"))
+        loading.locate(None, None, str(tmp_path / "run" / "base" / "best.weights.h5"))

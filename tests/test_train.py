@@ -11,6 +11,7 @@ import pytest
 import stick_couples
 
 from opec_tf.config import ModelConfig
+from opec_tf.inference import pose_model
 from opec_tf.models import workdir
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -54,8 +55,8 @@ def test_killed_it_ends_with_as_many_steps(tmp_path, data_root):
         assert json.loads(folder.metrics.read_text())["steps"] == 4 * epochs
         assert [line.split(",")[0] for line in folder.log.read_text().splitlines()[1:]] == list(map(str, range(epochs)))
         assert not folder.backup.exists()
-    model, model_config, stage = workdir.load_model(root)
-    assert stage == "opec" and model_config.trunk_width == 8
+    model = pose_model.load(root)
+    assert model.stage == "opec" and model.model_config.trunk_width == 8
 
 
 def test_an_error_is_one_line(tmp_path, data_root):

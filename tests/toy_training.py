@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from opec_tf.config import InferenceConfig, ModelConfig
 from opec_tf.models import builders, workdir
+from opec_tf.models.networks import BaseNet, OpecNet
 from opec_tf.poses import skeletons
 from opec_tf.training import loop, validation
 
@@ -15,21 +16,21 @@ MODEL = ModelConfig(skeleton="crowdpose14", crop_height=64, crop_width=64, predi
 INFERENCE = InferenceConfig(inference_batch_size=4)
 
 
-def build_base(config):
-    crops = tf.keras.Input((*config.crop_size, 3), name="crops")
-    heatmaps = tf.keras.layers.Activation("linear", name="base_heatmaps")(_backbone(config)(crops))
-    return tf.keras.Model(crops, {"base_heatmaps": heatmaps}, name="base_net")
+def base_network(config):
+    base, crops = _backbone(config), tf.keras.Input((*config.crop_size, 3), name="crops")
+    heatmaps = tf.keras.layers.Activation("linear", name="base_heatmaps")(base(crops))
+    return BaseNet(tf.keras.Model(crops, {"base_heatmaps": heatmaps}, name="base_net"), base)
 
 
-def build_opec_net(config):
-    crops = tf.keras.Input((*config.crop_size, 3), name="crops")
-    heatmaps = tf.keras.layers.Activation("linear", name="base_heatmaps")(_backbone(config)(crops))
+def opec_network(config):
+    base, crops = _backbone(config), tf.keras.Input((*config.crop_size, 3), name="crops")
+    heatmaps = tf.keras.layers.Activation("linear", name="base_heatmaps")(base(crops))
     outputs = {"base_heatmaps": heatmaps}
     features = tf.keras.layers.GlobalAveragePooling2D()(heatmaps)
     joints = heatmaps.shape[-1]
     for name in builders.POSE_OUTPUTS:
         outputs[name] = tf.keras.layers.Reshape((joints, 2), name=name)(tf.keras.layers.Dense(2 * joints)(features))
-    return tf.keras.Model(crops, outputs, name="opec_net")
+    return OpecNet(tf.keras.Model(crops, outputs, name="opec_net"), base)
 
 
 def training_dataset(annotations, *, crop_size, data_config, batch_size, seed, crop_offset, everybody, with_poses):
@@ -56,7 +57,11 @@ class Validator:
 
 def install(patch=setattr):
     """Puts the toys in place, by ``setattr`` or pytest's ``monkeypatch.setattr``."""
-    patch(workdir, "BUILDERS", {"base": build_base, "opec": build_opec_net})
+    networks = {"base": base_network, "opec": opec_network}
+    patch(builders, "NETWORKS", networks)
+    patch(
+        workdir, "BUILDERS", {stage: lambda config, make=make: make(config).model for stage, make in networks.items()}
+    )
     patch(loop.pipeline, "training_dataset", training_dataset)
     patch(validation, "Validator", Validator)
 

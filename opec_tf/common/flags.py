@@ -25,7 +25,7 @@ def define(*config_classes: type[Checked]) -> None:
     if tool == "__main__":
         tool = sys.argv[0]  # absl's name for the main module
     for config_class in config_classes:
-        for field in dataclasses.fields(config_class):
+        for field in _fields(config_class):
             if field.name not in FLAGS:
                 _define_one(field)
             # --help lists the flags that belong to the tool's own module, and these are defined in this one.
@@ -39,7 +39,7 @@ def read(config_class: type[_Config]) -> _Config:
       UserError: a value is out of its bounds.
     """
     values = {}
-    for field in dataclasses.fields(config_class):
+    for field in _fields(config_class):
         value = FLAGS[field.name].value
         values[field.name] = tuple(value) if isinstance(value, list) else value
     return config_class(**values)
@@ -47,7 +47,12 @@ def read(config_class: type[_Config]) -> _Config:
 
 def given(config_class: type[Checked]) -> list[str]:
     """Names of the config's fields that the command line or a flagfile set."""
-    return [field.name for field in dataclasses.fields(config_class) if FLAGS[field.name].present]
+    return [field.name for field in _fields(config_class) if FLAGS[field.name].present]
+
+
+def _fields(config_class: type[Checked]) -> list[dataclasses.Field]:
+    """The fields that are flags."""
+    return [field for field in dataclasses.fields(config_class) if field.metadata["is_flag"]]
 
 
 class _ListParser(flags.ListParser):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 from opec_tf.common.errors import UserError
+
+Config = TypeVar("Config", bound="Checked")
 
 
 def setting(
@@ -19,10 +22,12 @@ def setting(
     at_least: float | None = None,
     at_most: float | None = None,
     before: object = None,
+    is_flag: bool = True,
 ) -> Any:
     """A field with its help, and what its value, or each element of a tuple, may be.
 
-    ``before`` is the value that files written before the field existed stand for, where that is not the default.
+    ``before`` is the value that files written before the field existed stand for, where that is not the default. A
+    field without ``is_flag`` follows from other settings and is kept in files only.
     """
     metadata = {
         "help": help_text,
@@ -31,13 +36,20 @@ def setting(
         "at_least": at_least,
         "at_most": at_most,
         "before": default if before is None else before,
+        "is_flag": is_flag,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclasses.dataclass(frozen=True)
 class Checked:
-    """Checks every field against the choices and bounds of its ``setting``."""
+    """Checks every field against the choices and bounds of its ``setting``.
+
+    Attributes:
+      RETIRED: fields that files written before may have -> the only value that still means something.
+    """
+
+    RETIRED: ClassVar[dict] = {}
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -72,3 +84,30 @@ def check_length(name: str, values: Sequence[float], length: int) -> None:
 def as_flag(value: object) -> str:
     """The value as it is written on the command line."""
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def to_json(*configs: Checked) -> str:
+    """The configs as one flat JSON object (field name -> value), two-space indented."""
+    merged = {}
+    for config in configs:
+        merged.update(dataclasses.asdict(config))
+    return json.dumps(merged, indent=2) + "\n"
+
+
+def from_mapping(config_class: type[Config], mapping: Mapping[str, object]) -> Config:
+    """Makes a config from the fields of a flat mapping, as ``to_json`` wrote it once, that belong to it.
+
+    Lists become tuples; a missing field gets the value that it had, unnamed, before it existed.
+
+    Raises:
+      UserError: a value is out of its bounds, or a setting that is gone was on.
+    """
+    for name, value in config_class.RETIRED.items():
+        if mapping.get(name, value) != value:
+            raise UserError(
+                f"{name}={mapping[name]}: this setting is gone, only {name}={value} remains; use the version of "
+                "opec_tf that wrote it, or train anew"
+            )
+    fields = dataclasses.fields(config_class)
+    values = {field.name: mapping.get(field.name, field.metadata["before"]) for field in fields}
+    return config_class(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})

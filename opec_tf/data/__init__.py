@@ -1,1 +1,1 @@
-"""Data: readers of annotation files, the synthetic data set, training proposals, augmentation, the input pipeline."""
+"""Data: readers of annotation files, the synthetic data set, training proposals, augmentation, the input pipelines."""

@@ -1,9 +1,14 @@
-"""Finding missing, damaged and mismatched image files before a run, rather than hours into it."""
+"""Missing, damaged and mismatched image files: found before a run rather than hours into it, named, left out."""
+
+from __future__ import annotations
 
 import concurrent.futures
 import contextlib
 import logging
+import os
 import pathlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 import tensorflow as tf
@@ -31,7 +36,7 @@ _orientation = tf.function(images.exif_orientation, input_signature=_CONTENT, au
 _decode = tf.function(images.decode, input_signature=_CONTENT, autograph=False)
 
 
-def check(paths, sizes, strict):
+def check(paths: Sequence[str], sizes: np.ndarray, strict: bool) -> np.ndarray:
     """Which image files can be used.
 
     A file is looked at from both ends (some microseconds); only one that this leaves in doubt is decoded. Damage in the
@@ -61,15 +66,48 @@ def check(paths, sizes, strict):
     return np.array([fault is None for fault in faults], bool)
 
 
-def check_one_decodes(paths):
+def check_one_decodes(paths: Sequence[str]) -> None:
     """Raises a ``UserError`` where not one of some image files can be decoded; mostly the first one can."""
     fault = find_fault(paths[0], quick=False)
     if fault and all(find_fault(path, quick=False) for path in paths[1:]):
         raise UserError(f"{paths[0]}: {fault}, and not one of the {len(paths)} images can be decoded; check the files")
 
 
+def leave_out_undecodable(
+    dataset: tf.data.Dataset, path_at: Callable[[tf.Tensor], tf.Tensor], num_images: int
+) -> tf.data.Dataset:
+    """Leaves out the elements of a data set that raise, with a warning for each image.
+
+    Args:
+      dataset: (0, 1, 2, ..., anything).
+      path_at: TensorFlow function of an index that gives the image's path.
+      num_images: how many images there are, for the warning.
+    """
+    left_out = set()
+
+    def warn(paths: np.ndarray) -> None:
+        for path in paths.tolist():
+            if path not in left_out:
+                left_out.add(path)
+                logging.getLogger(__name__).warning(
+                    "left out %d of %d images so far: %s cannot be decoded", len(left_out), num_images, path.decode()
+                )
+
+    def follow(expected: tf.Tensor, element: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> tuple[tf.Tensor, tuple]:
+        index, _ = element
+
+        def tell() -> tf.Tensor:
+            skipped = tf.range(expected, index)
+            tf.numpy_function(warn, [tf.map_fn(path_at, skipped, fn_output_signature=tf.string)], [])
+            return index + 1
+
+        return tf.cond(index > expected, tell, lambda: index + 1), element
+
+    return dataset.ignore_errors().scan(tf.constant(0, tf.int64), follow)
+
+
 @contextlib.contextmanager
-def naming_unreadable(paths):
+def naming_unreadable(paths: Sequence[str] | np.ndarray) -> Iterator[None]:
     """Turns a decoding error of the block into a ``UserError`` that names the file.
 
     TensorFlow's message does not say which file it was, so the files are decoded again, one after the other, until one
@@ -85,7 +123,7 @@ def naming_unreadable(paths):
         raise
 
 
-def find_fault(path, size=(0, 0), quick=True):
+def find_fault(path: os.PathLike[str] | str, size: Sequence[int] = (0, 0), quick: bool = True) -> str | None:
     """What is wrong with an image file, in words that go on after its name; None where nothing is.
 
     Args:
@@ -118,11 +156,11 @@ def find_fault(path, size=(0, 0), quick=True):
     return None
 
 
-def _error(path, fault):
+def _error(path: os.PathLike[str] | str, fault: str) -> UserError:
     return UserError(f"{path}: {fault}; replace the file, or run without --strict to leave it out")
 
 
-def _size_of_whole_file(head, tail, length):
+def _size_of_whole_file(head: bytes, tail: bytes, length: int) -> tuple[int, int] | None:
     """(height, width) of the upright picture, or None where header and end do not show that the file is whole."""
     if head.startswith(b"\x89PNG"):
         return (_integer(head[20:24], "big"), _integer(head[16:20], "big")) if b"IEND" in tail else None
@@ -140,7 +178,7 @@ def _size_of_whole_file(head, tail, length):
     return size[::-1] if turned else size
 
 
-def _jpeg_size(head):
+def _jpeg_size(head: bytes) -> tuple[int, int] | None:
     """(height, width) from the start-of-frame segment, or None where it is not within ``head``."""
     at = 2
     while head[at : at + 1] == b"\xff" and len(head) >= at + 9:
@@ -150,5 +188,5 @@ def _jpeg_size(head):
     return None
 
 
-def _integer(data, order, signed=False):
+def _integer(data: bytes, order: Literal["little", "big"], signed: bool = False) -> int:
     return int.from_bytes(data, order, signed=signed)

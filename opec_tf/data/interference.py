@@ -1,8 +1,11 @@
 """Who else is in a person's crop: whose joints the joint-candidate loss asks for beside the person's own."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from opec_tf.poses import geometry
+from opec_tf.poses.pose_annotations import PoseAnnotations
 from opec_tf.poses.skeletons import UNLABELLED
 
 # People beside its own that a crop is labelled with: a constant, so that shapes are. In CrowdPose's validation split a
@@ -10,12 +13,14 @@ from opec_tf.poses.skeletons import UNLABELLED
 OTHERS = 4
 
 
-def others_in_crops(owners, everybody, crop_size, box_margin):
+def others_in_crops(
+    owners: PoseAnnotations, everybody: PoseAnnotations, crop_size: tuple[int, int], box_margin: float
+) -> np.ndarray:
     """For each person who is cropped the people of the image who have most labelled joints in the crop.
 
     Args:
-      owners: ``PoseAnnotations`` of these N people, with the boxes that are cropped; one may appear several times.
-      everybody: ``PoseAnnotations`` of all P people of the same images, the N among them, with the same annotation ids.
+      owners: these N people, with the boxes that are cropped; one may appear several times.
+      everybody: all P people of the same images, the N among them, with the same annotation ids.
       crop_size: (height, width) of a crop, pixels.
       box_margin: see ``geometry.crop_affine``.
 

@@ -1,11 +1,13 @@
 """Who is whose partner in the CoupleGraph, and which images share a batch, in NumPy."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from opec_tf.poses import boxes as person_boxes
 
 
-def partners(boxes, image_index, person=None):
+def partners(boxes: np.ndarray, image_index: np.ndarray, person: np.ndarray | None = None) -> np.ndarray:
     """Everybody's partner: the person of the same image whose box overlaps most.
 
     Args:
@@ -28,14 +30,14 @@ def partners(boxes, image_index, person=None):
     return result
 
 
-def pairs(boxes, image_index, person=None):
+def pairs(boxes: np.ndarray, image_index: np.ndarray, person: np.ndarray | None = None) -> np.ndarray:
     """Everybody with the partner, each pair once: int [R, 2], rows; see ``partners``."""
     partner = partners(boxes, image_index, person)
     paired = np.flatnonzero(partner >= 0)
     return np.unique(np.sort(np.stack([paired, partner[paired]], axis=1), axis=1), axis=0)
 
 
-def pack(counts, batch_size):
+def pack(counts: np.ndarray, batch_size: int) -> np.ndarray:
     """Puts neighbouring images together into batches, as many as fit.
 
     Args:

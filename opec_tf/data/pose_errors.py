@@ -9,22 +9,42 @@ exp(-d^2 / (2 area (2 sigma)^2)), its own OKS:
 * miss: at s in 0.1 .. 0.5;
 * inversion: within s above 0.5 of the same person's joint of the other side;
 * swap: within s above 0.5 of the same joint of the partner, the person whose box overlaps most.
-
-PoseFix lets the rates depend on the joint and on how many joints are labelled; here each is one setting, between those.
 """
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from opec_tf.data import pairing
-from opec_tf.poses.skeletons import UNLABELLED
+from opec_tf.poses.pose_annotations import PoseAnnotations
+from opec_tf.poses.skeletons import UNLABELLED, Skeleton
 
 _GOOD, _JITTER, _MISS = 0.85, 0.5, 0.1  # the similarities that part good, jitter and miss
 # What a joint's score means differs between systems. Drawn without regard to the error it teaches not to rely on it.
 _SCORES = (0.1, 1.0)
 
 
-def poses_of(annotations, data_config):
+class Rates(NamedTuple):
+    """Shares of the joints that have each error."""
+
+    jitter: float = 0.0
+    miss: float = 0.0
+    inversion: float = 0.0
+    swap: float = 0.0
+
+
+# Between PoseFix's, which depend on the joint and on how many joints are labelled: 0.10 to 0.25, 0.02 to 0.25, 0.01 to
+# 0.06 and 0.01 to 0.15.
+RATES = Rates(jitter=0.15, miss=0.1, inversion=0.05, swap=0.08)
+
+
+def poses_of(
+    annotations: PoseAnnotations,
+) -> Callable[[tf.Tensor, tf.Tensor | Sequence[int]], tf.Tensor]:
     """Poses to start from: ``annotations.given_poses``, or where there are none the annotated ones with errors.
 
     Returns:
@@ -37,22 +57,28 @@ def poses_of(annotations, data_config):
     partners = tf.constant(partners_keypoints(annotations), tf.float32)
     areas = tf.constant(annotations.areas, tf.float32)
 
-    def with_errors(rows, seed):
+    def with_errors(rows: tf.Tensor, seed: tf.Tensor | Sequence[int]) -> tf.Tensor:
         people, others, sizes = (tf.gather(values, rows) for values in (keypoints, partners, areas))
-        return synthesize(people, others, sizes, annotations.skeleton, data_config, seed)
+        return synthesize(people, others, sizes, annotations.skeleton, seed)
 
     return with_errors
 
 
-def synthesize(keypoints, partner_keypoints, areas, skeleton, data_config, seed):
+def synthesize(
+    keypoints: tf.Tensor,
+    partner_keypoints: tf.Tensor,
+    areas: tf.Tensor,
+    skeleton: Skeleton,
+    seed: tf.Tensor | Sequence[int],
+    rates: Rates = RATES,
+) -> tf.Tensor:
     """Draws a pose with errors for each person.
 
     Args:
       keypoints: float32 [P, K, 3], (x, y, v), image pixels.
       partner_keypoints: float32 [P, K, 3], the partners'; v = 0 where there is none.
       areas: float32 [P], pixels^2.
-      skeleton: the ``Skeleton`` of the joints.
-      data_config: ``DataConfig``: the rates.
+      skeleton: of the joints.
       seed: int [2].
 
     Returns:
@@ -63,7 +89,6 @@ def synthesize(keypoints, partner_keypoints, areas, skeleton, data_config, seed)
     kind, distance, turn = tf.unstack(tf.random.stateless_uniform([3, *tf.unstack(shape)], seeds[0]))
     points, labelled = keypoints[..., :2], keypoints[..., 2] != UNLABELLED
 
-    rates = (data_config.error_jitter, data_config.error_miss, data_config.error_inversion, data_config.error_swap)
     jitter, miss, inversion, swap = (
         (kind >= low) & (kind < low + rate) for low, rate in zip(np.cumsum((0.0, *rates)), rates)
     )
@@ -85,19 +110,18 @@ def synthesize(keypoints, partner_keypoints, areas, skeleton, data_config, seed)
     return tf.where(labelled[..., None], tf.concat([points, scores[..., None]], axis=-1), 0.0)
 
 
-def partners_keypoints(annotations):
-    """The partners' keypoints of all people of ``PoseAnnotations``, zeros for people without; float64 [N, K, 3]."""
+def partners_keypoints(annotations: PoseAnnotations) -> np.ndarray:
+    """The partners' keypoints of all people, zeros for people without; float64 [N, K, 3]."""
     partner = pairing.partners(annotations.boxes, annotations.image_index)
     return np.where(partner[:, None, None] >= 0, annotations.keypoints[partner], 0.0)
 
 
-def of_annotations(annotations, data_config, seed=0):
-    """Poses with errors of all people of ``PoseAnnotations``; float32 [N, K, 3]; see ``synthesize``."""
+def of_annotations(annotations: PoseAnnotations, seed: int = 0) -> np.ndarray:
+    """Poses with errors of all people; float32 [N, K, 3]; see ``synthesize``."""
     return synthesize(
         tf.constant(annotations.keypoints, tf.float32),
         tf.constant(partners_keypoints(annotations), tf.float32),
         tf.constant(annotations.areas, tf.float32),
         annotations.skeleton,
-        data_config,
         [seed, 0],
     ).numpy()

@@ -1,5 +1,7 @@
 """Which detected poses are trained on (paper section 5.1): more than 5 visible joints and an OKS above 0.3."""
 
+from __future__ import annotations
+
 import dataclasses
 import logging
 
@@ -7,25 +9,32 @@ import numpy as np
 
 from opec_tf.common.errors import UserError
 from opec_tf.poses import oks
-from opec_tf.poses.predictions import map_to
+from opec_tf.poses.pose_annotations import PoseAnnotations
+from opec_tf.poses.predictions import PosePredictions, map_to
 from opec_tf.poses.skeletons import UNLABELLED
 
 
-def select(annotations, predictions, *, min_visible_joints, min_oks, name="proposals"):
+def select(
+    annotations: PoseAnnotations,
+    predictions: PosePredictions,
+    *,
+    min_visible_joints: int,
+    min_oks: float,
+    name: str = "proposals",
+) -> PoseAnnotations:
     """Pairs each detected pose with the person it resembles most, and keeps the pairs good enough to learn from.
 
     The visible joints of the paper's rule are counted as labelled joints, v > 0: in CrowdPose v says that a joint is
     labelled (2 is rare: 3 joints a person), and the authors' release masks by v > 0 throughout.
 
     Args:
-      annotations: ``PoseAnnotations`` of one data set.
-      predictions: ``PosePredictions`` in its images, with boxes; joints are mapped by name.
+      predictions: in its images; joints are mapped by name.
       min_visible_joints: labelled joints, head and neck not counted, that a proposal's person must have.
       min_oks: a proposal's OKS with its person must exceed this; over the joints both know, with the person's area.
       name: what the predictions are called in messages, e.g. their file.
 
     Returns:
-      ``PoseAnnotations`` with one row a proposal: the proposal's box and pose, the person's labels and annotation id.
+      One row a proposal: the proposal's box and pose, the person's labels and annotation id.
       A person may appear several times, or never.
 
     Raises:
@@ -47,7 +56,9 @@ def select(annotations, predictions, *, min_visible_joints, min_oks, name="propo
     )
 
 
-def _most_similar_people(annotations, predictions, predicted):
+def _most_similar_people(
+    annotations: PoseAnnotations, predictions: PosePredictions, predicted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """For each of P poses the row of the person of largest OKS in its image, -1 for none, and that OKS; both [P]."""
     person, similarity = np.full(predictions.num_people, -1), np.zeros(predictions.num_people)
     labelled = (annotations.keypoints[..., 2] != UNLABELLED) & predicted

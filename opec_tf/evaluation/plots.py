@@ -1,15 +1,27 @@
 """Plots of training logs, scores and timings."""
 
+from __future__ import annotations
+
 import csv
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from opec_tf.common import files
 from opec_tf.common.errors import UserError
+from opec_tf.evaluation.accuracy import Levels
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _INK = (40 / 255, 40 / 255, 46 / 255)
 # What occlusion curves are drawn over, and of.
-_LEVEL_LABELS = {"hidden_share": "share of the person's joints hidden", "pair_iou": "box IoU with the partner"}
+_LEVEL_LABELS: dict[Literal["hidden_share", "pair_iou"], str] = {
+    "hidden_share": "share of the person's joints hidden",
+    "pair_iou": "box IoU with the partner",
+}
 _MEASURE_LABELS = {
     "oks": "mean OKS",
     "oks75": "people with OKS > 0.75",
@@ -18,8 +30,18 @@ _MEASURE_LABELS = {
     "swap": "swap rate",
 }
 
+# A training log: (epochs [E], column name -> values [E], NaN where the log has none).
+_Log = tuple[np.ndarray, dict[str, np.ndarray]]
 
-def plot_training_curves(logs, path):
+
+class AblationPanel(NamedTuple):
+    """A metric of one split, fractions: the base's value, None where it has none, and those of each row's seeds."""
+
+    base: float | None
+    rows: Mapping[str, np.ndarray]
+
+
+def plot_training_curves(logs: Mapping[str, os.PathLike[str] | str], path: os.PathLike[str] | str) -> None:
     """Plots training logs: a row of panels a stage, for losses, each validation score and the learning rate.
 
     Args:
@@ -48,11 +70,11 @@ def plot_training_curves(logs, path):
     _save(figure, path)
 
 
-def plot_occlusion_curves(curves, path):
+def plot_occlusion_curves(curves: Mapping[str, Levels], path: os.PathLike[str] | str) -> None:
     """Plots accuracy and swap rate by level of occlusion: a row of panels a level, a panel a measure.
 
     Args:
-      curves: name of a line -> dict of ``occlusion.accuracy_by_level``; all of the same people.
+      curves: name of a line -> what ``accuracy.accuracy_by_level`` gives; all of the same people.
       path: image file to write; the suffix chooses the format.
 
     Raises:
@@ -73,11 +95,11 @@ def plot_occlusion_curves(curves, path):
     _save(figure, path)
 
 
-def plot_reliability(bins, path):
+def plot_reliability(bins: Mapping[str, Sequence[Mapping[str, float]]], path: os.PathLike[str] | str) -> None:
     """Plots how often predicted probabilities came true: a panel for each list of bins, the number of joints below.
 
     Args:
-      bins: name of a panel -> list of dict, as ``evaluation.visibility.calibration`` gives them.
+      bins: name of a panel -> its bins, as ``evaluation.visibility.calibration`` gives them.
       path: image file to write; the suffix chooses the format.
 
     Raises:
@@ -95,17 +117,17 @@ def plot_reliability(bins, path):
     _save(figure, path)
 
 
-def plot_ablation(splits, path):
+def plot_ablation(splits: Mapping[str, Mapping[str, AblationPanel]], path: os.PathLike[str] | str) -> None:
     """Plots an ablation: a row of panels a split, a panel a metric; each row's bar goes from the base's to its mean.
 
     Args:
-      splits: split -> metric -> (the base's value or None, row title -> values of the seeds); fractions.
+      splits: split -> metric -> its panel.
       path: image file to write; the suffix chooses the format.
 
     Raises:
       UserError: the image cannot be written.
     """
-    count = max(len(rows) for metrics in splits.values() for _, rows in metrics.values())
+    count = max(len(panel.rows) for metrics in splits.values() for panel in metrics.values())
     columns = max(len(metrics) for metrics in splits.values())
     figure, axes = _panels(len(splits), columns, (5.5, 1.3 + 0.28 * count))
     for axis_row, (split, metrics) in zip(axes, splits.items()):
@@ -124,11 +146,11 @@ def plot_ablation(splits, path):
             axis.invert_yaxis()
             axis.set(title=f"{split}: {metric}", xlabel="percent")
     legend = "bars and whiskers: mean and standard deviation; dots: seeds; red line: the base's heatmap peak"
-    figure.supxlabel(legend, fontsize=8)
+    figure.supxlabel(f"{legend}\nthe spread covers seeds after one base only, not other bases", fontsize=8)
     _save(figure, path)
 
 
-def plot_serving_speed(results, path):
+def plot_serving_speed(results: Mapping[str, Mapping[str, Mapping[str, float]]], path: os.PathLike[str] | str) -> None:
     """Plots how an exported model answers: latency and throughput over the number of clients, a line each way to ask.
 
     Args:
@@ -154,7 +176,7 @@ def plot_serving_speed(results, path):
     _save(figure, path)
 
 
-def _panels(rows, columns, size):
+def _panels(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
     """A figure of panels of (width, height) inches each, and its axes [rows, columns]."""
     # Figure objects without pyplot: no window system is asked for and no global state kept.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -169,13 +191,12 @@ def _panels(rows, columns, size):
     return figure, axes
 
 
-def _save(figure, path):
+def _save(figure: Figure, path: os.PathLike[str] | str) -> None:
     with files.atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110)
 
 
-def _read_log(path):
-    """(epochs [E], column name -> values [E], NaN where the log has none) of a CSV log."""
+def _read_log(path: os.PathLike[str] | str) -> _Log:
     try:
         with open(path, encoding="utf-8", newline="") as file:
             rows = {row["epoch"]: row for row in csv.DictReader(file) if row.get("epoch")}
@@ -191,7 +212,7 @@ def _read_log(path):
     return epochs, columns
 
 
-def _panel_of(column):
+def _panel_of(column: str) -> str:
     if "loss" in column:
         return "loss"
     return "learning rate" if column == "learning_rate" else column.rpartition("_")[2]

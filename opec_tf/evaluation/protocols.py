@@ -9,8 +9,12 @@
 | ocpose      | 12              | w h of the box       |                                                            |
 
 Common keys: AP (mean over OKS thresholds 0.5:0.95), AP50, AP75, AP80, AP90, AR, and vis50 .. inv90 of
-``occlusion.visibility_accuracy``. Crowd regions and people without labelled joints are ignored, as the published tools
+``accuracy.visibility_accuracy``. Crowd regions and people without labelled joints are ignored, as the published tools
 do; in CrowdPose labelled joints are counted without head and neck. The 20 best poses of an image count.
+
+AP and AR pair poses with people by OKS, whosever they are. vis50 .. inv90 compare each pose with the person of its box
+where boxes are annotated. Elsewhere (a detector's boxes, files of other systems) these keys pair anew by OKS too, so
+that two people with each other's pose count as right there; the two kinds of numbers do not compare.
 
 AP_easy, AP_medium and AP_hard are the numbers the published CrowdPose tools print: the plain mean of the precision
 table, rounded to 4 digits, which is -1 where a level has nobody to score. The keys ending in _valid are the mean over
@@ -20,24 +24,35 @@ it measures: no crowdIndex, no person of that size, no occluded joint.
 The OCPose authors published no rules: COCO's are used, with the box's area since there are no segments.
 """
 
+from __future__ import annotations
+
 import contextlib
 import copy
 import dataclasses
 import io
+from collections.abc import Mapping
 
 import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from opec_tf.common.errors import UserError
-from opec_tf.evaluation import occlusion
+from opec_tf.evaluation import accuracy
 from opec_tf.poses import skeletons
-from opec_tf.poses.predictions import map_to
+from opec_tf.poses.pose_annotations import PoseAnnotations
+from opec_tf.poses.predictions import PosePredictions, map_to
 from opec_tf.poses.skeletons import UNLABELLED, Skeleton
 
-_MAX_POSES = 20  # of an image, best scores first: COCO's and CrowdPose's rule
 _CROWD_LEVELS = (("easy", -np.inf, 0.2), ("medium", 0.2, 0.8), ("hard", 0.8, np.inf))  # crowdIndex from .. to below
-_AREA_LEVELS = {"AP_area_medium": 1, "AP_area_large": 2}  # positions in pycocotools' area ranges
+_STATS = (
+    "AP",
+    "AP50",
+    "AP75",
+    "AP_area_medium",
+    "AP_area_large",
+    "AR",
+)  # as pycocotools orders its summary
+_KEYS = ("AP", "AP50", "AP75", "AP80", "AP90", "AR", "AP_area_medium", "AP_area_large")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,9 +67,14 @@ class Protocol:
     """
 
     skeleton: Skeleton
-    box_area_factor: "float | None" = None
+    box_area_factor: float | None = None
     by_area: bool = False
     by_crowd_index: bool = False
+
+    @property
+    def sigmas(self) -> np.ndarray:
+        """OKS sigmas [K] to the last bit of the published tables, which divide two-digit numbers by 10."""
+        return np.round(10.0 * self.skeleton.sigmas.astype(np.float64), 2) / 10.0
 
 
 PROTOCOLS = {
@@ -66,63 +86,92 @@ PROTOCOLS = {
 }
 
 
-def evaluate(annotations, predictions, protocol, name="predictions"):
+def evaluate(
+    annotations: PoseAnnotations,
+    predictions: PosePredictions,
+    protocol: str,
+    name: str = "predictions",
+    people: np.ndarray | None = None,
+) -> dict[str, float]:
     """Scores predicted poses.
 
     Ground truth and predictions are mapped to the protocol's joints by name; the joint set of the predictions follows
     from their number of joints (12, 14, 16 or 17). Joints that the ground truth does not know are not scored.
 
     Args:
-      annotations: ``PoseAnnotations``; every image counts, also those without people or predictions.
-      predictions: ``PosePredictions``.
+      annotations: the ground truth; every image counts, also those without people or predictions.
+      predictions: P poses.
       protocol: key of ``PROTOCOLS``.
       name: what the predictions are called in messages, e.g. their file.
+      people: int [P], the row of the annotated person that each prediction is of, where that is known, of everybody
+        once at most; None: vis50 .. inv90 pair poses with people anew (``accuracy.poses_by_assignment``).
 
     Returns:
-      dict of floats, see the module's docstring.
+      The metrics, see the module's docstring.
 
     Raises:
       UserError: the predictions have too few joints or unknown images, or there is nobody to score.
     """
     rules = PROTOCOLS[protocol]
     annotations = _apply_rules(annotations, rules)
-    predictions = _best_poses(_map_predictions(predictions, annotations, protocol, name))
+    predictions = _map_predictions(predictions, annotations, protocol, name)
     evaluator = _match(annotations, predictions, rules)
-    metrics = _summarize(evaluator, rules)
+    metrics = _summarize(evaluator)
     if rules.by_crowd_index:
         metrics.update(_by_crowd_index(evaluator, annotations))
-    metrics.update(occlusion.visibility_accuracy(annotations, predictions, _sigmas(rules.skeleton)))
-    return metrics
+    if people is None:
+        best = predictions.select(_scored_rows(evaluator))
+        poses = accuracy.poses_by_assignment(annotations, best, rules.sigmas)
+    else:
+        poses = accuracy.poses_of_people(annotations, predictions, people)
+    return {**metrics, **accuracy.visibility_accuracy(annotations, poses, rules.sigmas)}
 
 
-def evaluate_each(annotations, predictions, protocol):
-    """Scores each of several poses of the same people: pose name -> ``PosePredictions`` to pose name -> metrics."""
-    return {name: evaluate(annotations, people, protocol) for name, people in predictions.items()}
-
-
-def evaluate_by_occlusion(annotations, predictions, people, protocol, name="predictions"):
-    """Accuracy and swap rate by level of occlusion, of poses whose people are known.
+def evaluate_each(
+    annotations: PoseAnnotations,
+    predictions: Mapping[str, PosePredictions],
+    protocol: str,
+    people: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, dict[str, float]]:
+    """Scores each of several poses of the same people: pose name -> metrics; see ``evaluate``.
 
     Args:
-      annotations, predictions, protocol, name: as ``evaluate`` has them.
-      people: int, the row of the annotated person that each prediction is of.
+      annotations, protocol: as ``evaluate`` has them.
+      predictions: pose name -> poses.
+      people: pose name -> whose they are, where that is known.
+    """
+    return {
+        name: evaluate(annotations, poses, protocol, people=None if people is None else people[name])
+        for name, poses in predictions.items()
+    }
 
-    Returns:
-      dict of ``occlusion.accuracy_by_level``.
+
+def evaluate_by_occlusion(
+    annotations: PoseAnnotations,
+    predictions: PosePredictions,
+    people: np.ndarray,
+    protocol: str,
+    name: str = "predictions",
+) -> accuracy.Levels:
+    """Accuracy and swap rate by level of occlusion, of poses whose people are known; arguments as for ``evaluate``.
+
+    What it says of everybody's visible and hidden joints is what ``evaluate`` says with the same ``people``.
     """
     rules = PROTOCOLS[protocol]
     annotations = _apply_rules(annotations, rules)
-    poses = np.full([*annotations.keypoints.shape[:2], 2], np.nan)
-    poses[people] = _map_predictions(predictions, annotations, protocol, name).keypoints[..., :2]
-    return occlusion.accuracy_by_level(annotations, poses, _sigmas(rules.skeleton))
+    predictions = _map_predictions(predictions, annotations, protocol, name)
+    poses = accuracy.poses_of_people(annotations, predictions, people)
+    return accuracy.accuracy_by_level(annotations, poses, rules.sigmas)
 
 
-def _sigmas(skeleton):
-    """OKS sigmas to the last bit of the published tables, which divide two-digit numbers by 10."""
-    return np.round(10.0 * skeleton.sigmas.astype(np.float64), 2) / 10.0
+def format_metrics(metrics: Mapping[str, float]) -> str:
+    """Metrics as lines of text: a name and its percentage each; -1, the published tools' "nobody to score", as n/a."""
+    width = max(map(len, metrics))
+    values = {key: "n/a" if value < 0 else f"{100 * value:.2f}" for key, value in metrics.items()}
+    return "\n".join(f"  {key:<{width}}  {value:>6}" for key, value in values.items())
 
 
-def _apply_rules(annotations, rules):
+def _apply_rules(annotations: PoseAnnotations, rules: Protocol) -> PoseAnnotations:
     """The ground truth with the protocol's joints and areas."""
     annotations = annotations.with_skeleton(rules.skeleton)
     if not np.any((annotations.num_keypoints > 0) & ~annotations.is_crowd):
@@ -135,7 +184,7 @@ def _apply_rules(annotations, rules):
     return dataclasses.replace(annotations, areas=areas)
 
 
-def _map_predictions(poses, annotations, protocol, name):
+def _map_predictions(poses: PosePredictions, annotations: PoseAnnotations, protocol: str, name: str) -> PosePredictions:
     """The predictions with the annotations' joints; every joint that is labelled anywhere must have been predicted."""
     mapped, predicted = map_to(poses, annotations, name)
     lacking = ~predicted & np.any(annotations.keypoints[..., 2] != UNLABELLED, axis=0)
@@ -148,134 +197,63 @@ def _map_predictions(poses, annotations, protocol, name):
     return mapped
 
 
-def _best_poses(predictions):
-    """The best-scored poses of each image, in their order in the file; ties go to the earlier, as in pycocotools."""
-    order = np.lexsort((-predictions.scores, predictions.image_ids))
-    images = predictions.image_ids[order]
-    rank = np.arange(len(order)) - np.searchsorted(images, images)
-    return predictions.select(np.sort(order[rank < _MAX_POSES]))
-
-
-def _match(annotations, predictions, rules):
+def _match(annotations: PoseAnnotations, predictions: PosePredictions, rules: Protocol) -> COCOeval:
     """A ``COCOeval`` that has matched poses to people in every image."""
+    # Ids count from 1: a match with id 0 is none to pycocotools.
+    numbered = dataclasses.replace(annotations, annotation_ids=np.arange(1, annotations.num_people + 1))
+    truth = COCO()
+    truth.dataset = numbered.to_coco()
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports progress by print
-        evaluator = COCOeval(_truth_index(annotations), _prediction_index(annotations, predictions), "keypoints")
-        evaluator.params.kpt_oks_sigmas = _sigmas(rules.skeleton)
-        evaluator.params.maxDets = [_MAX_POSES]
+        truth.createIndex()
+        # loadRes takes no empty list.
+        found = truth.loadRes(predictions.to_coco()) if predictions.num_people else COCO()
+        evaluator = COCOeval(truth, found, "keypoints")
+        evaluator.params.kpt_oks_sigmas = rules.sigmas
         if not rules.by_area:
             del evaluator.params.areaRng[1:], evaluator.params.areaRngLbl[1:]
         evaluator.evaluate()
     return evaluator
 
 
-def _truth_index(annotations):
-    """The annotations as a pycocotools ``COCO``."""
-    columns = zip(
-        annotations.image_ids[annotations.image_index].tolist(),
-        annotations.keypoints.reshape(annotations.num_people, -1),
-        annotations.boxes.tolist(),
-        annotations.areas.tolist(),
-        annotations.num_keypoints.tolist(),
-        annotations.is_crowd.tolist(),
-    )
-    return _index(
-        annotations,
-        [
-            {
-                "image_id": image_id,
-                "keypoints": keypoints,
-                "bbox": box,
-                "area": area,
-                "num_keypoints": count,
-                "iscrowd": int(crowd),
-            }
-            for image_id, keypoints, box, area, count, crowd in columns
-        ],
-    )
+def _scored_rows(evaluator: COCOeval) -> np.ndarray:
+    """The rows of the poses that count, in order: pycocotools keeps the 20 best of an image."""
+    matches = evaluator.evalImgs[: len(evaluator.params.imgIds)]  # of the first range of areas: all
+    # loadRes numbers poses from 1.
+    rows = sorted(number - 1 for match in matches if match for number in match["dtIds"])
+    return np.array(rows, np.int64)
 
 
-def _prediction_index(annotations, predictions):
-    """The predictions as a pycocotools ``COCO``; a pose's area is its box's, as loadRes has it for files with boxes."""
-    areas = predictions.boxes[:, 2] * predictions.boxes[:, 3]
-    columns = zip(
-        predictions.image_ids.tolist(),
-        predictions.keypoints.reshape(-1, 3 * predictions.num_joints),
-        predictions.scores.tolist(),
-        areas.tolist(),
-    )
-    return _index(
-        annotations,
-        [
-            {"image_id": image_id, "keypoints": keypoints, "score": score, "area": area}
-            for image_id, keypoints, score, area in columns
-        ],
-    )
-
-
-def _index(annotations, people):
-    """A ``COCO`` of people in the annotations' images. Ids count from 1: a match with id 0 is none to pycocotools."""
-    for number, person in enumerate(people):
-        person.update(id=number + 1, category_id=1)
-    index = COCO()
-    index.dataset = {
-        "images": [{"id": image_id} for image_id in annotations.image_ids.tolist()],
-        "categories": [{"id": 1}],
-        "annotations": people,
-    }
-    index.createIndex()
-    return index
-
-
-def _accumulate(evaluator, image_ids):
-    """Precision [T, R, K, A, M] and recall [T, K, A, M] tables over some of the images, from matches made before."""
+def _accumulate(evaluator: COCOeval, images: np.ndarray) -> COCOeval:
+    """The evaluator with tables over some images, bool [M] in the order of their ids, from matches made before."""
     part = copy.copy(evaluator)
-    part.params = copy.copy(evaluator.params)
-    kept = np.isin(evaluator.params.imgIds, image_ids)
-    part.params.imgIds = list(np.asarray(evaluator.params.imgIds)[kept])
-    # accumulate() locates an image's matches by its place among the images that were evaluated.
-    part._paramsEval = part.params
-    part.evalImgs = [match for match, keep in zip(evaluator.evalImgs, np.tile(kept, len(part.params.areaRng))) if keep]
+    # accumulate() passes over images without matches; given other image ids it would take the first ones instead.
+    kept = np.tile(images, len(evaluator.params.areaRng))
+    part.evalImgs = [match if keep else None for match, keep in zip(evaluator.evalImgs, kept)]
     with contextlib.redirect_stdout(io.StringIO()):
         part.accumulate()
-    return part.eval["precision"], part.eval["recall"]
+        part.summarize()
+    return part
 
 
-def _summarize(evaluator, rules):
-    """The metrics over all images."""
-    precision, recall = _accumulate(evaluator, evaluator.params.imgIds)
-    metrics = {"AP": _valid_mean(precision[..., 0, :])}
-    for percent in (50, 75, 80, 90):
+def _summarize(evaluator: COCOeval) -> dict[str, float]:
+    """The metrics over all images, without those that pycocotools leaves at -1: nobody to score."""
+    everything = _accumulate(evaluator, np.ones(len(evaluator.params.imgIds), bool))
+    metrics = dict(zip(_STATS, everything.stats.tolist()))
+    for percent in (80, 90):
         threshold = int(np.argmin(np.abs(evaluator.params.iouThrs - percent / 100)))
-        metrics[f"AP{percent}"] = _valid_mean(precision[threshold, ..., 0, :])
-    metrics["AR"] = _valid_mean(recall[..., 0, :])
-    if rules.by_area:
-        metrics.update({key: _valid_mean(precision[..., position, :]) for key, position in _AREA_LEVELS.items()})
-    return {key: value for key, value in metrics.items() if value is not None}
+        metrics[f"AP{percent}"] = float(np.mean(everything.eval["precision"][threshold, ..., 0, :]))
+    return {key: metrics[key] for key in _KEYS if metrics[key] >= 0}
 
 
-def _by_crowd_index(evaluator, annotations):
+def _by_crowd_index(evaluator: COCOeval, annotations: PoseAnnotations) -> dict[str, float]:
     """AP of easy, medium and hard images, as the published CrowdPose tools print it and over valid entries."""
     if np.isnan(annotations.crowd_index).all():
         return {}
+    crowd_index = annotations.crowd_index[np.argsort(annotations.image_ids)]  # pycocotools orders images by id
     metrics = {}
     for level, start, end in _CROWD_LEVELS:
-        inside = (annotations.crowd_index >= start) & (annotations.crowd_index < end)
-        precision, _ = _accumulate(evaluator, annotations.image_ids[inside])
-        metrics[f"AP_{level}"] = round(float(np.mean(precision)), 4)
-        valid = _valid_mean(precision)
-        if valid is not None:
-            metrics[f"AP_{level}_valid"] = valid
+        part = _accumulate(evaluator, (crowd_index >= start) & (crowd_index < end))
+        metrics[f"AP_{level}"] = round(float(np.mean(part.eval["precision"])), 4)
+        if part.stats[0] >= 0:
+            metrics[f"AP_{level}_valid"] = float(part.stats[0])
     return metrics
-
-
-def _valid_mean(table):
-    """Mean over the entries of a table that are not pycocotools' -1 for "nobody to score"; None without any."""
-    valid = table[table > -1]
-    return float(np.mean(valid)) if valid.size else None
-
-
-def format_metrics(metrics):
-    """Metrics as lines of text: a name and its percentage each; -1, the published tools' "nobody to score", as n/a."""
-    width = max(map(len, metrics))
-    values = {key: "n/a" if value < 0 else f"{100 * value:.2f}" for key, value in metrics.items()}
-    return "\n".join(f"  {key:<{width}}  {value:>6}" for key, value in values.items())

@@ -9,6 +9,8 @@ see the joint from less fitting crops. A person who gets no joint keeps its high
 joints, at half its score, since the place is somebody else's.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
@@ -17,7 +19,9 @@ _LOWEST_SCORE = 0.05
 _SHARE_OF_LOSERS = 0.5
 
 
-def associate(candidates, person_scores, areas, sigmas, radius):
+def associate(
+    candidates: np.ndarray, person_scores: np.ndarray, areas: np.ndarray, sigmas: np.ndarray, radius: float
+) -> np.ndarray:
     """Gives every person of one image a candidate of each joint.
 
     Args:
@@ -47,7 +51,14 @@ def associate(candidates, person_scores, areas, sigmas, radius):
     return result
 
 
-def associate_images(candidates, person_scores, areas, image_ids, sigmas, radius):
+def associate_images(
+    candidates: np.ndarray,
+    person_scores: np.ndarray,
+    areas: np.ndarray,
+    image_ids: np.ndarray,
+    sigmas: np.ndarray,
+    radius: float,
+) -> np.ndarray:
     """``associate`` for the people of several images: [N, K, M, 3], [N], [N], [N] -> float64 [N, K, 3]."""
     result = np.array(candidates[:, :, 0], np.float64)
     order = np.argsort(image_ids, kind="stable")
@@ -57,7 +68,7 @@ def associate_images(candidates, person_scores, areas, image_ids, sigmas, radius
     return result
 
 
-def _group(points, weights, limits):
+def _group(points: np.ndarray, weights: np.ndarray, limits: np.ndarray) -> np.ndarray:
     """Puts candidates of one kind of joint that lie together into one node, around the strongest of them.
 
     Args:
@@ -70,7 +81,7 @@ def _group(points, weights, limits):
     """
     count = points.shape[1]
     node = np.full(weights.shape, -1)
-    founders = []
+    founders: list[tuple[int, int]] = []
     for candidate in np.argsort(-weights, axis=None, kind="stable"):
         p, m = divmod(candidate, count)
         if weights[p, m] <= 0.0:
@@ -86,7 +97,7 @@ def _group(points, weights, limits):
     return node
 
 
-def _assign(node, weights):
+def _assign(node: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Nodes and weights [P, M] of the candidates -> int [P], the candidate that each person gets, or -1."""
     people, number = np.nonzero(node >= 0)
     table = np.zeros([len(node), node.max(initial=-1) + 1])

@@ -1,14 +1,14 @@
-"""Where pictures to predict on come from: image files or a video. Both give upright RGB frames, one after the other.
+"""Where pictures to predict on come from: image files or a video. Both give upright RGB frames, one after the other."""
 
-A source has ``names`` (a file name for each frame's record), ``ids`` (int64, one a frame), ``skipped`` (paths that
-could not be read) and ``len()``; ``start_at(row)`` iterates over (row, RGB uint8 [h, w, 3]) of its frames from that row
-on.
-"""
+from __future__ import annotations
 
 import glob
 import logging
 import os
 import pathlib
+from collections.abc import Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -23,7 +23,27 @@ _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 _UNKNOWN_RATE = 25.0  # frames a second, of a video that does not say
 
 
-def open_source(pattern, strict, but=None):
+class Source(Protocol):
+    """Frames, one after the other.
+
+    Attributes:
+      names: a file name for each frame's record.
+      ids: int64, one a frame.
+      skipped: paths that could not be read, so far as they have been iterated over.
+    """
+
+    names: list[str]
+    ids: np.ndarray
+    skipped: list[str]
+
+    def __len__(self) -> int: ...
+
+    def start_at(self, first: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Iterates over (row, RGB uint8 [h, w, 3]) from a row on."""
+        ...
+
+
+def open_source(pattern: str, strict: bool, but: str | None = None) -> ImageFiles | Video:
     """The pictures that a file name, a folder (with its subfolders) or a glob stands for.
 
     A single file whose content is no picture but a video is a video. Pictures in the folder ``but``, where drawings go,
@@ -50,7 +70,7 @@ def open_source(pattern, strict, but=None):
     return ImageFiles(paths, os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths]), strict)
 
 
-def _inputs(paths, but):
+def _inputs(paths: Iterable[str], but: str | None) -> list[str]:
     """Sorted, without what lies in the folder ``but`` or is an unfinished file of ours."""
     made = os.path.realpath(but) + os.sep if but else None
     return sorted(
@@ -72,18 +92,19 @@ class ImageFiles:
       skipped: paths that could not be read, so far as they have been iterated over.
     """
 
-    def __init__(self, paths, root, strict):
-        self.paths, self.strict, self.skipped = paths, strict, []
+    def __init__(self, paths: Sequence[str], root: str, strict: bool) -> None:
+        self.paths, self.strict = paths, strict
+        self.skipped: list[str] = []
         self.names = [os.path.relpath(path, root) for path in paths]
         stems = [os.path.splitext(os.path.basename(path))[0] for path in paths]
         numbers = {int(stem) for stem in stems if stem.isascii() and stem.isdecimal() and len(stem) < 18}
         named_by_number = len(numbers) == len(stems)
         self.ids = np.array([int(stem) for stem in stems] if named_by_number else range(1, len(stems) + 1), np.int64)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.paths)
 
-    def start_at(self, first):
+    def start_at(self, first: int) -> Iterator[tuple[int, np.ndarray]]:
         """Iterates over (row, RGB uint8 [h, w, 3]) from a row on."""
         paths = tf.constant(self.paths[first:], tf.string)
         dataset = tf.data.Dataset.from_tensor_slices(paths).enumerate(first)
@@ -100,7 +121,7 @@ class ImageFiles:
                 yield int(row), image.numpy()
         self._skip(range(expected, len(self.paths)))
 
-    def _skip(self, rows):
+    def _skip(self, rows: Iterable[int]) -> None:
         for row in rows:
             path = self.paths[row]
             logging.getLogger(__name__).warning("%s: %s; skipped", path, image_files.find_fault(path, quick=False))
@@ -118,8 +139,9 @@ class Video:
       rate: frames a second.
     """
 
-    def __init__(self, path):
-        self.path, self.skipped = path, []
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.skipped: list[str] = []
         capture = cv2.VideoCapture(path)
         self.rate = capture.get(cv2.CAP_PROP_FPS) or _UNKNOWN_RATE
         count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -132,17 +154,17 @@ class Video:
         self.ids = np.arange(count, dtype=np.int64)
 
     @staticmethod
-    def is_video(path):
+    def is_video(path: str) -> bool:
         """Whether OpenCV gets a frame out of the file."""
         capture = cv2.VideoCapture(path)
         readable = capture.isOpened() and capture.grab()
         capture.release()
         return readable
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.ids)
 
-    def start_at(self, first):
+    def start_at(self, first: int) -> Iterator[tuple[int, np.ndarray]]:
         """Iterates over (row, RGB uint8 [h, w, 3]) from a row on."""
         capture = cv2.VideoCapture(self.path)
         for _ in range(first):  # seeking by number is not exact in every format
@@ -170,26 +192,28 @@ class VideoWriter:
       rate: frames a second.
     """
 
-    def __init__(self, path, rate):
+    def __init__(self, path: pathlib.Path, rate: float) -> None:
         self.path, self.rate = pathlib.Path(path), rate
         self._partial = self.path.with_suffix(f".partial{self.path.suffix}")
-        self._writer = None
+        self._writer: cv2.VideoWriter | None = None
 
-    def __enter__(self):
+    def __enter__(self) -> VideoWriter:
         self._target = files.atomic_path(self.path)
         self._temporary = self._target.__enter__()
         return self
 
-    def __exit__(self, *error):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         if self._writer:
             self._writer.release()
-            if error[0]:
+            if kind:
                 os.replace(self._temporary, self._partial)
             else:
                 self._partial.unlink(missing_ok=True)
-        return self._target.__exit__(*error)
+        self._target.__exit__(kind, error, traceback)
 
-    def write(self, image):
+    def write(self, image: np.ndarray) -> None:
         """Appends a frame, RGB uint8 [h, w, 3].
 
         Raises:

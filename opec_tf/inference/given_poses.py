@@ -1,14 +1,21 @@
 """Another system's poses, to be refined: a COCO results JSON, matched to images and mapped to the model's joints."""
 
-import dataclasses
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
 
 import numpy as np
 
 from opec_tf.inference import person_boxes
+from opec_tf.inference.person_boxes import PersonBoxes
 from opec_tf.poses import predictions
+from opec_tf.poses.skeletons import Skeleton
 
 
-def read(path, image_ids, image_names, skeleton):
+def read(
+    path: os.PathLike[str] | str, image_ids: Sequence[int] | np.ndarray, image_names: Sequence[str], skeleton: Skeleton
+) -> PersonBoxes:
     """Reads the poses of some images.
 
     Joints are mapped by name; those that the file's joint set lacks get a score of 0, as those whose score is not above
@@ -20,10 +27,10 @@ def read(path, image_ids, image_names, skeleton):
       path: the file.
       image_ids: int [M], ids of the images.
       image_names: M file names of the images.
-      skeleton: the model's ``Skeleton``.
+      skeleton: the model's joints.
 
     Returns:
-      ``person_boxes.PersonBoxes`` with scores and poses.
+      People with scores and poses.
 
     Raises:
       UserError: the file is malformed, its joint set unknown, or nobody in it is in any of the images.
@@ -32,16 +39,5 @@ def read(path, image_ids, image_names, skeleton):
     rows = person_boxes.image_rows(people, image_ids, image_names)
     poses = predictions.from_people(people, image_ids=rows, to_refine=True)
     poses, _ = predictions.map_to_skeleton(poses, skeleton, path)
-    people = person_boxes.PersonBoxes(rows, poses.boxes, poses.scores, poses=poses.keypoints)
-    return person_boxes.sorted_with_area(path, people.select(rows >= 0))
-
-
-def with_scores(estimates, scores):
-    """``inference.Estimates`` whose people have these scores, [N] by row of the boxes, where there are any."""
-    if scores is None:
-        return estimates
-    scored = {
-        name: dataclasses.replace(people, scores=np.asarray(scores)[estimates.rows[name]])
-        for name, people in estimates.predictions.items()
-    }
-    return dataclasses.replace(estimates, predictions=scored)
+    found = PersonBoxes(rows, poses.boxes, poses.scores, poses=poses.keypoints)
+    return person_boxes.sorted_with_area(path, found.select(rows >= 0))

@@ -6,25 +6,29 @@ that is a text is a file name. Annotations are a COCO-format file (CrowdPose's t
 know which joints are occluded.
 """
 
+from __future__ import annotations
+
 import collections
 import dataclasses
 import logging
 import os
-from typing import Optional
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from opec_tf.common import files, records
 from opec_tf.common.errors import UserError
 from opec_tf.data.annotations import loading
+from opec_tf.poses.skeletons import Skeleton
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PersonBoxes:
-    """N person boxes in some images.
+    """N person boxes in some images. Arrays are cast to the types below when the object is made.
 
     Attributes:
-      image_index: int64 [N], row of the image each box is in; ascending.
+      image_index: int64 [N], row of the image each box is in; ascending where they are from a file or of frames.
       boxes: float64 [N, 4], (x, y, w, h), image pixels.
       scores: float64 [N], a detector's confidence; None where the file has none.
       labels: float64 [N, K, 3], (x, y, v) of the annotated joints; None where the boxes are a detector's.
@@ -33,12 +37,22 @@ class PersonBoxes:
 
     image_index: np.ndarray
     boxes: np.ndarray
-    scores: Optional[np.ndarray] = None
-    labels: Optional[np.ndarray] = None
-    poses: Optional[np.ndarray] = None
+    scores: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    poses: np.ndarray | None = None
 
-    def select(self, people):
-        """The given people (bool mask [N] or indices)."""
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "image_index", np.asarray(self.image_index, np.int64))
+        object.__setattr__(self, "boxes", np.asarray(self.boxes, np.float64).reshape(-1, 4))
+        for name in _OPTIONAL:
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, np.asarray(getattr(self, name), np.float64))
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def select(self, people: np.ndarray | slice) -> PersonBoxes:
+        """The given people (bool mask [N], indices or a slice)."""
         columns = [getattr(self, name) for name in _OPTIONAL]
         optional = [None if column is None else column[people] for column in columns]
         return PersonBoxes(self.image_index[people], self.boxes[people], *optional)
@@ -47,7 +61,9 @@ class PersonBoxes:
 _OPTIONAL = ("scores", "labels", "poses")  # the columns of ``PersonBoxes`` that may be None
 
 
-def read(path, image_ids, image_names, skeleton):
+def read(
+    path: os.PathLike[str] | str, image_ids: Sequence[int] | np.ndarray, image_names: Sequence[str], skeleton: Skeleton
+) -> PersonBoxes:
     """Reads the boxes of some images.
 
     A record's image is found by its ``file_name`` (the whole name, or its last part where that is unambiguous), else by
@@ -75,7 +91,7 @@ def read(path, image_ids, image_names, skeleton):
     return sorted_with_area(path, people)
 
 
-def sorted_with_area(path, people):
+def sorted_with_area(path: os.PathLike[str] | str, people: PersonBoxes) -> PersonBoxes:
     """``PersonBoxes`` of a file by image; boxes without area are left out with a counted warning."""
     has_area = np.all(people.boxes[:, 2:] > 0, axis=1)
     if not has_area.all():
@@ -89,7 +105,7 @@ def sorted_with_area(path, people):
     return people.select(np.argsort(people.image_index, kind="stable"))
 
 
-def concatenate(parts):
+def concatenate(parts: Sequence[PersonBoxes]) -> PersonBoxes:
     """Joins ``PersonBoxes`` of one file, at least one."""
     image_index, boxes = (np.concatenate([getattr(part, name) for part in parts]) for name in ("image_index", "boxes"))
     columns = [[getattr(part, name) for part in parts] for name in _OPTIONAL]
@@ -97,13 +113,15 @@ def concatenate(parts):
     return PersonBoxes(image_index, boxes, *optional)
 
 
-def inside(boxes, size):
+def inside(boxes: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     """Which boxes [N, 4] meet a picture of ``size`` (height, width); bool [N]."""
     boxes = np.asarray(boxes)
     return np.all((boxes[:, :2] < size[::-1]) & (boxes[:, :2] + boxes[:, 2:] > 0), axis=1)
 
 
-def _read_annotations(path, image_ids, image_names, skeleton):
+def _read_annotations(
+    path: os.PathLike[str] | str, image_ids: Sequence[int] | np.ndarray, image_names: Sequence[str], skeleton: Skeleton
+) -> PersonBoxes:
     """``PersonBoxes`` of an annotation file, without crowd regions."""
     people = loading.read("coco", path, "").with_skeleton(skeleton)
     if people.is_crowd.all():
@@ -116,7 +134,9 @@ def _read_annotations(path, image_ids, image_names, skeleton):
     return found.select(rows >= 0)
 
 
-def _read_results(path, data, image_ids, image_names):
+def _read_results(
+    path: os.PathLike[str] | str, data: Any, image_ids: Sequence[int] | np.ndarray, image_names: Sequence[str]
+) -> PersonBoxes:
     """``PersonBoxes`` of a list of detections."""
     people = records.Records(path, "box", data).people()
     rows = image_rows(people, image_ids, image_names)
@@ -124,7 +144,9 @@ def _read_results(path, data, image_ids, image_names):
     return PersonBoxes(rows, people.numbers("bbox", (4,), "x, y, width, height"), scores).select(rows >= 0)
 
 
-def image_rows(people, image_ids, image_names):
+def image_rows(
+    people: records.Records, image_ids: Sequence[int] | np.ndarray, image_names: Sequence[str]
+) -> np.ndarray:
     """The row of the image that each of some ``Records`` is in, -1 for other images; int64 [N]. See ``read``.
 
     Raises:
@@ -132,19 +154,22 @@ def image_rows(people, image_ids, image_names):
     """
     field = "file_name" if people.has("file_name").any() else "image_id"
     ids = [item.get("image_id") for item in people.items]
+    values: Sequence[str] | Sequence[int]
     if field == "file_name" or isinstance(ids[0], str):
         values = people.texts(field)
         ids = [image_id if isinstance(image_id, int) else None for image_id in ids]
         rows = _match_names(values, ids, image_names, image_ids)
     else:
-        values = people.integers(field)
+        values = people.integers(field).tolist()
         row_of_id = {image_id: row for row, image_id in enumerate(np.asarray(image_ids).tolist())}
-        rows = np.array([row_of_id.get(value, -1) for value in values.tolist()])
+        rows = np.array([row_of_id.get(value, -1) for value in values])
     _warn_about_unknown(people.path, rows, field, values)
     return rows
 
 
-def _match_names(names, ids, image_names, image_ids):
+def _match_names(
+    names: Iterable[str], ids: Iterable[int | None], image_names: Sequence[str], image_ids: Sequence[int] | np.ndarray
+) -> np.ndarray:
     """Row of the image that each name, or of several of a name each name and id, stands for, or -1; int64 [N]."""
     row_of_name = {**_rows_of_unique(map(os.path.basename, image_names)), **_rows_of_unique(image_names)}
     row_of_both = _rows_of_unique(zip(image_names, np.asarray(image_ids).tolist()))
@@ -155,14 +180,14 @@ def _match_names(names, ids, image_names, image_ids):
     return np.array(rows, np.int64)
 
 
-def _rows_of_unique(values):
+def _rows_of_unique(values: Iterable[Any]) -> dict[Any, int]:
     """The row of each value that occurs once."""
     values = list(values)
     occurrences = collections.Counter(values)
     return {value: row for row, value in enumerate(values) if occurrences[value] == 1}
 
 
-def _warn_about_unknown(path, rows, field, values):
+def _warn_about_unknown(path: os.PathLike[str] | str, rows: np.ndarray, field: str, values: Sequence[Any]) -> None:
     unknown = rows < 0
     if unknown.all():
         raise UserError(

@@ -4,83 +4,24 @@ Image files and frames in memory differ only in where their crops come from; wha
 for both, ``forward.estimate_crops``.
 """
 
+from __future__ import annotations
+
 import contextlib
-import dataclasses
-from typing import Optional
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from opec_tf.common.errors import UserError
 from opec_tf.common.progress import Progress
-from opec_tf.data import image_files, pairing, pipeline
-from opec_tf.inference import association, forward, given_poses, pose_nms
+from opec_tf.config import InferenceConfig, ModelConfig
+from opec_tf.data import image_files, inference_pipeline, pairing
+from opec_tf.inference import estimates, forward
+from opec_tf.inference.estimates import ASSOCIATION, Estimates, Found
 from opec_tf.inference.forward import PEAK
+from opec_tf.inference.person_boxes import PersonBoxes
 from opec_tf.poses import geometry, images, skeletons
-from opec_tf.poses.predictions import PosePredictions
-
-# The base's candidates, assigned to all people of an image at once, where ``InferenceConfig.association`` asks for it.
-ASSOCIATION = "association"
-
-
-@dataclasses.dataclass(frozen=True)
-class Estimates:
-    """Poses of people in images.
-
-    Attributes:
-      predictions: pose name -> ``PosePredictions``, in the order in which the network makes them: "peak" (the base's
-        decoded heatmap peak), "initial" or, where it was given, "given", "pose_1", "pose_2", "pose_3", "couple_1",
-        "couple_2", "couple_3"; of a base alone only "peak", of an OPEC-Net those before the couple's. All share the
-        joint scores, so that they differ in geometry alone. After "peak" comes, if asked for, "association", which has
-        its candidates' scores.
-      rows: pose name -> int64 [N], the row of the given boxes that each prediction belongs to.
-      skipped: paths of the images that could not be read.
-      visibility: float32 [N, K, 3], probabilities of skeletons.VISIBILITY_CLASSES for all given boxes, zeros for those
-        that could not be estimated; None of a model that says nothing of visibility. All poses of a person share it.
-    """
-
-    predictions: dict
-    rows: dict
-    skipped: list
-    visibility: Optional[np.ndarray] = None
-
-    @property
-    def final(self):
-        """Name of the last, most refined pose."""
-        return list(self.predictions)[-1]
-
-
-def estimate_poses(
-    model,
-    image_paths,
-    image_ids,
-    image_index,
-    boxes,
-    *,
-    model_config,
-    box_margin,
-    inference_config,
-    strict=False,
-    box_scores=None,
-    poses=None,
-    progress=True,
-):
-    """Estimates the pose in every box of some image files; see ``PoseEstimator``, which does it repeatedly."""
-    batch_size = max(1, min(inference_config.inference_batch_size, len(boxes)))
-    inference_config = dataclasses.replace(inference_config, inference_batch_size=batch_size)
-    estimator = PoseEstimator(
-        model, model_config=model_config, box_margin=box_margin, inference_config=inference_config
-    )
-    return estimator.estimate_files(
-        image_paths,
-        image_ids,
-        image_index,
-        boxes,
-        strict=strict,
-        box_scores=box_scores,
-        poses=poses,
-        progress=progress,
-    )
 
 
 class PoseEstimator:
@@ -93,12 +34,19 @@ class PoseEstimator:
     Args:
       model: from ``models.build_base``, ``build_opec_net`` or ``build_couple_net``. Its weights are read at each call,
         so that one estimator serves a model that is being trained.
-      model_config: the ``ModelConfig`` it was built from.
+      model_config: the settings it was built from.
       box_margin: side of a crop over side of its person's box (``DataConfig.box_margin``).
-      inference_config: ``InferenceConfig``.
+      inference_config: how it is run.
     """
 
-    def __init__(self, model, *, model_config, box_margin, inference_config):
+    def __init__(
+        self,
+        model: tf.keras.Model,
+        *,
+        model_config: ModelConfig,
+        box_margin: float,
+        inference_config: InferenceConfig,
+    ) -> None:
         self.model, self.box_margin, self.inference_config = model, box_margin, inference_config
         self.crop_size, self.crop_offset = model_config.crop_size, model_config.crop_offset
         self.batch_size = inference_config.inference_batch_size
@@ -122,34 +70,32 @@ class PoseEstimator:
         )
 
     def estimate_files(
-        self, image_paths, image_ids, image_index, boxes, *, strict=False, box_scores=None, poses=None, progress=True
-    ):
-        """Estimates the pose in every box of some image files.
+        self,
+        image_paths: Sequence[str] | np.ndarray,
+        image_ids: Sequence[int] | np.ndarray,
+        people: PersonBoxes,
+        *,
+        strict: bool = False,
+        progress: bool = True,
+    ) -> Estimates:
+        """Estimates the pose of everybody in some image files.
 
         Args:
           image_paths: [M] paths; a file that cannot be read is listed in the result and its people are left out.
           image_ids: int [M].
-          image_index: int [N], the row of the image each box is in.
-          boxes: float [N, 4], (x, y, w, h) in image pixels.
+          people: N people in these images, in any order; see ``estimates.assemble`` for what their scores and poses do.
           strict: an image that cannot be read is an error.
-          box_scores: float [N], a detector's scores. They multiply the people's scores, and of two people of an image
-            that are one (``InferenceConfig.pose_nms``) only the better remains. With ``poses`` they are the people's
-            scores as they are, and everybody remains: the system they come from has chosen already.
-          poses: float [N, K, 3], (x, y, score), the poses to start from, for a network that refines given ones.
           progress: report to stderr.
-
-        Returns:
-          ``Estimates``.
 
         Raises:
           UserError: an image cannot be read, under ``strict``.
         """
-        batches = ()
-        if len(boxes):
-            batches = pipeline.crop_dataset(
+        batches: Iterable[dict[str, tf.Tensor]] = ()
+        if len(people):
+            batches = inference_pipeline.crop_dataset(
                 image_paths,
-                image_index,
-                boxes,
+                people.image_index,
+                people.boxes,
                 crop_size=self.crop_size,
                 box_margin=self.box_margin,
                 batch_size=self.batch_size,
@@ -158,31 +104,35 @@ class PoseEstimator:
                 crop_offset=self.crop_offset,
             )
         naming = image_files.naming_unreadable(image_paths) if strict else contextlib.nullcontext()
-        with naming, Progress("estimating poses", "people", len(boxes), enabled=progress) as meter:
-            found = self._run(batches, image_index, boxes, poses, meter)
-        skipped = list(dict.fromkeys(str(image_paths[i]) for i in np.asarray(image_index)[~found[-1]]))
-        image_ids = np.asarray(image_ids)[image_index]
-        if poses is None:
-            return self._assemble(found, image_ids, boxes, box_scores, skipped)
-        return given_poses.with_scores(self._assemble(found, image_ids, boxes, None, skipped), box_scores)
+        with naming, Progress("estimating poses", "people", len(people), enabled=progress) as meter:
+            found = self._run(batches, people, meter)
+        skipped = list(dict.fromkeys(str(image_paths[i]) for i in people.image_index[~found.done]))
+        return self._assemble(found, image_ids, people, skipped)
 
-    def estimate_frames(self, frames, frame_ids, frame_index, boxes, box_scores=None, poses=None):
-        """Estimates the pose in every box of pictures in memory.
+    def estimate_frames(
+        self, frames: Sequence[np.ndarray], frame_ids: Sequence[int] | np.ndarray, people: PersonBoxes
+    ) -> Estimates:
+        """Estimates the pose of everybody in pictures in memory.
 
         Args:
           frames: RGB uint8 [h, w, 3] each, of any sizes.
-          frame_ids, frame_index, boxes, box_scores, poses: as ``estimate_files`` has them; people ordered by frame.
-
-        Returns:
-          ``Estimates``.
+          frame_ids: int, one a frame.
+          people: as ``estimate_files`` has them, but ordered by frame.
         """
-        found = self._run(self._frame_batches(frames, frame_index, boxes), frame_index, boxes, poses)
-        image_ids = np.asarray(frame_ids)[frame_index]
-        if poses is None:
-            return self._assemble(found, image_ids, boxes, box_scores, [])
-        return given_poses.with_scores(self._assemble(found, image_ids, boxes, None, []), box_scores)
+        found = self._run(self._frame_batches(frames, people), people)
+        return self._assemble(found, frame_ids, people, [])
 
-    def _estimate_batch(self, crops, crop_to_image, partner, given):
+    def _assemble(
+        self, found: Found, image_ids: Sequence[int] | np.ndarray, people: PersonBoxes, skipped: list[str]
+    ) -> Estimates:
+        ids = np.asarray(image_ids)[people.image_index]
+        return estimates.assemble(
+            found, self._network_poses, ids, people, skipped, self.skeleton, self.inference_config
+        )
+
+    def _estimate_batch(
+        self, crops: tf.Tensor, crop_to_image: tf.Tensor, partner: tf.Tensor, given: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
         """crops [B, H, W, 3], affines [B, 2, 3], partners' rows [B], given poses [B, K, 3] -> image points [B, P, K, 2]
         of the P poses, joint scores [B, K], visibility [B, K, 3 or 0], joint candidates [B, K, M or 0, 3]."""
         found = forward.estimate_crops(
@@ -200,15 +150,15 @@ class PoseEstimator:
         candidates = tf.zeros([people, joints, 0, 3]) if found.candidates is None else found.candidates
         return tf.stack(list(found.poses.values()), axis=1), found.scores, visibility, candidates
 
-    def _frame_batches(self, frames, frame_index, boxes):
-        """Batches of the form of ``pipeline.crop_dataset``."""
-        affines = geometry.crop_affine(np.asarray(boxes, np.float32).reshape(-1, 4), self.crop_size, self.box_margin)
-        frame_index = np.asarray(frame_index)
-        starts = np.arange(0, len(boxes), self.batch_size)
+    def _frame_batches(self, frames: Sequence[np.ndarray], people: PersonBoxes) -> Iterator[dict[str, Any]]:
+        """Batches of the form of ``inference_pipeline.crop_dataset``."""
+        affines = geometry.crop_affine(people.boxes.astype(np.float32), self.crop_size, self.box_margin)
+        frame_index = people.image_index
+        starts = np.arange(0, len(people), self.batch_size)
         if self.in_pairs:
             first_of_frame = np.flatnonzero(np.diff(frame_index, prepend=-1))
-            starts = first_of_frame[pairing.pack(np.diff([*first_of_frame, len(boxes)]), self.batch_size)[:-1]]
-        for start, end in zip(starts, [*starts[1:], len(boxes)]):
+            starts = first_of_frame[pairing.pack(np.diff([*first_of_frame, len(people)]), self.batch_size)[:-1]]
+        for start, end in zip(starts, [*starts[1:], len(people)]):
             rows = np.arange(start, end)
             # People are ordered by frame, so a frame's crops of this batch are neighbours.
             in_batch = frame_index[rows]
@@ -216,74 +166,46 @@ class PoseEstimator:
             crops = [self._crop(frames[i], tf.boolean_mask(batch_affines, in_batch == i)) for i in np.unique(in_batch)]
             yield {"crops": tf.concat(crops, axis=0), "crop_to_image": batch_affines, "row": rows}
 
-    def _run(self, batches, image_index, boxes, poses=None, meter=None):
-        """Estimates batches -> what ``_estimate_batch`` gives of all N people, and which people were in a batch [N]."""
-        image_index, boxes = np.asarray(image_index), np.asarray(boxes)
-        num_people, joints = len(boxes), self.skeleton.num_joints
-        count = self.inference_config.association_candidates if self.inference_config.association else 0
-        points = np.zeros([num_people, len(self._network_poses), joints, 2], np.float32)
-        candidates = np.zeros([num_people, joints, count, 3], np.float32)
-        classes = len(skeletons.VISIBILITY_CLASSES) if forward.gives_visibility(self.model) else 0
-        visibility = np.zeros([num_people, joints, classes], np.float32)
-        scores, done = np.zeros([num_people, joints], np.float32), np.zeros([num_people], bool)
+    def _run(self, batches: Iterable[dict[str, Any]], people: PersonBoxes, meter: Progress | None = None) -> Found:
+        """Estimates the people of all batches."""
+        found = self._nothing_yet(len(people))
         for batch in batches:
             rows = np.asarray(batch["row"])
-            # The last batch is filled up, so that the function is traced and compiled once.
-            missing = -len(rows) % self.batch_size
-            crops = tf.pad(batch["crops"], [[0, missing], [0, 0], [0, 0], [0, 0]])
-            # An affine of ones and zeros, since of one of zeros there is no inverse.
-            crop_to_image = tf.concat([batch["crop_to_image"], tf.eye(2, 3, [missing])], axis=0)
-            partner = np.full([len(rows) + missing], -1, np.int32)
-            if self.in_pairs:
-                partner[: len(rows)] = pairing.partners(boxes[rows], image_index[rows])
-            given = np.zeros([len(rows) + missing, joints, 3], np.float32)
-            if poses is not None:
-                given[: len(rows)] = poses[rows]
-            estimated = self._estimate(crops, crop_to_image, partner, given)
-            for array, found in zip((points, scores, visibility, candidates), estimated):
-                array[rows] = found[: len(rows)]
-            done[rows] = True
+            answers = self._estimate(*self._filled_up(batch, rows, people))
+            arrays = (found.points, found.scores, found.visibility, found.candidates)
+            for array, answer in zip(arrays, answers):
+                array[rows] = answer[: len(rows)]
+            found.done[rows] = True
             if meter:
                 meter.update(len(rows))
-        if not np.isfinite(points).all():
+        if not np.isfinite(found.points).all():
             raise UserError("the model's poses are not finite numbers: its training has diverged; use other weights")
-        return points, scores, visibility, candidates, done
+        return found
 
-    def _assemble(self, found, image_ids, boxes, box_scores, skipped):
-        """``Estimates`` from what ``_run`` gives."""
-        config, (points, joint_scores, visibility, candidates, done) = self.inference_config, found
-        boxes, detected = np.asarray(boxes, np.float64).reshape(-1, 4), box_scores is not None
-        box_scores = np.asarray(box_scores if detected else np.ones(len(boxes)), np.float32)
-        person_scores = joint_scores.mean(axis=1) * box_scores
-        predictions, rows = {}, {}
-        for p, name in enumerate(self._network_poses):
-            keypoints = np.concatenate([points[:, p], joint_scores[..., None]], axis=-1)
-            keep = np.flatnonzero(done)
-            if detected:
-                keep, keypoints = pose_nms.suppress_duplicates(
-                    keypoints,
-                    person_scores,
-                    boxes,
-                    image_ids,
-                    keep,
-                    sigmas=self.skeleton.sigmas,
-                    rule=config.pose_nms,
-                    threshold=config.nms_oks,
-                )
-            predictions[name] = PosePredictions(image_ids[keep], keypoints[keep], person_scores[keep], boxes[keep])
-            rows[name] = keep
-            if name == PEAK and config.association:
-                # Two boxes of one person would fight for its joints, so the duplicates have gone before.
-                predictions[ASSOCIATION] = self._associate(candidates[keep], predictions[PEAK], box_scores[keep])
-                rows[ASSOCIATION] = keep
-        return Estimates(predictions, rows, skipped, visibility if visibility.shape[-1] else None)
-
-    def _associate(self, candidates, peaks, box_scores):
-        """The candidates [N, K, M, 3] of the people of ``PosePredictions`` assigned to them, as ``PosePredictions``."""
-        # The first is the peak as pose NMS left it.
-        candidates = np.concatenate([peaks.keypoints[:, :, None], candidates[:, :, 1:]], axis=2)
-        areas, radius = peaks.boxes[:, 2] * peaks.boxes[:, 3], self.inference_config.association_radius
-        keypoints = association.associate_images(
-            candidates, peaks.scores, areas, peaks.image_ids, self.skeleton.sigmas, radius
+    def _nothing_yet(self, num_people: int) -> Found:
+        joints, config = self.skeleton.num_joints, self.inference_config
+        candidates = config.association_candidates if config.association else 0
+        classes = len(skeletons.VISIBILITY_CLASSES) if forward.gives_visibility(self.model) else 0
+        return Found(
+            points=np.zeros([num_people, len(self._network_poses), joints, 2], np.float32),
+            scores=np.zeros([num_people, joints], np.float32),
+            visibility=np.zeros([num_people, joints, classes], np.float32),
+            candidates=np.zeros([num_people, joints, candidates, 3], np.float32),
+            done=np.zeros([num_people], bool),
         )
-        return dataclasses.replace(peaks, keypoints=keypoints, scores=keypoints[..., 2].mean(axis=1) * box_scores)
+
+    def _filled_up(
+        self, batch: dict[str, Any], rows: np.ndarray, people: PersonBoxes
+    ) -> tuple[tf.Tensor, tf.Tensor, np.ndarray, np.ndarray]:
+        """The inputs of ``_estimate_batch``, filled up to the batch size, so that it is traced and compiled once."""
+        missing = -len(rows) % self.batch_size
+        crops = tf.pad(batch["crops"], [[0, missing], [0, 0], [0, 0], [0, 0]])
+        # An affine of ones and zeros, since of one of zeros there is no inverse.
+        crop_to_image = tf.concat([batch["crop_to_image"], tf.eye(2, 3, [missing])], axis=0)
+        partner = np.full([len(rows) + missing], -1, np.int32)
+        if self.in_pairs:
+            partner[: len(rows)] = pairing.partners(people.boxes[rows], people.image_index[rows])
+        given = np.zeros([len(rows) + missing, self.skeleton.num_joints, 3], np.float32)
+        if people.poses is not None:
+            given[: len(rows)] = people.poses[rows]
+        return crops, crop_to_image, partner, given

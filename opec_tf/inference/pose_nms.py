@@ -12,15 +12,27 @@ picture: AlphaPose's code counts pixels. Its second rule, that five joints withi
 people of a crowd may share as many.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
+from opec_tf.config import InferenceConfig
 from opec_tf.poses import oks
 
 _DELTA1, _MU, _DELTA2, _GAMMA, _GAMMA_JOINTS = 1.0, 1.7, 2.65, 22.48, 17
 _REACH = 0.1
 
 
-def suppress_duplicates(keypoints, scores, boxes, image_ids, candidates, *, sigmas, rule, threshold):
+def suppress_duplicates(
+    keypoints: np.ndarray,
+    scores: np.ndarray,
+    boxes: np.ndarray,
+    image_ids: np.ndarray,
+    candidates: np.ndarray,
+    *,
+    sigmas: np.ndarray,
+    config: InferenceConfig,
+) -> tuple[np.ndarray, np.ndarray]:
     """Of the poses of an image that are one person's, keeps the best (greedy, best score first).
 
     Args:
@@ -29,32 +41,31 @@ def suppress_duplicates(keypoints, scores, boxes, image_ids, candidates, *, sigm
       boxes: [N, 4], (x, y, w, h), of which the better person's is the scale.
       image_ids: [N].
       candidates: int [C], rows to consider.
-      sigmas: [K], OKS sigmas.
-      rule: "oks" or "parametric".
-      threshold: of "oks": the OKS above which two people are one.
+      sigmas: [K], of OKS.
+      config: pose_nms, the rule, and nms_oks.
 
     Returns:
-      kept: int64 [C'], the rows that remain, in ascending order.
-      keypoints: [N, K, 3]; under "parametric" those of the rows that remain are merged with those they stand for.
+      The rows that remain, int64 [C'], ascending; and keypoints [N, K, 3]: under "parametric" those of the rows that
+      remain are merged with those they stand for.
     """
     keeper = np.full(len(keypoints), -1)
     order = candidates[np.argsort(image_ids[candidates], kind="stable")]
     for rows in np.split(order, np.flatnonzero(np.diff(image_ids[order])) + 1):
         rows = rows[np.argsort(-scores[rows], kind="stable")]
-        if rule == "parametric":
+        if config.pose_nms == "parametric":
             same = parametric_similarity(keypoints[rows], boxes[rows]) > 1.0
         else:
             points, areas = keypoints[rows, :, :2], boxes[rows, 2] * boxes[rows, 3]
-            same = oks.pairwise_oks(points, points, areas, sigmas) > threshold
+            same = oks.pairwise_oks(points, points, areas, sigmas) > config.nms_oks
         np.fill_diagonal(same, True)
         for row, alike in zip(rows, same):
             if keeper[row] < 0:
                 keeper[rows[alike & (keeper[rows] < 0)]] = row
     kept = np.flatnonzero(keeper == np.arange(len(keeper)))
-    return kept, _merge(keypoints, boxes, keeper) if rule == "parametric" else keypoints
+    return kept, _merge(keypoints, boxes, keeper) if config.pose_nms == "parametric" else keypoints
 
 
-def parametric_similarity(keypoints, boxes):
+def parametric_similarity(keypoints: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """RMPE's similarity of the poses of an image as a multiple of the gamma above which two are one.
 
     Args:
@@ -71,7 +82,7 @@ def parametric_similarity(keypoints, boxes):
     return total / (_GAMMA * keypoints.shape[1] / _GAMMA_JOINTS)
 
 
-def _merge(keypoints, boxes, keeper):
+def _merge(keypoints: np.ndarray, boxes: np.ndarray, keeper: np.ndarray) -> np.ndarray:
     """Moves the poses that are kept towards those they stand for, as AlphaPose does: joint by joint the mean of those
     within the reach of the keeper's, weighted by score. keeper: int [N], the row that stands for each row, or -1."""
     merged = keypoints.copy()
@@ -85,6 +96,6 @@ def _merge(keypoints, boxes, keeper):
     return merged
 
 
-def _reach(boxes):
+def _reach(boxes: np.ndarray) -> np.ndarray:
     """[..., 4] -> [...], pixels."""
     return _REACH * np.max(boxes[..., 2:], axis=-1)

@@ -1,1 +1,1 @@
-"""The building blocks of OPEC-Net as Keras layers, one a file. They take arrays and numbers, never a config."""
+"""The building blocks of OPEC-Net as Keras layers, a family a file. They take arrays and numbers, never a config."""

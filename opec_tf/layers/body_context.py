@@ -1,7 +1,11 @@
 """What all joints of one body, or of two, tell of each joint's place."""
 
-import math
+from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
+import numpy as np
 import tensorflow as tf
 
 
@@ -35,8 +39,15 @@ class BodyContext(tf.keras.layers.Layer):
     """
 
     def __init__(
-        self, flip_order, hidden_units=512, num_blocks=3, aspect=1.0, rotation_degrees=30.0, dropout=0.2, **kwargs
-    ):
+        self,
+        flip_order: Sequence[int] | np.ndarray,
+        hidden_units: int = 512,
+        num_blocks: int = 3,
+        aspect: float = 1.0,
+        rotation_degrees: float = 30.0,
+        dropout: float = 0.2,
+        **kwargs: object,
+    ) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         self.flip_order = [int(joint) for joint in flip_order]
         self.hidden_units = hidden_units
@@ -45,10 +56,10 @@ class BodyContext(tf.keras.layers.Layer):
         self.rotation_degrees = rotation_degrees
         self.dropout = dropout
 
-    def build(self, input_shape):
+    def build(self, input_shape: list[tf.TensorShape]) -> None:
         joints = len(self.flip_order)
 
-        def dense(units, name, **kwargs):
+        def dense(units: int, name: str, **kwargs: object) -> tf.keras.layers.Dense:
             return tf.keras.layers.Dense(units, dtype="float32", name=name, **kwargs)
 
         self.first = dense(self.hidden_units, "first", activation="relu", kernel_initializer="he_normal")
@@ -65,7 +76,7 @@ class BodyContext(tf.keras.layers.Layer):
         self.last = dense(2 * joints, "last", kernel_initializer="zeros")
         super().build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: list[tf.Tensor], training: bool | None = None) -> tf.Tensor:
         poses, features = inputs
         unit = tf.constant([self.aspect, 1.0])
         own = poses[:, : len(self.flip_order)]
@@ -87,7 +98,9 @@ class BodyContext(tf.keras.layers.Layer):
             told = (told + self._tell(points, features, straight, straight == 0.0, training)) / 2.0
         return own + told * scale / unit
 
-    def _tell(self, points, features, angle, mirrored, training):
+    def _tell(
+        self, points: tf.Tensor, features: tf.Tensor, angle: tf.Tensor, mirrored: tf.Tensor, training: bool
+    ) -> tf.Tensor:
         """The displacements [B, K, 2] of bodies, told when they are mirrored (bool [B]) and turned by angles ([B])."""
         side = tf.where(mirrored, -1.0, 1.0)
         rows = [[side * tf.cos(angle), side * tf.sin(angle)], [-tf.sin(angle), tf.cos(angle)]]
@@ -99,13 +112,13 @@ class BodyContext(tf.keras.layers.Layer):
         told = tf.reshape(self.last(hidden), [-1, len(self.flip_order), 2])
         return tf.matmul(self._exchange_sides(told, mirrored), turn, transpose_b=True)
 
-    def _exchange_sides(self, nodes, mirrored):
+    def _exchange_sides(self, nodes: tf.Tensor, mirrored: tf.Tensor) -> tf.Tensor:
         """Nodes [B, M K, C], each in the row of its counterpart where its body is mirrored, bool [B]."""
         joints = len(self.flip_order)
         order = [body * joints + joint for body in range(nodes.shape[1] // joints) for joint in self.flip_order]
         return tf.where(mirrored[:, None, None], tf.gather(nodes, order, axis=1), nodes)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, object]:
         return {
             **super().get_config(),
             "flip_order": self.flip_order,

@@ -1,5 +1,7 @@
 """The Fusion block of the Cascaded Feature Adaption."""
 
+from __future__ import annotations
+
 import tensorflow as tf
 
 from opec_tf.layers.image import SqueezeExcite
@@ -21,7 +23,7 @@ class FusionBlock(tf.keras.layers.Layer):
     Output: [B, 2 h, 2 w, channels].
     """
 
-    def __init__(self, channels, **kwargs):
+    def __init__(self, channels: int, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.channels = channels
         policy = self.dtype_policy
@@ -30,16 +32,16 @@ class FusionBlock(tf.keras.layers.Layer):
             channels, 3, padding="same", activation="relu", kernel_initializer="he_normal", dtype=policy, name="conv"
         )
 
-    def call(self, inputs):
+    def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
         coarse, fine = inputs
         joined = tf.concat([upsample(coarse), fine], axis=-1)
         return self.conv(self.attention(joined))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "channels": self.channels}
 
 
-def upsample(features):
+def upsample(features: tf.Tensor) -> tf.Tensor:
     """Bilinear enlargement by 2 with half-pixel centres: [B, h, w, C] -> [B, 2 h, 2 w, C], in the type it came in."""
     _, height, width, _ = features.shape
     # Resized in float32: XLA cannot compile the gradient of a resize of half-precision features.

@@ -1,9 +1,17 @@
 """Graph convolutions over the body's joints, and the blocks made of them."""
 
+from __future__ import annotations
+
+from typing import Callable, Union
+
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 from spektral.layers import GCNConv
 from spektral.layers.convolutional.conv import Conv
+
+# A Keras activation, its name, or none.
+Activation = Union[Callable[[tf.Tensor], tf.Tensor], str, None]
 
 
 @tf.keras.utils.register_keras_serializable("opec_tf")
@@ -26,12 +34,19 @@ class SemanticConv(Conv):
     Output: [B, K, channels].
     """
 
-    def __init__(self, channels, activation=None, kernel_initializer="glorot_uniform", bodies=1, **kwargs):
+    def __init__(
+        self,
+        channels: int,
+        activation: Activation = None,
+        kernel_initializer: str | tf.keras.initializers.Initializer = "glorot_uniform",
+        bodies: int = 1,
+        **kwargs: object,
+    ) -> None:
         super().__init__(activation=activation, kernel_initializer=kernel_initializer, **kwargs)
         self.channels = channels
         self.bodies = bodies
 
-    def build(self, input_shape):
+    def build(self, input_shape: list[tf.TensorShape]) -> None:
         (*_, features), (num_joints, _) = input_shape
         shape = (features, self.channels)
         self.own_kernel = self.add_weight("own_kernel", shape, initializer=self.kernel_initializer)
@@ -44,7 +59,7 @@ class SemanticConv(Conv):
         self.bias = self.add_weight("bias", (self.channels,), initializer="zeros")
         super().build(input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
         features, edges = inputs
         edges = tf.cast(edges, tf.float32)
         joints = self.edge_logits.shape[0]
@@ -56,16 +71,16 @@ class SemanticConv(Conv):
         return self.activation(own + tf.matmul(neighbours, tf.matmul(features, self.neighbour_kernel)) + self.bias)
 
     @property
-    def config(self):
+    def config(self) -> dict[str, int]:
         return {"channels": self.channels, "bodies": self.bodies}
 
     @staticmethod
-    def preprocess(a):
+    def preprocess(a: np.ndarray) -> np.ndarray:
         """Adds self-loops and makes every entry 0 or 1."""
         return (a + np.eye(len(a)) > 0).astype(np.float32)
 
 
-KINDS = {"gcn": GCNConv, "semantic": SemanticConv}
+KINDS: dict[str, type[Conv]] = {"gcn": GCNConv, "semantic": SemanticConv}
 
 
 @tf.keras.utils.register_keras_serializable("opec_tf")
@@ -83,8 +98,6 @@ class GraphConv(tf.keras.layers.Layer):
       adjacency: [K, K], non-zero where two joints are neighbours; the diagonal is ignored, every joint has a self-loop.
       kind: "gcn" or "semantic".
       activation: Keras activation or its name (the paper has a ReLU after each graph convolution).
-      normalization: LayerNormalization of each joint's features before the activation. (The paper has none, the release
-        BatchNorm; this keeps no statistics, so that replicas, small batches and inference agree.)
       bodies: like bodies that the graph consists of, one after the other; their learned edge weights are the same, so
         that the order of the bodies means nothing.
 
@@ -92,37 +105,42 @@ class GraphConv(tf.keras.layers.Layer):
     Output: [B, K, channels].
     """
 
-    def __init__(self, channels, adjacency, kind="gcn", activation="relu", normalization=False, bodies=1, **kwargs):
+    def __init__(
+        self,
+        channels: int,
+        adjacency: npt.ArrayLike,
+        kind: str = "gcn",
+        activation: Activation = "relu",
+        bodies: int = 1,
+        **kwargs: object,
+    ) -> None:
         super().__init__(**kwargs)
         self.channels = channels
         self.adjacency = np.array(adjacency, np.float32)
         self.kind = kind
         self.activation = tf.keras.activations.get(activation)
-        self.normalization = normalization
         self.bodies = bodies
         # The weights of GCNConv's edges are not learned.
         options = {"bodies": bodies} if kind == "semantic" else {}
         self.conv = KINDS[kind](
             channels, kernel_initializer="he_normal", dtype=self.dtype_policy, name="conv", **options
         )
-        self.norm = tf.keras.layers.LayerNormalization(dtype=self.dtype_policy, name="norm") if normalization else None
         # Both preprocessings add the self-loops.
         without_loops = (self.adjacency != 0).astype(np.float32) * (1.0 - np.eye(len(self.adjacency), dtype=np.float32))
         self.graph = np.asarray(self.conv.preprocess(without_loops), np.float32)
 
-    def call(self, features):
+    def call(self, features: tf.Tensor) -> tf.Tensor:
         output = self.conv([features, tf.constant(self.graph, features.dtype)])
         output = tf.ensure_shape(output, (*features.shape[:-1], self.channels))
-        return self.activation(output if self.norm is None else self.norm(output))
+        return self.activation(output)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, object]:
         return {
             **super().get_config(),
             "channels": self.channels,
             "adjacency": self.adjacency.tolist(),
             "kind": self.kind,
             "activation": tf.keras.activations.serialize(self.activation),
-            "normalization": self.normalization,
             "bodies": self.bodies,
         }
 
@@ -137,14 +155,14 @@ class JointAttention(tf.keras.layers.Layer):
     Input and output: [B, K, C].
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: tf.TensorShape) -> None:
         channels, policy = input_shape[-1], self.dtype_policy
         self.query = tf.keras.layers.Dense(channels, use_bias=False, dtype=policy, name="query")
         self.key = tf.keras.layers.Dense(channels, use_bias=False, dtype=policy, name="key")
         self.value = tf.keras.layers.Dense(channels, use_bias=False, dtype=policy, name="value")
         super().build(input_shape)
 
-    def call(self, features):
+    def call(self, features: tf.Tensor) -> tf.Tensor:
         # Scaled before the product, which would overflow float16 sooner than its factors.
         scaled = self.query(features) * features.shape[-1] ** -0.5
         logits = tf.matmul(scaled, self.key(features), transpose_b=True)
@@ -164,7 +182,6 @@ class ResidualGraphBlock(tf.keras.layers.Layer):
       adjacency: [K, K], non-zero where two joints are neighbours.
       graph_convolution: "gcn" or "semantic", see ``GraphConv``.
       attention: self-attention over the joints at the end.
-      normalization: of every graph convolution, see ``GraphConv``.
       bodies: see ``GraphConv``.
 
     Input: [B, K, C].
@@ -172,42 +189,38 @@ class ResidualGraphBlock(tf.keras.layers.Layer):
     """
 
     def __init__(
-        self, channels, adjacency, graph_convolution="gcn", attention=True, normalization=False, bodies=1, **kwargs
-    ):
+        self,
+        channels: int,
+        adjacency: npt.ArrayLike,
+        graph_convolution: str = "gcn",
+        attention: bool = True,
+        bodies: int = 1,
+        **kwargs: object,
+    ) -> None:
         super().__init__(**kwargs)
         self.channels = channels
         self.adjacency = np.array(adjacency, np.float32)
         self.graph_convolution = graph_convolution
         self.attention = attention
-        self.normalization = normalization
         self.bodies = bodies
         policy = self.dtype_policy
         self.shortcut, self.first, self.second = (
-            GraphConv(
-                channels,
-                self.adjacency,
-                graph_convolution,
-                normalization=normalization,
-                bodies=bodies,
-                dtype=policy,
-                name=name,
-            )
+            GraphConv(channels, self.adjacency, graph_convolution, bodies=bodies, dtype=policy, name=name)
             for name in ("shortcut", "first", "second")
         )
         self.joint_attention = JointAttention(dtype=policy, name="joint_attention") if attention else None
 
-    def call(self, features):
+    def call(self, features: tf.Tensor) -> tf.Tensor:
         features = self.shortcut(features) + self.second(self.first(features))
         return features if self.joint_attention is None else self.joint_attention(features)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, object]:
         return {
             **super().get_config(),
             "channels": self.channels,
             "adjacency": self.adjacency.tolist(),
             "graph_convolution": self.graph_convolution,
             "attention": self.attention,
-            "normalization": self.normalization,
             "bodies": self.bodies,
         }
 
@@ -226,15 +239,15 @@ class JointIdentity(tf.keras.layers.Layer):
     Output: [B, M K, C + K].
     """
 
-    def __init__(self, num_joints, **kwargs):
+    def __init__(self, num_joints: int, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.num_joints = num_joints
 
-    def call(self, features):
+    def call(self, features: tf.Tensor) -> tf.Tensor:
         bodies = features.shape[1] // self.num_joints
         identity = tf.tile(tf.eye(self.num_joints, dtype=features.dtype), [bodies, 1])
         identity = tf.tile(identity[None], [tf.shape(features)[0], 1, 1])
         return tf.concat([features, identity], axis=-1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "num_joints": self.num_joints}

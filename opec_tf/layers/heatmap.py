@@ -1,6 +1,6 @@
-"""Poses from heatmaps, and the choices between them."""
+"""From heatmaps to poses: the integral over a map, its highest peaks, and a pose that is given instead."""
 
-import math
+from __future__ import annotations
 
 import numpy as np
 import tensorflow as tf
@@ -26,24 +26,24 @@ class SoftArgmax(tf.keras.layers.Layer):
     Output: points float32 [B, K, 2], (x, y), normalised; likelihoods float32 [B, K], the largest of H(p), 0..1.
     """
 
-    def __init__(self, initial_beta=20.0, **kwargs):
+    def __init__(self, initial_beta: float = 20.0, **kwargs: object) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         self.initial_beta = initial_beta
 
-    def build(self, input_shape):
+    def build(self, input_shape: tf.TensorShape) -> None:
         # Learned as a logarithm: it stays positive, and a step changes it by a ratio.
         self.log_beta = self.add_weight("log_beta", (), initializer=tf.constant_initializer(np.log(self.initial_beta)))
         self.centers = geometry.cell_centers(input_shape[1:3]).reshape(-1, 2)
         super().build(input_shape)
 
-    def call(self, heatmaps):
+    def call(self, heatmaps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         _, height, width, num_joints = heatmaps.shape
         flat = tf.reshape(tf.transpose(heatmaps, [0, 3, 1, 2]), [-1, num_joints, height * width])
         likelihoods = tf.nn.softmax(tf.exp(self.log_beta) * flat)
         points = tf.einsum("bkn,nc->bkc", likelihoods, tf.constant(self.centers, likelihoods.dtype))
         return points, tf.reduce_max(likelihoods, axis=-1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "initial_beta": self.initial_beta}
 
 
@@ -56,86 +56,29 @@ class PeakCandidates(tf.keras.layers.Layer):
 
     Args:
       count: M, candidates of each joint.
-      refinement: sub-cell rule, see ``decoding.decode_peaks``.
+      refinement, smoothing: sub-cell rule, see ``decoding.decode_peaks``. A Gaussian as wide as two near peaks merges
+        them, so the smoothing that suits the base's peaks suits its candidates.
 
     Input: [B, h, w, K].
     Output: points float32 [B, K, M, 2], (x, y), normalised, highest first; heights float32 [B, K, M]; a candidate that
       does not exist has the place of the highest and height 0.
     """
 
-    def __init__(self, count=2, refinement="dark", **kwargs):
+    def __init__(self, count: int = 2, refinement: str = "dark", smoothing: float = 2.0, **kwargs: object) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         self.count = count
         self.refinement = refinement
+        self.smoothing = smoothing
 
-    def call(self, heatmaps):
-        points, heights = decoding.decode_candidates(heatmaps, self.refinement, self.count, threshold=0.0)
+    def call(self, heatmaps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        points, heights = decoding.decode_candidates(
+            heatmaps, self.refinement, self.count, threshold=0.0, smoothing=self.smoothing
+        )
         return tf.stop_gradient(points), heights
 
-    def get_config(self):
-        return {**super().get_config(), "count": self.count, "refinement": self.refinement}
-
-
-@tf.keras.utils.register_keras_serializable("opec_tf")
-class PeakGate(tf.keras.layers.Layer):
-    """P' = P + g (peak - P), g = sigmoid(features w + b), one learned gate a joint.
-
-    The authors' release keeps the base's peak wherever its score exceeds 0.2 and takes the graph's joint elsewhere;
-    this is that choice, learned. No gradient flows into the peak.
-
-    Args:
-      refinement: sub-pixel rule of the peak, see ``decoding.decode_peaks``.
-      initial_gate: g before training, 0..1.
-
-    Input: [pose [B, K, 2], (x, y), normalised; features [B, K, C]; heatmaps [B, h, w, K]].
-    Output: float32 [B, K, 2].
-    """
-
-    def __init__(self, refinement="dark", initial_gate=0.5, **kwargs):
-        super().__init__(**{"dtype": "float32", **kwargs})
-        self.refinement = refinement
-        self.initial_gate = initial_gate
-
-    def build(self, input_shape):
-        bias = tf.keras.initializers.Constant(math.log(self.initial_gate / (1.0 - self.initial_gate)))
-        self.gate = tf.keras.layers.Dense(
-            1, activation="sigmoid", kernel_initializer="zeros", bias_initializer=bias, dtype="float32", name="gate"
-        )
-        super().build(input_shape)
-
-    def call(self, inputs):
-        pose, features, heatmaps = inputs
-        peak, _ = decoding.decode_peaks(tf.stop_gradient(heatmaps), self.refinement)
-        return pose + self.gate(features) * (peak - pose)
-
-    def get_config(self):
-        return {**super().get_config(), "refinement": self.refinement, "initial_gate": self.initial_gate}
-
-
-@tf.keras.utils.register_keras_serializable("opec_tf")
-class PoseNoise(tf.keras.layers.Layer):
-    """P' = P + e, e drawn from a normal distribution for each joint: what a refinement can undo is known exactly.
-
-    In training every step draws anew. In inference the errors are the same for every batch, so that a score can be
-    repeated.
-
-    Args:
-      stddev: standard deviation, in the units of the pose.
-
-    Input and output: [B, K, 2].
-    """
-
-    def __init__(self, stddev, **kwargs):
-        super().__init__(**{"dtype": "float32", **kwargs})
-        self.stddev = stddev
-
-    def call(self, pose, training=False):
-        if training:
-            return pose + tf.random.normal(tf.shape(pose), stddev=self.stddev)
-        return pose + self.stddev * tf.random.stateless_normal(tf.shape(pose), [0, 0])
-
-    def get_config(self):
-        return {**super().get_config(), "stddev": self.stddev}
+    def get_config(self) -> dict[str, object]:
+        settings = {"count": self.count, "refinement": self.refinement, "smoothing": self.smoothing}
+        return {**super().get_config(), **settings}
 
 
 @tf.keras.utils.register_keras_serializable("opec_tf")
@@ -145,14 +88,14 @@ class GivenPose(tf.keras.layers.Layer):
     No gradient flows into what is given.
 
     Input: [given pose [B, K, 2]; its scores [B, K], 0 for a joint it lacks; fallback pose [B, K, 2]; its scores
-    [B, K]].
+      [B, K]].
     Output: pose [B, K, 2] and scores [B, K].
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: object) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
 
-    def call(self, inputs):
+    def call(self, inputs: list[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         pose, score, fallback_pose, fallback_score = inputs
         pose, score = tf.stop_gradient(pose), tf.stop_gradient(score)
         is_given = score > 0.0

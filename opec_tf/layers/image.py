@@ -1,5 +1,9 @@
 """The layers of pictures and feature maps: input scaling, pixel shuffles, squeeze-and-excitation, DUC."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
@@ -29,15 +33,17 @@ class ImageNormalization(tf.keras.layers.Layer):
     Output: float32 [B, H, W, 3].
     """
 
-    def __init__(self, mean=IMAGENET_MEAN, std=IMAGENET_STD, **kwargs):
+    def __init__(
+        self, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD, **kwargs: object
+    ) -> None:
         super().__init__(autocast=False, **{"dtype": "float32", **kwargs})
         self.mean = np.array(mean, np.float32)
         self.std = np.array(std, np.float32)
 
-    def call(self, images):
+    def call(self, images: tf.Tensor) -> tf.Tensor:
         return (tf.cast(images, tf.float32) - self.mean) / self.std
 
-    def get_config(self):
+    def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "mean": self.mean.tolist(), "std": self.std.tolist()}
 
 
@@ -53,7 +59,7 @@ class PixelShuffle(tf.keras.layers.Layer):
     Output: [B, 2 h, 2 w, C].
     """
 
-    def call(self, features):
+    def call(self, features: tf.Tensor) -> tf.Tensor:
         return tf.nn.depth_to_space(features, 2)
 
 
@@ -70,7 +76,7 @@ class PixelUnshuffle(tf.keras.layers.Layer):
     Output: [B, h, w, 4 C].
     """
 
-    def call(self, features):
+    def call(self, features: tf.Tensor) -> tf.Tensor:
         return tf.nn.space_to_depth(features, 2)
 
 
@@ -86,11 +92,11 @@ class SqueezeExcite(tf.keras.layers.Layer):
     Input and output: [B, h, w, C].
     """
 
-    def __init__(self, reduction=1, **kwargs):
+    def __init__(self, reduction: int = 1, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.reduction = reduction
 
-    def build(self, input_shape):
+    def build(self, input_shape: tf.TensorShape) -> None:
         channels = input_shape[-1]
         hidden = max(1, channels // self.reduction)
         self.squeeze = tf.keras.layers.Dense(
@@ -99,13 +105,13 @@ class SqueezeExcite(tf.keras.layers.Layer):
         self.excite = tf.keras.layers.Dense(channels, activation="sigmoid", dtype=self.dtype_policy, name="excite")
         super().build(input_shape)
 
-    def call(self, features):
+    def call(self, features: tf.Tensor) -> tf.Tensor:
         # In float32: of thousands of cells half precision loses count.
         means = tf.reduce_mean(tf.cast(features, tf.float32), axis=(1, 2))
         gates = self.excite(self.squeeze(tf.cast(means, features.dtype)))
         return features * gates[:, None, None, :]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "reduction": self.reduction}
 
 
@@ -123,7 +129,7 @@ class DUC(tf.keras.layers.Layer):
     Output: [B, 2 h, 2 w, channels / 4].
     """
 
-    def __init__(self, channels, **kwargs):
+    def __init__(self, channels: int, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.channels = channels
         policy = self.dtype_policy
@@ -134,8 +140,8 @@ class DUC(tf.keras.layers.Layer):
         self.norm = tf.keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=policy, name="norm")
         self.shuffle = PixelShuffle(dtype=policy, name="shuffle")
 
-    def call(self, features, training=None):
+    def call(self, features: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         return self.shuffle(tf.nn.relu(self.norm(self.conv(features), training=training)))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "channels": self.channels}

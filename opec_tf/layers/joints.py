@@ -1,5 +1,7 @@
 """Image features at the joints, and what is read off the features of a joint."""
 
+from __future__ import annotations
+
 import warnings
 
 import tensorflow as tf
@@ -27,10 +29,10 @@ class JointSampling(tf.keras.layers.Layer):
     Output: [B, K, C] in the features' type.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: object) -> None:
         super().__init__(autocast=False, **kwargs)
 
-    def call(self, inputs):
+    def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
         features, poses = inputs
         cells = geometry.denormalize(poses, features.shape[1:3])
         sampled = tfa.image.interpolate_bilinear(features, cells, indexing="xy")
@@ -55,11 +57,11 @@ class VisibilityHead(tf.keras.layers.Layer):
     Input: features [B, K, C]. Output: logits [B, K, classes].
     """
 
-    def __init__(self, hidden=128, classes=3, **kwargs):
+    def __init__(self, hidden: int = 128, classes: int = 3, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.hidden, self.classes = hidden, classes
 
-    def build(self, input_shape):
+    def build(self, input_shape: tf.TensorShape) -> None:
         joints, policy = input_shape[1], self.dtype_policy
         dense, glorot = tf.keras.layers.Dense, tf.keras.initializers.GlorotUniform
         self.normalization = tf.keras.layers.LayerNormalization(epsilon=1e-8, dtype=policy, name="normalization")
@@ -70,10 +72,10 @@ class VisibilityHead(tf.keras.layers.Layer):
         self.per_joint = tf.keras.layers.Reshape((joints, self.classes), dtype=policy, name="per_joint")
         super().build(input_shape)
 
-    def call(self, features):
+    def call(self, features: tf.Tensor) -> tf.Tensor:
         features = self.normalization(tf.stop_gradient(features))
         body = tf.reshape(features, [-1, features.shape[1] * features.shape[2]])
         return self.per_joint(self.logits(self.hidden_layer(body)))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "hidden": self.hidden, "classes": self.classes}

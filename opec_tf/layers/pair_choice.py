@@ -1,5 +1,7 @@
 """The choice between a refined joint and the heatmaps' candidates, made for two people at once."""
 
+from __future__ import annotations
+
 import tensorflow as tf
 
 
@@ -23,17 +25,26 @@ class PairChoice(tf.keras.layers.Layer):
 
     Input: [pose [B, 2K, 2], (x, y), one person's joints, then the other's; points [B, 2K, M, 2] in the same frame;
       heights [B, 2K, M]; features [B, 2K, C]].
-    Output: float32 [B, 2K, 2].
+    Output: pose float32 [B, 2K, 2]; what it was chosen from: alternatives float32 [B, 2K, 1 + M, 2], the refined
+      position first, and logits of the pairs (a, b), float32 [B, K, 1 + M, 1 + M]. They are for who has several such
+      layers' say and one choice to make, as the flip test has.
     """
 
-    def __init__(self, initial_beta=15.0, initial_lambda=4.5, initial_radius=0.1, hidden_units=64, **kwargs):
+    def __init__(
+        self,
+        initial_beta: float = 15.0,
+        initial_lambda: float = 4.5,
+        initial_radius: float = 0.1,
+        hidden_units: int = 64,
+        **kwargs: object,
+    ) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         self.initial_beta = initial_beta
         self.initial_lambda = initial_lambda
         self.initial_radius = initial_radius
         self.hidden_units = hidden_units
 
-    def build(self, input_shape):
+    def build(self, input_shape: list[tf.TensorShape]) -> None:
         (_, joints, _), (_, _, candidates, _) = input_shape[:2]
         constant = tf.keras.initializers.Constant
         self.beta = self.add_weight("beta", (), initializer=constant(self.initial_beta))
@@ -49,29 +60,31 @@ class PairChoice(tf.keras.layers.Layer):
         )
         super().build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: list[tf.Tensor], training: bool | None = None) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         pose, points, heights, features = inputs
         alternatives = tf.concat([pose[:, :, None], points], axis=2)
         heights = tf.concat([heights[..., :1], heights], axis=2)
         alone = self.beta * heights + self.preference(self.hidden(tf.concat([features, heights], axis=2)))
-
         joints, count = pose.shape[1] // 2, alternatives.shape[2]
-        first, second = alternatives[:, :joints, :, None], alternatives[:, joints:, None]
-        distance = tf.reduce_sum(tf.math.squared_difference(first, second), axis=-1)
-        rivalry, radius = self.rivalry[:, None, None], self.radius[:, None, None]
-        overlap = tf.exp(-distance / (2.0 * tf.square(radius)))
-        logits = alone[:, :joints, :, None] + alone[:, joints:, None] - rivalry * overlap
+        logits = alone[:, :joints, :, None] + alone[:, joints:, None] - self._rivalry(alternatives)
         flat = tf.reshape(logits, [-1, joints, count**2])
-
         if training:
             pairs = tf.reshape(tf.nn.softmax(flat), tf.shape(logits))
             weights = tf.concat([tf.reduce_sum(pairs, axis=3), tf.reduce_sum(pairs, axis=2)], axis=1)
-            return tf.reduce_sum(weights[..., None] * alternatives, axis=2)
+            return tf.reduce_sum(weights[..., None] * alternatives, axis=2), alternatives, logits
         likeliest = tf.argmax(flat, axis=-1, output_type=tf.int32)
         chosen = tf.concat([likeliest // count, likeliest % count], axis=1)
-        return tf.gather(alternatives, chosen, axis=2, batch_dims=2)
+        return tf.gather(alternatives, chosen, axis=2, batch_dims=2), alternatives, logits
 
-    def get_config(self):
+    def _rivalry(self, alternatives: tf.Tensor) -> tf.Tensor:
+        """What claiming one place costs each pair of alternatives, [B, K, 1 + M, 1 + M]."""
+        joints = alternatives.shape[1] // 2
+        first, second = alternatives[:, :joints, :, None], alternatives[:, joints:, None]
+        distance = tf.reduce_sum(tf.math.squared_difference(first, second), axis=-1)
+        rivalry, radius = self.rivalry[:, None, None], self.radius[:, None, None]
+        return rivalry * tf.exp(-distance / (2.0 * tf.square(radius)))
+
+    def get_config(self) -> dict[str, object]:
         return {
             **super().get_config(),
             "initial_beta": self.initial_beta,

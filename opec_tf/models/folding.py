@@ -1,5 +1,7 @@
 """BatchNorm folded into the convolutions before it: the same function in fewer operations, for an exported model."""
 
+from __future__ import annotations
+
 import numpy as np
 import tensorflow as tf
 
@@ -12,18 +14,18 @@ _OUTPUT_AXIS = {tf.keras.layers.Conv2D: -1, tf.keras.layers.Conv2DTranspose: -2}
 class _DucWithoutNorm(tf.keras.layers.Layer):
     """A ``DUC`` whose convolution has a bias and no BatchNorm after it."""
 
-    def __init__(self, duc):
+    def __init__(self, duc: DUC) -> None:
         super().__init__(name=duc.name)
         config = {**duc.conv.get_config(), "use_bias": True, "activation": "relu"}
         self.conv = tf.keras.layers.Conv2D.from_config(config)
         self.shuffle = PixelShuffle(name="shuffle")
 
-    def call(self, features):
+    def call(self, features: tf.Tensor) -> tf.Tensor:
         return self.shuffle(self.conv(features))
 
 
 @tf.autograph.experimental.do_not_convert
-def fold_batch_norm(model):
+def fold_batch_norm(model: tf.keras.Model) -> tf.keras.Model:
     """A copy of a functional model, nested models included, without the BatchNorm that follows a convolution.
 
     In inference BatchNorm is y = s x + (beta - s mean) with s = gamma / sqrt(variance + epsilon) for each channel, so
@@ -39,7 +41,7 @@ def fold_batch_norm(model):
     norm_of_conv = _norms_after_convolutions(model)
     folded_norms = {norm.name for norm in norm_of_conv.values()}
 
-    def clone(layer):
+    def clone(layer: tf.keras.layers.Layer) -> tf.keras.layers.Layer:
         if isinstance(layer, tf.keras.Model):
             return fold_batch_norm(layer)
         if layer.name in folded_norms:
@@ -62,7 +64,7 @@ def fold_batch_norm(model):
     return folded
 
 
-def _norms_after_convolutions(model):
+def _norms_after_convolutions(model: tf.keras.Model) -> dict[str, tf.keras.layers.BatchNormalization]:
     """Name of a convolution -> the BatchNorm that alone reads its output."""
     found = {}
     for layer in model.layers:
@@ -75,7 +77,7 @@ def _norms_after_convolutions(model):
     return found
 
 
-def _folded_weights(conv, norm):
+def _folded_weights(conv: tf.keras.layers.Layer, norm: tf.keras.layers.BatchNormalization) -> list[np.ndarray]:
     """[kernel, bias] of a convolution that does what ``conv`` and ``norm`` did; in float64 until the end."""
     scale = 1.0 / np.sqrt(norm.moving_variance.numpy().astype(np.float64) + norm.epsilon)
     if norm.scale:

@@ -1,4 +1,4 @@
-"""The folder of a training run: what lies in it, and how it is read back.
+"""The folder of a training run: what lies in it, and how that is written and read. ``loading`` rebuilds its networks.
 
 ::
 
@@ -16,13 +16,17 @@
 Every file is written whole or not at all, so a run can be killed at any moment.
 """
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 import fcntl
 import json
-import logging
+import os
 import pathlib
 import subprocess
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import h5py
 import tensorflow as tf
@@ -47,48 +51,48 @@ class StageFolder:
     path: pathlib.Path
 
     @property
-    def config(self):
+    def config(self) -> pathlib.Path:
         return self.path / "config.json"
 
     @property
-    def best_weights(self):
+    def best_weights(self) -> pathlib.Path:
         return self.path / "best.weights.h5"
 
     @property
-    def final_weights(self):
+    def final_weights(self) -> pathlib.Path:
         return self.path / "final.weights.h5"
 
     @property
-    def log(self):
+    def log(self) -> pathlib.Path:
         return self.path / "log.csv"
 
     @property
-    def metrics(self):
+    def metrics(self) -> pathlib.Path:
         return self.path / "metrics.json"
 
     @property
-    def tensorboard(self):
+    def tensorboard(self) -> pathlib.Path:
         return self.path / "tensorboard"
 
     @property
-    def context_weights(self):
+    def context_weights(self) -> pathlib.Path:
         return self.path / "context.weights.h5"
 
     @property
-    def backup(self):
+    def backup(self) -> pathlib.Path:
         return self.path / "backup"
 
     @property
-    def finished(self):
+    def finished(self) -> bool:
         return self.final_weights.exists()
 
 
-def stage_folder(workdir, stage):
+def stage_folder(workdir: os.PathLike[str] | str, stage: str) -> StageFolder:
     """The ``StageFolder`` of a stage in a workdir."""
     return StageFolder(pathlib.Path(workdir) / stage)
 
 
-def start(workdir, model_config, write=True):
+def start(workdir: os.PathLike[str] | str, model_config: ModelConfig, write: bool = True) -> None:
     """Makes a workdir ready for training a model.
 
     Args:
@@ -99,8 +103,7 @@ def start(workdir, model_config, write=True):
     Raises:
       UserError: the folder cannot be written, or it was begun with another model.
     """
-    workdir = files.make_folder(workdir)
-    path = workdir / "config.json"
+    path = files.make_folder(workdir) / "config.json"
     if not path.exists():
         if write:
             files.write_text(path, config.to_json(model_config))
@@ -114,7 +117,7 @@ def start(workdir, model_config, write=True):
 
 
 @contextlib.contextmanager
-def lock(workdir):
+def lock(workdir: os.PathLike[str] | str) -> Iterator[None]:
     """Keeps other processes from training in a workdir while the block runs; a process that is killed lets go of it.
 
     Raises:
@@ -132,7 +135,7 @@ def lock(workdir):
         yield
 
 
-def read_model_config(workdir):
+def read_model_config(workdir: os.PathLike[str] | str) -> ModelConfig:
     """The ``ModelConfig`` of a workdir.
 
     Raises:
@@ -150,7 +153,7 @@ def read_model_config(workdir):
         raise UserError(f"{path}: {error}") from error
 
 
-def write_stage_config(folder, *configs):
+def write_stage_config(folder: StageFolder, *configs: Any) -> list[str]:
     """Writes all settings of a stage and the git revision; returns what changed since the stage was last started.
 
     Returns:
@@ -163,7 +166,9 @@ def write_stage_config(folder, *configs):
     return [f"{name}: {before.get(name)} -> {value}" for name, value in settings.items() if before.get(name) != value]
 
 
-def save_weights(model, path, attributes=None):
+def save_weights(
+    model: tf.keras.Model, path: pathlib.Path, attributes: Mapping[str, float | str] | None = None
+) -> None:
     """Writes a model's weights atomically, without the optimizer's state and the metrics of a compiled model.
 
     Args:
@@ -183,7 +188,7 @@ def save_weights(model, path, attributes=None):
             file.attrs.update(attributes or {})
 
 
-def read_attributes(path):
+def read_attributes(path: pathlib.Path) -> dict[str, Any]:
     """The attributes that ``save_weights`` kept with the weights; {} where there is no such file."""
     if not path.exists():
         return {}
@@ -194,7 +199,7 @@ def read_attributes(path):
         raise UserError(f"{path}: cannot be read ({error}); check that the file is whole, or delete it") from error
 
 
-def load_weights(model, path):
+def load_weights(model: tf.keras.Model, path: os.PathLike[str] | str) -> None:
     """Reads weights that ``save_weights`` wrote into a model of the same structure.
 
     Raises:
@@ -215,93 +220,11 @@ def load_weights(model, path):
         ) from error
 
 
-def locate(workdir, stage, base_weights):
-    """The workdir and stage that a command line names: ``workdir`` and ``stage``, or a workdir's base by its weights.
-
-    Returns:
-      (workdir, stage)
-
-    Raises:
-      UserError: neither is given, or the weights are not a workdir's finished base.
-    """
-    if workdir:
-        return workdir, stage
-    if not base_weights:
-        raise UserError("--workdir is missing; name a training run, or a base by --base_weights")
-    path = pathlib.Path(base_weights)
-    root = path.parent.parent
-    if path != stage_folder(root, "base").best_weights or not (root / "config.json").exists():
-        raise UserError(
-            f"--base_weights={path}: must be WORKDIR/base/best.weights.h5, since WORKDIR/config.json says what the "
-            "network is"
-        )
-    if not stage_folder(root, "base").finished:
-        raise UserError(f"--base_weights={path}: is no finished base, only weights to start training from")
-    return str(root), "base"
-
-
-def last_stage(workdir):
-    """The last stage of a workdir that is finished.
-
-    Raises:
-      UserError: there is none.
-    """
-    finished = [name for name in config.STAGES if stage_folder(workdir, name).finished]
-    if not finished:
-        raise UserError(f"{workdir}: no stage is finished; run opec_tf.train with this --workdir to its end")
-    return finished[-1]
-
-
-def load_model(workdir, stage=None, initial_pose="integral"):
-    """Rebuilds a trained model.
-
-    Args:
-      workdir: folder of a training run.
-      stage: "base", "opec" or "couple"; by default the last stage that is finished.
-      initial_pose: the pose that it refines, see ``ModelConfig``; None: what it was trained with. Weights serve both
-        kinds, whichever was trained.
-
-    Returns:
-      (Keras model with the stage's best weights, ``ModelConfig``, stage)
-
-    Raises:
-      UserError: not a workdir, no such stage, or unusable files.
-    """
-    model_config = read_model_config(workdir)
-    stage = stage or last_stage(workdir)
-    if stage == "base" and initial_pose == "given":
-        raise UserError(f"{workdir}: stage base refines no given poses; train stage opec")
-    path = stage_folder(workdir, stage).best_weights
-    if not path.exists():
-        raise UserError(f"{path}: does not exist; stage {stage} has not been trained in this --workdir")
-    model = BUILDERS[stage](model_config)
-    load_weights(model, path)
-    if stage == "base" or initial_pose in (None, model_config.initial_pose):
-        return model, model_config, stage
-    if initial_pose == "integral":
-        logging.getLogger(__name__).warning(
-            "%s: trained to refine given poses; without --initial_poses it starts from poses of its own", workdir
-        )
-    model_config = dataclasses.replace(model_config, initial_pose=initial_pose)
-    variant = BUILDERS[stage](model_config)
-    copy_weights(model, variant)
-    return variant, model_config, stage
-
-
-def copy_weights(source, target):
-    """Copies the weights of a model's layers to the layers of the same names in another, in nested models too."""
-    for layer in source.layers:
-        if isinstance(layer, tf.keras.Model):
-            copy_weights(layer, target.get_layer(layer.name))
-        elif layer.weights:
-            target.get_layer(layer.name).set_weights(layer.get_weights())
-
-
-def git_revision():
+def git_revision() -> str | None:
     """Commit of the source tree, with "+changes" where files differ from it; None outside a git checkout."""
     git = ["git", "-C", str(pathlib.Path(__file__).parent)]
 
-    def output(*arguments):
+    def output(*arguments: str) -> str:
         return subprocess.run([*git, *arguments], capture_output=True, text=True, check=True).stdout.strip()
 
     try:

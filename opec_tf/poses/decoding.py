@@ -4,6 +4,8 @@ The base's own pose is decoded here; the initial pose of OPEC-Net comes from sof
 of static shape, so a model with its decoding compiles under XLA and exports as plain ops.
 """
 
+from __future__ import annotations
+
 import numpy as np
 import tensorflow as tf
 
@@ -21,7 +23,7 @@ _SMOOTHING_BORDER = 2
 _SMALLEST = 1e-10
 
 
-def decode_peaks(heatmaps, refinement, smoothing=_SMOOTHING):
+def decode_peaks(heatmaps: tf.Tensor, refinement: str, smoothing: float = _SMOOTHING) -> tuple[tf.Tensor, tf.Tensor]:
     """The peak of each heatmap and its value.
 
     Args:
@@ -45,7 +47,9 @@ def decode_peaks(heatmaps, refinement, smoothing=_SMOOTHING):
     return _refine(heatmaps, cell, refinement, smoothing), tf.reduce_max(maps, axis=-1)
 
 
-def decode_candidates(heatmaps, refinement, count, threshold=0.1, smoothing=_SMOOTHING):
+def decode_candidates(
+    heatmaps: tf.Tensor, refinement: str, count: int, threshold: float = 0.1, smoothing: float = _SMOOTHING
+) -> tuple[tf.Tensor, tf.Tensor]:
     """The highest local maxima of each heatmap, to the fraction of a cell: where a joint may be, if not at its peak.
 
     Args:
@@ -70,7 +74,7 @@ def decode_candidates(heatmaps, refinement, count, threshold=0.1, smoothing=_SMO
     return tf.concat([peaks[:, :, None], points], axis=2), tf.concat([highest[..., None], scores], axis=2)
 
 
-def local_maxima(heatmaps, count):
+def local_maxima(heatmaps: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
     """The highest local maxima of each heatmap: cells above 0 that none of their 5 x 5 neighbourhood exceeds.
 
     Args:
@@ -88,7 +92,7 @@ def local_maxima(heatmaps, count):
     return tf.stack([index % width, index // width], axis=-1), heights
 
 
-def _refine(heatmaps, cell, refinement, smoothing):
+def _refine(heatmaps: tf.Tensor, cell: tf.Tensor, refinement: str, smoothing: float) -> tf.Tensor:
     """Cells int32 [B, K, ..., 2] of the maps [B, h, w, K] -> normalised points, by a rule of ``REFINEMENTS``."""
     size = tuple(heatmaps.shape[1:3])
     if refinement == "none":
@@ -102,13 +106,13 @@ def _refine(heatmaps, cell, refinement, smoothing):
     return geometry.normalize(tf.cast(cell, tf.float32) + offset, size)
 
 
-def _joints_first(heatmaps):
+def _joints_first(heatmaps: tf.Tensor) -> tf.Tensor:
     """[B, h, w, K] -> [B, K, h * w]."""
     height, width, joints = heatmaps.shape[1:]
     return tf.transpose(tf.reshape(heatmaps, [-1, height * width, joints]), [0, 2, 1])
 
 
-def _patches(maps, center, width):
+def _patches(maps: tf.Tensor, center: tf.Tensor, width: int) -> tf.Tensor:
     """The 3 x 3 values around inner cells: maps [B, K, h * w], center int32 [B, K, ..., 2] (x, y) -> [B, K, ..., 3, 3]
     (y, x)."""
     neighbours = width * np.arange(-1, 2)[:, None] + np.arange(-1, 2)
@@ -116,13 +120,13 @@ def _patches(maps, center, width):
     return tf.gather(maps, indices, batch_dims=2)
 
 
-def _inner_cell(cell, size):
+def _inner_cell(cell: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     """The nearest cell [B, K, ..., 2] (x, y) that has neighbours on all sides."""
     height, width = size
     return tf.clip_by_value(cell, 1, tf.constant([width - 2, height - 2]))
 
 
-def _quarter_offset(maps, cell, size):
+def _quarter_offset(maps: tf.Tensor, cell: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     """[B, K, ..., 2] offset in cells."""
     inner = _inner_cell(cell, size)
     patch = _patches(maps, inner, size[1])
@@ -132,7 +136,7 @@ def _quarter_offset(maps, cell, size):
     return tf.where(cell == inner, 0.25 * tf.sign(slope), 0.0)
 
 
-def _dark_offset(heatmaps, cell, size, smoothing):
+def _dark_offset(heatmaps: tf.Tensor, cell: tf.Tensor, size: tuple[int, int], smoothing: float) -> tf.Tensor:
     """[B, K, ..., 2] offset in cells, each of its parts within -1 .. 1."""
     height, width = size
     # At the border the expansion starts one cell further in: for a Gaussian the logarithm is the same quadratic.
@@ -158,7 +162,7 @@ def _dark_offset(heatmaps, cell, size, smoothing):
     return tf.where(has_maximum[..., None], tf.clip_by_value(offset, -1.0, 1.0), 0.0)
 
 
-def _smooth(heatmaps, sigma):
+def _smooth(heatmaps: tf.Tensor, sigma: float) -> tf.Tensor:
     """Gaussian smoothing of [B, h, w, K] by ``sigma`` cells, zero outside."""
     joints, radius = heatmaps.shape[-1], round(_SMOOTHING_RADIUS * sigma)
     taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)

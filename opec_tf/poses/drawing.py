@@ -4,14 +4,17 @@ A person has one hue: the limbs of the left side in its light shade, those of th
 that is seen is a filled disc; one that is inferred behind an occluder is a hollow ring with dashed limbs.
 """
 
+from __future__ import annotations
+
 import os
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
 from opec_tf.common import files
 from opec_tf.common.errors import UserError
-from opec_tf.poses.skeletons import OCCLUDED, UNLABELLED, VISIBILITY_CLASSES
+from opec_tf.poses.skeletons import OCCLUDED, UNLABELLED, VISIBILITY_CLASSES, Skeleton
 
 # One a person, again from the start after the last. Chosen to stay apart from each other and from skin and grass.
 _PALETTE = np.array(
@@ -27,6 +30,7 @@ _PALETTE = np.array(
     ],
     np.float64,
 )
+_Color = tuple[float, ...]  # RGB, 0..255
 _OUTLINE = (24, 24, 28)
 _PAPER = (250, 250, 248)
 _INK = (40, 40, 46)
@@ -36,14 +40,20 @@ _SHIFT = 4
 _FONT = cv2.FONT_HERSHEY_DUPLEX
 
 
-def draw_people(image, keypoints, skeleton, hidden=None, colors=None):
+def draw_people(
+    image: np.ndarray,
+    keypoints: np.ndarray,
+    skeleton: Skeleton,
+    hidden: np.ndarray | None = None,
+    colors: np.ndarray | None = None,
+) -> np.ndarray:
     """Draws people over a copy of an image.
 
     Args:
       image: RGB uint8 [h, w, 3].
       keypoints: [N, K, 3], (x, y) in image pixels and a score or visibility; a joint whose third number is not above
         0, or that is not finite or far outside the image, is not drawn.
-      skeleton: the ``Skeleton`` whose K joints they are.
+      skeleton: whose K joints they are.
       hidden: bool [N, K], joints to be drawn as occluded.
       colors: int [N], each person's place in the palette; by default its row.
 
@@ -63,7 +73,9 @@ def draw_people(image, keypoints, skeleton, hidden=None, colors=None):
     return cv2.addWeighted(overlay, _OPACITY, image, 1.0 - _OPACITY, 0.0)
 
 
-def mark_joints(keypoints, hidden_score, visibility=None, labels=None):
+def mark_joints(
+    keypoints: np.ndarray, hidden_score: float, visibility: np.ndarray | None = None, labels: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """What ``draw_people`` makes of predicted joints.
 
     Which are hidden is what the network says, where it does; else what the labels say; else those of a low score.
@@ -88,7 +100,12 @@ def mark_joints(keypoints, hidden_score, visibility=None, labels=None):
     return np.concatenate([keypoints[..., :2], drawn[..., None]], axis=-1), hidden
 
 
-def contact_sheet(images, columns, titles=None, cell_size=None):
+def contact_sheet(
+    images: Sequence[np.ndarray],
+    columns: int,
+    titles: Sequence[str] | None = None,
+    cell_size: tuple[int, int] | None = None,
+) -> np.ndarray:
     """Images in rows on light paper, each scaled to fit its cell, with a title above it.
 
     Args:
@@ -117,7 +134,7 @@ def contact_sheet(images, columns, titles=None, cell_size=None):
     return sheet
 
 
-def check_suffix(path):
+def check_suffix(path: os.PathLike[str] | str) -> None:
     """Refuses a path whose suffix is that of no image format that can be written, before its image is made.
 
     Raises:
@@ -131,7 +148,7 @@ def check_suffix(path):
         raise UserError(f"{path}: no image can be written in a format of this suffix; choose .jpg or .png")
 
 
-def write_image(path, image):
+def write_image(path: os.PathLike[str] | str, image: np.ndarray) -> None:
     """Writes an RGB uint8 image whole or not at all; the suffix chooses the format.
 
     Raises:
@@ -143,7 +160,14 @@ def write_image(path, image):
             raise UserError(f"{path}: cannot be written; free some space or choose another folder")
 
 
-def _draw_person(overlay, points, drawn, hidden, skeleton, color):
+def _draw_person(
+    overlay: np.ndarray,
+    points: np.ndarray,
+    drawn: np.ndarray,
+    hidden: np.ndarray,
+    skeleton: Skeleton,
+    color: np.ndarray,
+) -> None:
     """Draws one person's bones, then its joints, in place. ``points`` [K, 2] are image pixels."""
     # Line widths follow the person's size, within what can be seen and what hides the picture.
     size = np.sqrt(np.prod(np.maximum(np.ptp(points[drawn], axis=0), 4.0)))
@@ -163,7 +187,7 @@ def _draw_person(overlay, points, drawn, hidden, skeleton, color):
         _draw_joint(overlay, points[joint], radius, shades[joint], hidden[joint])
 
 
-def _shade(color, joint):
+def _shade(color: np.ndarray, joint: str) -> _Color:
     """The person's colour for a joint or limb: light on the left, dark on the right, as it is in the middle."""
     side = joint.split("_")[0]
     if side == "left":
@@ -171,7 +195,15 @@ def _shade(color, joint):
     return tuple(0.72 * color if side == "right" else color)
 
 
-def _draw_bone(overlay, start, end, gaps, width, color, outline):
+def _draw_bone(
+    overlay: np.ndarray,
+    start: np.ndarray,
+    end: np.ndarray,
+    gaps: np.ndarray,
+    width: float,
+    color: _Color,
+    outline: bool,
+) -> None:
     """A straight limb, slimmer towards both ends; dashed and thinner where it keeps a gap to a hidden joint."""
     length = float(np.linalg.norm(end - start)) - sum(gaps)
     if length < 1e-3:
@@ -192,7 +224,7 @@ def _draw_bone(overlay, start, end, gaps, width, color, outline):
         cv2.fillConvexPoly(overlay, _fixed(corners), color, cv2.LINE_AA, _SHIFT)
 
 
-def _draw_joint(overlay, point, radius, color, hidden):
+def _draw_joint(overlay: np.ndarray, point: np.ndarray, radius: float, color: _Color, hidden: bool) -> None:
     """A disc, or a ring for a hidden joint, with a dark outline."""
     center = tuple(int(c) for c in _fixed(point))
     if hidden:
@@ -204,12 +236,12 @@ def _draw_joint(overlay, point, radius, color, hidden):
             cv2.circle(overlay, center, int(_fixed(0.9 * radius + extra)), shade, -1, cv2.LINE_AA, _SHIFT)
 
 
-def _fixed(values):
+def _fixed(values: np.ndarray | Sequence[np.ndarray] | float) -> np.ndarray:
     """Pixels -> cv2's fixed-point integers."""
     return np.round(np.asarray(values) * 2**_SHIFT).astype(np.int32)
 
 
-def _fit(image, height, width):
+def _fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """The image scaled, aspect kept, to fit [height, width]."""
     scale = min(height / image.shape[0], width / image.shape[1])
     if scale == 1.0:
@@ -218,7 +250,7 @@ def _fit(image, height, width):
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1.0 else cv2.INTER_CUBIC)
 
 
-def _write_title(sheet, title, corner, width, text_height):
+def _write_title(sheet: np.ndarray, title: str, corner: tuple[int, int], width: int, text_height: int) -> None:
     """Writes a title into the band above a cell, smaller where it would be too long."""
     # OpenCV's fonts have ASCII only; anything else would come out as question marks of its own choosing.
     title = title.encode("ascii", "replace").decode()

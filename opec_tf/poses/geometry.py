@@ -15,11 +15,17 @@ Functions take NumPy arrays or tensors of floats and return tensors of the same 
 are NumPy; sizes are (height, width), as array shapes are.
 """
 
+from __future__ import annotations
+
+from typing import Union
+
 import numpy as np
 import tensorflow as tf
 
+Array = Union[np.ndarray, tf.Tensor]
 
-def normalize(points, size):
+
+def normalize(points: Array, size: tuple[int, int]) -> tf.Tensor:
     """Pixel coordinates -> normalised coordinates.
 
     Args:
@@ -33,13 +39,13 @@ def normalize(points, size):
     return (2.0 * points + 1.0) / extent - 1.0
 
 
-def denormalize(points, size):
+def denormalize(points: Array, size: tuple[int, int]) -> tf.Tensor:
     """Inverse of ``normalize``: [..., 2] normalised (x, y) -> (x, y) in pixels of a crop or map of ``size``."""
     extent = _extent(points, size)
     return ((points + 1.0) * extent - 1.0) / 2.0
 
 
-def cell_centers(size):
+def cell_centers(size: tuple[int, int]) -> np.ndarray:
     """Normalised (x, y) of every cell's centre of a (height, width) map; float32 NumPy array [height, width, 2]."""
     height, width = size
     x = (2.0 * np.arange(width) + 1.0) / width - 1.0
@@ -47,7 +53,14 @@ def cell_centers(size):
     return np.stack(np.meshgrid(x, y), axis=-1).astype(np.float32)
 
 
-def crop_affine(boxes, crop_size, margin=1.0, scale=1.0, rotation=0.0, shift=(0.0, 0.0)):
+def crop_affine(
+    boxes: Array,
+    crop_size: tuple[int, int],
+    margin: float = 1.0,
+    scale: float | tf.Tensor = 1.0,
+    rotation: float | tf.Tensor = 0.0,
+    shift: tuple[float, float] | tf.Tensor = (0.0, 0.0),
+) -> tf.Tensor:
     """The affine from crop pixels to image pixels for person boxes.
 
     The box is widened or heightened around its centre to the crop's aspect ratio, then enlarged by ``margin``.
@@ -79,20 +92,20 @@ def crop_affine(boxes, crop_size, margin=1.0, scale=1.0, rotation=0.0, shift=(0.
     return tf.concat([linear, offset[..., None]], axis=-1)
 
 
-def shift_affine(affine, offset):
+def shift_affine(affine: Array, offset: float) -> tf.Tensor:
     """The affines [..., 2, 3] of moved crops: crop pixel x takes what crop pixel x + offset took, along both axes."""
     along = tf.reduce_sum(affine[..., :2], axis=-1, keepdims=True)
     return tf.concat([affine[..., :2], affine[..., 2:] + offset * along], axis=-1)
 
 
-def mirror_affine(affine, crop_size):
+def mirror_affine(affine: Array, crop_size: tuple[int, int]) -> tf.Tensor:
     """The affines [..., 2, 3] of the mirrored crops: crop pixel x takes what crop pixel W - 1 - x took."""
     _, width = crop_size
     along_x = affine[..., :1]
     return tf.concat([-along_x, affine[..., 1:2], affine[..., 2:] + (width - 1.0) * along_x], axis=-1)
 
 
-def normalized_affine(affine, crop_size):
+def normalized_affine(affine: Array, crop_size: tuple[int, int]) -> tf.Tensor:
     """The affines [..., 2, 3] that take normalised crop coordinates, not crop pixels, to image pixels."""
     affine = tf.convert_to_tensor(affine)
     extent = _extent(affine, crop_size)
@@ -101,7 +114,7 @@ def normalized_affine(affine, crop_size):
     return tf.concat([linear * (extent / 2.0), offset[..., None]], axis=-1)
 
 
-def pair_affine(first, second):
+def pair_affine(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
     """The frame that two crops share, as the affine from its coordinates to image pixels.
 
     The longer side of the smallest box around both crop windows spans [-1, 1], the other as much less as it is shorter:
@@ -131,7 +144,7 @@ def pair_affine(first, second):
     return tf.concat([axes * half_side, offset[..., None]], axis=-1)
 
 
-def change_of_frame(source, target):
+def change_of_frame(source: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     """The affine from one frame's coordinates to another's, both given as affines [..., 2, 3] to image pixels."""
     inverse = _invert(target[..., :2])
     # The two offsets are large and alike, so their difference is taken first.
@@ -139,7 +152,7 @@ def change_of_frame(source, target):
     return tf.concat([_compose(inverse, source[..., :2]), offset[..., None]], axis=-1)
 
 
-def apply_affine(affine, points):
+def apply_affine(affine: Array, points: Array) -> tf.Tensor:
     """Maps points by affines.
 
     Args:
@@ -154,7 +167,7 @@ def apply_affine(affine, points):
     return _transform(affine[..., None, :, :2], points) + affine[..., None, :, 2]
 
 
-def image_to_normalized(affine, points, crop_size):
+def image_to_normalized(affine: Array, points: Array, crop_size: tuple[int, int]) -> tf.Tensor:
     """Image pixels [..., N, 2] -> normalised crop coordinates [..., N, 2], by the crop's affine [..., 2, 3]."""
     affine = tf.convert_to_tensor(affine)
     points = tf.convert_to_tensor(points, affine.dtype)
@@ -163,12 +176,12 @@ def image_to_normalized(affine, points, crop_size):
     return normalize(crop_points, crop_size)
 
 
-def normalized_to_image(affine, points, crop_size):
+def normalized_to_image(affine: Array, points: Array, crop_size: tuple[int, int]) -> tf.Tensor:
     """Inverse of ``image_to_normalized``."""
     return apply_affine(affine, denormalize(points, crop_size))
 
 
-def _transform(matrix, vectors):
+def _transform(matrix: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
     """Matrices [..., 2, 2] times vectors [..., 2].
 
     Not a matmul: GPUs round its factors to TF32, a third of a pixel at 640.
@@ -176,19 +189,19 @@ def _transform(matrix, vectors):
     return tf.reduce_sum(matrix * vectors[..., None, :], axis=-1)
 
 
-def _compose(first, second):
+def _compose(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
     """Products of matrices [..., 2, 2]; see ``_transform`` for why it is not a matmul."""
     return tf.reduce_sum(first[..., :, :, None] * second[..., None, :, :], axis=-2)
 
 
-def _invert(matrix):
+def _invert(matrix: tf.Tensor) -> tf.Tensor:
     """Inverses of [..., 2, 2] matrices in closed form, which any device and XLA run as plain arithmetic."""
     a, b, c, d = matrix[..., 0, 0], matrix[..., 0, 1], matrix[..., 1, 0], matrix[..., 1, 1]
     determinant = (a * d - b * c)[..., None, None]
     return tf.stack([tf.stack([d, -b], -1), tf.stack([-c, a], -1)], axis=-2) / determinant
 
 
-def _extent(points, size):
+def _extent(points: Array, size: tuple[int, int]) -> tf.Tensor:
     """(width, height) in the dtype of ``points``."""
     height, width = size
     return tf.cast(tf.stack([width, height]), points.dtype)

@@ -5,6 +5,8 @@ needs Python at run time: both functions work eagerly, in tf.data and in a Saved
 the decoders nor ``ImageProjectiveTransformV3``).
 """
 
+from __future__ import annotations
+
 import tensorflow as tf
 
 from opec_tf.poses import geometry
@@ -16,7 +18,7 @@ _EXIF_MARK_AT = [0, 1, 4, 5, 6, 7, 8, 9]
 _ORIENTATION_TAG = 0x0112
 
 
-def decode(image_bytes):
+def decode(image_bytes: tf.Tensor) -> tf.Tensor:
     """Decodes one JPEG, PNG, BMP or (first frame of a) GIF picture, upright.
 
     JPEG may be grey, CMYK or turned by its Exif orientation; PNG may be grey, a palette, 16 bit (the high byte is kept)
@@ -41,7 +43,7 @@ def decode(image_bytes):
     return tf.cond(orientation > 1, lambda: _upright(image, orientation), lambda: image)
 
 
-def exif_orientation(image_bytes):
+def exif_orientation(image_bytes: tf.Tensor) -> tf.Tensor:
     """The orientation (1 to 8; 1 is upright) that a JPEG's Exif data state; int32 scalar, 1 where they state none.
 
     Reads the entries of the first image file directory (Exif 2.3, sections 4.5.4 and 4.6.2): 12 bytes each, of which
@@ -56,7 +58,7 @@ def exif_orientation(image_bytes):
     tiff = tf.argmax(found, output_type=tf.int32) + 10
     little_endian = header[tiff] == ord("I")
 
-    def number(byte_pairs):
+    def number(byte_pairs: tf.Tensor) -> tf.Tensor:
         high, low = byte_pairs[..., 0], byte_pairs[..., 1]
         return tf.where(little_endian, 256 * low + high, 256 * high + low)
 
@@ -71,7 +73,7 @@ def exif_orientation(image_bytes):
     return tf.where(stated, value, 1)
 
 
-def mirror(crops, crop_offset=0.0):
+def mirror(crops: tf.Tensor, crop_offset: float = 0.0) -> tf.Tensor:
     """Mirrored crops [B, H, W, 3].
 
     Moved crops (``ModelConfig.crop_offset``) show at pixel p what belongs at p + offset, and so do their mirror images,
@@ -83,7 +85,7 @@ def mirror(crops, crop_offset=0.0):
     return padded[:, :, max(shift, 0) :][:, :, : crops.shape[2]]
 
 
-def crop(image, crop_to_image, crop_size, crop_offset=0.0):
+def crop(image: tf.Tensor, crop_to_image: tf.Tensor, crop_size: tuple[int, int], crop_offset: float = 0.0) -> tf.Tensor:
     """Cuts crops out of one image, bilinear, black outside the image.
 
     Each crop is resampled from the region of the image that it covers, not from a copy of the whole image. Bilinear
@@ -100,50 +102,65 @@ def crop(image, crop_to_image, crop_size, crop_offset=0.0):
     Returns:
       float32 [P, height, width, 3], 0..255.
     """
-    height, width = crop_size
     crop_to_image = geometry.shift_affine(crop_to_image, crop_offset)
-    image_extent = tf.reverse(tf.shape(image)[:2], [0])  # (w, h)
-    corners = tf.constant([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]], tf.float32)
-    linear, offset = crop_to_image[..., :2], crop_to_image[..., 2]
-    corners = tf.matmul(corners, linear, transpose_b=True) + offset[:, None]
     # Image pixels per crop pixel; the affine is a similarity, mirrored or not.
-    step = tf.sqrt(tf.abs(tf.linalg.det(linear)))
+    step = tf.sqrt(tf.abs(tf.linalg.det(crop_to_image[..., :2])))
     shrink = tf.where(step > 1.5, step**0.75, 1.0)
-    border = shrink[:, None] + 1.0
+    low, high = _covered_regions(crop_to_image, crop_size, shrink[:, None] + 1.0, tf.shape(image))
+    return tf.map_fn(
+        lambda inputs: _cut(image, crop_size, *inputs),
+        (crop_to_image[..., :2], crop_to_image[..., 2], low, high, shrink),
+        fn_output_signature=tf.TensorSpec([*crop_size, 3], tf.float32),
+    )
+
+
+def _covered_regions(
+    crop_to_image: tf.Tensor, crop_size: tuple[int, int], border: tf.Tensor, image_shape: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """First pixel and last + 1 (x, y), int32 [P, 2] each, of the part of the image that a crop shows, and a border."""
+    height, width = crop_size
+    corners = tf.constant([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]], tf.float32)
+    corners = tf.matmul(corners, crop_to_image[..., :2], transpose_b=True) + crop_to_image[..., 2][:, None]
     # Clipped as floats, since a damaged box may be beyond the range of integers.
-    limit = tf.cast(image_extent, tf.float32)
+    limit = tf.cast(tf.reverse(image_shape[:2], [0]), tf.float32)  # (w, h)
     low = tf.cast(tf.clip_by_value(tf.floor(tf.reduce_min(corners, axis=1) - border), 0.0, limit - 1.0), tf.int32)
     high = tf.cast(tf.clip_by_value(tf.math.ceil(tf.reduce_max(corners, axis=1) + border), 1.0, limit), tf.int32)
-    high = tf.maximum(high, low + 1)
-
-    def cut(inputs):
-        linear, offset, low, high, shrink = inputs
-        region = image[low[1] : high[1], low[0] : high[0]]
-        extent = tf.cast(high - low, tf.float32)
-        reduced = tf.math.ceil(extent / shrink)
-        # Exact also where the reduced size was rounded up: pixel i of the region lies at (i + 0.5) * ratio - 0.5.
-        ratio = (reduced / extent)[:, None]
-        to_region = tf.concat([linear, (offset - tf.cast(low, tf.float32) + 0.5)[:, None]], axis=1) * ratio
-        to_region -= [[0.0, 0.0, 0.5], [0.0, 0.0, 0.5]]
-        region = tf.cond(
-            shrink > 1.0,
-            lambda: tf.image.resize(region, tf.cast(reduced[::-1], tf.int32), method="area"),
-            lambda: tf.cast(region, tf.float32),
-        )
-        return tf.raw_ops.ImageProjectiveTransformV3(
-            images=region[None],
-            transforms=tf.concat([tf.reshape(to_region, [1, 6]), tf.zeros([1, 2])], axis=1),
-            output_shape=[height, width],
-            fill_value=0.0,
-            interpolation="BILINEAR",
-            fill_mode="CONSTANT",
-        )[0]
-
-    inputs = (linear, offset, low, high, shrink)
-    return tf.map_fn(cut, inputs, fn_output_signature=tf.TensorSpec([height, width, 3], tf.float32))
+    return low, tf.maximum(high, low + 1)
 
 
-def _decode_bmp(image_bytes):
+def _cut(
+    image: tf.Tensor,
+    crop_size: tuple[int, int],
+    linear: tf.Tensor,
+    offset: tf.Tensor,
+    low: tf.Tensor,
+    high: tf.Tensor,
+    shrink: tf.Tensor,
+) -> tf.Tensor:
+    """One crop of ``crop``: its affine's ``linear`` [2, 2] and ``offset`` [2], from the region ``low`` to ``high``."""
+    region = image[low[1] : high[1], low[0] : high[0]]
+    extent = tf.cast(high - low, tf.float32)
+    reduced = tf.math.ceil(extent / shrink)
+    # Exact also where the reduced size was rounded up: pixel i of the region lies at (i + 0.5) * ratio - 0.5.
+    ratio = (reduced / extent)[:, None]
+    to_region = tf.concat([linear, (offset - tf.cast(low, tf.float32) + 0.5)[:, None]], axis=1) * ratio
+    to_region -= [[0.0, 0.0, 0.5], [0.0, 0.0, 0.5]]
+    region = tf.cond(
+        shrink > 1.0,
+        lambda: tf.image.resize(region, tf.cast(reduced[::-1], tf.int32), method="area"),
+        lambda: tf.cast(region, tf.float32),
+    )
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=region[None],
+        transforms=tf.concat([tf.reshape(to_region, [1, 6]), tf.zeros([1, 2])], axis=1),
+        output_shape=crop_size,
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="CONSTANT",
+    )[0]
+
+
+def _decode_bmp(image_bytes: tf.Tensor) -> tf.Tensor:
     """``tf.image.decode_image`` wants to be told a BMP file's channels; this takes them as they are.
 
     One channel holds indices into the palette, entries of (blue, green, red, 0) that follow the two headers, of 14
@@ -151,7 +168,7 @@ def _decode_bmp(image_bytes):
     """
     image = tf.image.decode_bmp(image_bytes)
 
-    def look_up():
+    def look_up() -> tf.Tensor:
         pixels_at, header_size = tf.unstack(tf.io.decode_raw(tf.strings.substr(image_bytes, 10, 8), tf.int32), 2)
         palette = tf.strings.substr(image_bytes, 14 + header_size, pixels_at - 14 - header_size)
         palette = tf.reshape(tf.io.decode_raw(palette, tf.uint8), [-1, 4])
@@ -160,7 +177,7 @@ def _decode_bmp(image_bytes):
     return tf.cond(tf.shape(image)[2] == 1, look_up, lambda: image[..., :3])
 
 
-def _upright(image, orientation):
+def _upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     """Undoes an Exif orientation: transposed for 5 to 8, then mirrored along x, y or both."""
     image = tf.cond(orientation >= 5, lambda: tf.transpose(image, [1, 0, 2]), lambda: image)
     mirror_x = tf.reduce_any(orientation == [2, 3, 6, 7])

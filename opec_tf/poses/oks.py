@@ -4,10 +4,12 @@ A joint at distance d from its label has similarity exp(-d^2 / (2 (2 sigma)^2 ar
 labelled joints (cocodataset.org/#keypoints-eval, and pycocotools' computeOks).
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 
-def joint_oks(labels, points, areas, sigmas):
+def joint_oks(labels: np.ndarray, points: np.ndarray, areas: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
     """Similarity of each joint to its label, 0..1.
 
     Args:
@@ -25,13 +27,15 @@ def joint_oks(labels, points, areas, sigmas):
     return np.exp(-squared_distance / variances / (np.asarray(areas, np.float64)[..., None] + np.spacing(1)) / 2.0)
 
 
-def mean_oks(joint_similarities, labelled):
+def mean_oks(joint_similarities: np.ndarray, labelled: np.ndarray) -> np.ndarray:
     """A pose's OKS: [..., K] similarities and which joints are labelled -> [...]; 0 where none is."""
     labelled = np.broadcast_to(labelled, joint_similarities.shape)
     return np.sum(joint_similarities * labelled, axis=-1) / np.maximum(np.sum(labelled, axis=-1), 1)
 
 
-def pairwise_oks(labels, points, areas, sigmas, labelled=None):
+def pairwise_oks(
+    labels: np.ndarray, points: np.ndarray, areas: np.ndarray, sigmas: np.ndarray, labelled: np.ndarray | None = None
+) -> np.ndarray:
     """OKS of every pose with every labelled person.
 
     Args:

@@ -1,8 +1,10 @@
 """The in-memory form of every pose data set: a struct of arrays."""
 
+from __future__ import annotations
+
 import dataclasses
 import os
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -20,6 +22,9 @@ VISIBILITY_FIELD = "joint_visibility"
 _OUTSIDE = skeletons.VISIBILITY_CLASSES.index("outside")
 
 _NAME_OF_CLASS = {skeletons.UNKNOWN: None, **dict(enumerate(skeletons.VISIBILITY_CLASSES))}
+
+# Stands for a visibility that is not given.
+_AS_LABELLED = np.zeros((0, 0), np.int8)
 
 _DTYPES = {
     "image_ids": np.int64,
@@ -57,28 +62,27 @@ class PoseAnnotations:
       is_crowd: bool [N], a region of many people rather than a person.
       given_poses: float64 [N, K, 3], (x, y, score), what another system takes each person's pose for; None where
         nobody was asked.
-      visibility: int8 [N, K], index into skeletons.VISIBILITY_CLASSES or UNKNOWN. By default what the labels say:
+      visibility: int8 [N, K], index into skeletons.VISIBILITY_CLASSES or UNKNOWN. If not given, what the labels say:
         visible, occluded or, for a joint labelled beyond its image, outside; unlabelled joints, head and neck are
         unknown. Readers that know more or less give it.
     """
 
-    # Any: whatever makes an array is taken, an array is what is kept.
     skeleton: Skeleton
-    image_ids: Any
-    image_paths: Any
-    image_sizes: Any
-    crowd_index: Any
-    annotation_ids: Any
-    image_index: Any
-    boxes: Any
-    areas: Any
-    keypoints: Any
-    is_crowd: Any
-    given_poses: Any = None
-    visibility: Any = None
+    image_ids: np.ndarray
+    image_paths: np.ndarray
+    image_sizes: np.ndarray
+    crowd_index: np.ndarray
+    annotation_ids: np.ndarray
+    image_index: np.ndarray
+    boxes: np.ndarray
+    areas: np.ndarray
+    keypoints: np.ndarray
+    is_crowd: np.ndarray
+    given_poses: np.ndarray | None = None
+    visibility: np.ndarray = dataclasses.field(default_factory=lambda: _AS_LABELLED)
 
-    def __post_init__(self):
-        if self.visibility is None:
+    def __post_init__(self) -> None:
+        if self.visibility is _AS_LABELLED:
             object.__setattr__(self, "visibility", self._labelled_visibility())
         for name, dtype in _DTYPES.items():
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype))
@@ -99,15 +103,15 @@ class PoseAnnotations:
                 raise ValueError(f"{name} has shape {getattr(self, name).shape}, expected {shape}")
 
     @property
-    def num_images(self):
+    def num_images(self) -> int:
         return len(self.image_ids)
 
     @property
-    def num_people(self):
+    def num_people(self) -> int:
         return len(self.annotation_ids)
 
     @property
-    def num_keypoints(self):
+    def num_keypoints(self) -> np.ndarray:
         """Labelled joints of each person as CrowdPose counts them, without head and neck; int64 [N].
 
         For COCO's joints, which have neither, this is COCO's num_keypoints. People with none are ignored in evaluation.
@@ -116,7 +120,7 @@ class PoseAnnotations:
         return np.count_nonzero(self.keypoints[:, counted, 2] != skeletons.UNLABELLED, axis=1)
 
     @property
-    def has_usable_box(self):
+    def has_usable_box(self) -> np.ndarray:
         """Whether a person can be cropped: its box has area and meets the image (where its size is known); bool [N]."""
         low, high = self.boxes[:, :2], self.boxes[:, :2] + self.boxes[:, 2:]
         height_width = self.image_sizes[self.image_index].astype(np.float64)
@@ -124,15 +128,15 @@ class PoseAnnotations:
         return np.all((self.boxes[:, 2:] > 0) & (low < size) & (high > 0), axis=1)
 
     @property
-    def is_scoreable(self):
+    def is_scoreable(self) -> np.ndarray:
         """Whose annotated box is cropped: people with a usable box and a labelled joint, no crowd regions; bool [N]."""
         return self.has_usable_box & ~self.is_crowd & (self.num_keypoints > 0)
 
-    def rows_by_image(self):
+    def rows_by_image(self) -> list[np.ndarray]:
         """The rows of the people of each image: a list of M int arrays."""
         return records.split_by_group(self.image_index, self.num_images)
 
-    def with_skeleton(self, skeleton):
+    def with_skeleton(self, skeleton: Skeleton) -> PoseAnnotations:
         """The same people in another joint set; joints it has and this one lacks are unlabelled and unknown."""
         if skeleton == self.skeleton:
             return self
@@ -141,13 +145,13 @@ class PoseAnnotations:
         visibility = np.where(source >= 0, self.visibility[:, source], skeletons.UNKNOWN)
         return dataclasses.replace(self, skeleton=skeleton, keypoints=keypoints, visibility=visibility)
 
-    def select(self, people):
+    def select(self, people: np.ndarray) -> PoseAnnotations:
         """The given people (bool mask [N] or indices); all images are kept."""
         names = ("annotation_ids", "image_index", "boxes", "areas", "keypoints", "is_crowd", "visibility")
         given = None if self.given_poses is None else self.given_poses[people]
         return dataclasses.replace(self, given_poses=given, **{name: getattr(self, name)[people] for name in names})
 
-    def select_images(self, images):
+    def select_images(self, images: np.ndarray) -> PoseAnnotations:
         """The given images (bool mask [M] or indices) and the people in them."""
         row = np.full(self.num_images, -1)
         rows = np.arange(self.num_images)[images]
@@ -157,12 +161,12 @@ class PoseAnnotations:
         columns = {name: getattr(self, name)[rows] for name in names}
         return dataclasses.replace(part, image_index=row[part.image_index], **columns)
 
-    def with_new_ids(self):
+    def with_new_ids(self) -> PoseAnnotations:
         """The same with image and annotation ids counted from 1."""
         image_ids, annotation_ids = np.arange(1, self.num_images + 1), np.arange(1, self.num_people + 1)
         return dataclasses.replace(self, image_ids=image_ids, annotation_ids=annotation_ids)
 
-    def to_coco(self, image_root=None):
+    def to_coco(self, image_root: os.PathLike[str] | str | None = None) -> dict[str, list[dict]]:
         """The annotations as a COCO-format JSON object, with CrowdPose's crowdIndex where it is known.
 
         People whose visibility is not what their labels say have a field for it, which ``coco.read`` reads.
@@ -191,7 +195,7 @@ class PoseAnnotations:
         }
         return {"images": images, "annotations": self._coco_people(), "categories": [category]}
 
-    def _labelled_visibility(self):
+    def _labelled_visibility(self) -> np.ndarray:
         """``visibility`` as the labels have it."""
         keypoints = np.asarray(self.keypoints, np.float64)
         height_width = np.asarray(self.image_sizes, np.float64)[np.asarray(self.image_index, np.int32)]
@@ -201,7 +205,7 @@ class PoseAnnotations:
         classes = np.where(inside, visibility_of_labels(keypoints), _OUTSIDE)
         return np.where(known, classes, skeletons.UNKNOWN)
 
-    def _coco_people(self):
+    def _coco_people(self) -> list[dict]:
         columns = zip(
             self.annotation_ids.tolist(),
             self.image_ids[self.image_index].tolist(),
@@ -229,12 +233,12 @@ class PoseAnnotations:
         return people
 
 
-def visibility_of_labels(keypoints):
+def visibility_of_labels(keypoints: np.ndarray) -> np.ndarray:
     """[N, K, 3] (x, y, v) -> index into skeletons.VISIBILITY_CLASSES, int [N, K]; an unlabelled joint is outside."""
     return skeletons.VISIBLE - keypoints[..., 2].astype(int)
 
 
-def concatenate(parts):
+def concatenate(parts: Sequence[PoseAnnotations]) -> PoseAnnotations:
     """Joins data sets of one skeleton. Several get new ids, counted from 1; a single one is returned as it is."""
     first = parts[0]
     if len(parts) == 1:

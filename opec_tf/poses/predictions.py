@@ -1,7 +1,10 @@
 """Predicted poses in memory, and the COCO results JSON they are exchanged in."""
 
+from __future__ import annotations
+
 import dataclasses
 import logging
+import os
 from typing import Any
 
 import numpy as np
@@ -9,6 +12,8 @@ import numpy as np
 from opec_tf.common import files, records
 from opec_tf.common.errors import UserError
 from opec_tf.poses import skeletons
+from opec_tf.poses.pose_annotations import PoseAnnotations
+from opec_tf.poses.skeletons import Skeleton
 
 _DTYPES = {"image_ids": np.int64, "keypoints": np.float64, "scores": np.float64, "boxes": np.float64}
 
@@ -24,13 +29,12 @@ class PosePredictions:
       boxes: float64 [N, 4], (x, y, w, h), image pixels.
     """
 
-    # Any: whatever makes an array is taken, an array is what is kept.
-    image_ids: Any
-    keypoints: Any
-    scores: Any
-    boxes: Any
+    image_ids: np.ndarray
+    keypoints: np.ndarray
+    scores: np.ndarray
+    boxes: np.ndarray
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, dtype in _DTYPES.items():
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype))
         people = len(self.image_ids)
@@ -40,41 +44,42 @@ class PosePredictions:
             raise ValueError(f"scores {self.scores.shape} or boxes {self.boxes.shape} are not of {people} people")
 
     @property
-    def num_people(self):
+    def num_people(self) -> int:
         return len(self.image_ids)
 
     @property
-    def num_joints(self):
+    def num_joints(self) -> int:
         return self.keypoints.shape[1]
 
-    def rows_by_image(self, image_ids):
+    def rows_by_image(self, image_ids: np.ndarray) -> list[np.ndarray]:
         """The rows of the people of each of some images, which must be all that occur: a list of int arrays."""
         row_of_image = {image_id: row for row, image_id in enumerate(np.asarray(image_ids).tolist())}
         image_index = np.array([row_of_image[image_id] for image_id in self.image_ids.tolist()], np.int64)
         return records.split_by_group(image_index, len(row_of_image))
 
-    def select(self, people):
+    def select(self, people: np.ndarray) -> PosePredictions:
         """The given people (bool mask [N] or indices)."""
         return dataclasses.replace(self, **{name: getattr(self, name)[people] for name in _DTYPES})
 
-    def write(self, path):
-        """Writes a COCO results JSON: [{image_id, category_id, keypoints [3K], score, bbox}]."""
+    def to_coco(self) -> list[dict[str, Any]]:
+        """The COCO results: [{image_id, category_id, keypoints [3K], score, bbox}]."""
         columns = zip(
             self.image_ids.tolist(),
             self.keypoints.reshape(-1, 3 * self.num_joints).tolist(),
             self.scores.tolist(),
             self.boxes.tolist(),
         )
-        files.write_json(
-            path,
-            [
-                {"image_id": image_id, "category_id": 1, "keypoints": keypoints, "score": score, "bbox": box}
-                for image_id, keypoints, score, box in columns
-            ],
-        )
+        return [
+            {"image_id": image_id, "category_id": 1, "keypoints": keypoints, "score": score, "bbox": box}
+            for image_id, keypoints, score, box in columns
+        ]
+
+    def write(self, path: os.PathLike[str] | str) -> None:
+        """Writes ``to_coco`` as a JSON file."""
+        files.write_json(path, self.to_coco())
 
 
-def read(path, num_joints=None, to_refine=False):
+def read(path: os.PathLike[str] | str, num_joints: int | None = None, to_refine: bool = False) -> PosePredictions:
     """Reads a COCO results JSON.
 
     A record without ``bbox`` (the official format has none) gets the box around its joints. Records of another
@@ -95,8 +100,8 @@ def read(path, num_joints=None, to_refine=False):
     return from_people(people, people.integers("image_id"), num_joints, to_refine)
 
 
-def read_people(path):
-    """The ``Records`` of the people of a COCO results JSON; those of other categories are counted in a warning."""
+def read_people(path: os.PathLike[str] | str) -> records.Records:
+    """The people of a COCO results JSON; those of other categories are counted in a warning."""
     everything = records.Records(path, "prediction", files.read_json(path))
     people = everything.people()
     if len(people) < len(everything):
@@ -109,8 +114,10 @@ def read_people(path):
     return people
 
 
-def from_people(people, image_ids, num_joints=None, to_refine=False):
-    """``PosePredictions`` of the ``Records`` of people, in images of these ids, int [N]; see ``read``."""
+def from_people(
+    people: records.Records, image_ids: np.ndarray, num_joints: int | None = None, to_refine: bool = False
+) -> PosePredictions:
+    """The predictions of people in images of these ids, int [N]; see ``read``."""
     if to_refine:
         people = _with_gaps(people)
     if num_joints is None:
@@ -120,7 +127,7 @@ def from_people(people, image_ids, num_joints=None, to_refine=False):
         num_joints = len(first) // 3
     keypoints = people.numbers("keypoints", (3 * num_joints,), f"x, y, score of {num_joints} joints")
     keypoints = keypoints.reshape(-1, num_joints, 3)
-    boxes = _joint_boxes(keypoints, scored_only=to_refine)
+    boxes = joint_boxes(keypoints, scored_only=to_refine)
     if to_refine:
         keypoints[..., 2] = keypoints[..., 2].clip(0.0, 1.0)
     with_box = [
@@ -130,19 +137,18 @@ def from_people(people, image_ids, num_joints=None, to_refine=False):
     return PosePredictions(image_ids, keypoints, people.numbers("score"), boxes)
 
 
-def _with_gaps(people):
-    """``Records`` whose joints of an x or y that is null or NaN are 0, 0 with a score of 0; a warning counts them."""
+def _with_gaps(people: records.Records) -> records.Records:
+    """The records whose joints of an x or y that is null or NaN are 0, 0 with a score of 0; a warning counts them."""
     items, counts = [], []
     for item in people.items:
-        values = item.get("keypoints")
-        joints = range(0, len(values) - 2, 3) if isinstance(values, list) else ()
+        given = item.get("keypoints")
+        values = list(given) if isinstance(given, list) else []
+        joints = range(0, len(values) - 2, 3)
         gaps = [i for i in joints if any(value is None or value != value for value in values[i : i + 2])]
+        for i in gaps:
+            values[i : i + 3] = [0.0, 0.0, 0.0]
         counts.append(len(gaps))
-        if gaps:
-            item = {**item, "keypoints": list(values)}
-            for i in gaps:
-                item["keypoints"][i : i + 3] = [0.0, 0.0, 0.0]
-        items.append(item)
+        items.append({**item, "keypoints": values} if gaps else item)
     if any(counts):
         logging.getLogger(__name__).warning(
             "%s: %d joints (first: of %s) have an x or y that is null or NaN: taken as not given",
@@ -153,21 +159,23 @@ def _with_gaps(people):
     return people.with_items(items)
 
 
-def empty(num_joints):
+def empty(num_joints: int) -> PosePredictions:
     """No predictions, of ``num_joints`` joints."""
     return PosePredictions(np.zeros(0), np.zeros((0, num_joints, 3)), np.zeros(0), np.zeros((0, 4)))
 
 
-def map_to(predictions, annotations, name="predictions"):
+def map_to(
+    predictions: PosePredictions, annotations: PoseAnnotations, name: str = "predictions"
+) -> tuple[PosePredictions, np.ndarray]:
     """The predictions with the joints of ``PoseAnnotations``, by name.
 
     Args:
-      predictions: ``PosePredictions``; their joint set follows from the number of joints (12, 14, 16 or 17).
-      annotations: ``PoseAnnotations``; they must know the predictions' images.
+      predictions: their joint set follows from the number of joints (12, 14, 16 or 17).
+      annotations: they must know the predictions' images.
       name: what the predictions are called in messages, e.g. their file.
 
     Returns:
-      The mapped ``PosePredictions``, and which of their joints were predicted, bool [K]; the others are 0.
+      The mapped predictions, and which of their joints were predicted, bool [K]; the others are 0.
 
     Raises:
       UserError: no joint set has that number of joints, or an image id is unknown.
@@ -181,7 +189,9 @@ def map_to(predictions, annotations, name="predictions"):
     return map_to_skeleton(predictions, annotations.skeleton, name)
 
 
-def map_to_skeleton(predictions, skeleton, name="predictions"):
+def map_to_skeleton(
+    predictions: PosePredictions, skeleton: Skeleton, name: os.PathLike[str] | str = "predictions"
+) -> tuple[PosePredictions, np.ndarray]:
     """As ``map_to``, with the joints of a ``Skeleton`` and whatever the images."""
     source = skeletons.with_num_joints(predictions.num_joints)
     if source is None:
@@ -192,7 +202,7 @@ def map_to_skeleton(predictions, skeleton, name="predictions"):
     return dataclasses.replace(predictions, keypoints=keypoints), order >= 0
 
 
-def _joint_boxes(keypoints, scored_only):
+def joint_boxes(keypoints: np.ndarray, scored_only: bool) -> np.ndarray:
     """Boxes (x, y, w, h) around all joints or those of a score above 0: [N, K, 3] -> [N, 4]."""
     present = (keypoints[..., 2:] > 0.0) | (not scored_only)
     present |= ~present.any(axis=1, keepdims=True)

@@ -5,6 +5,8 @@ their files call it (MPII's "upper neck" and CrowdPose's "neck" are both ``neck`
 ``head``), so the mapping between two skeletons is a look-up of names and nothing else.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 
@@ -88,21 +90,21 @@ class Skeleton:
     """
 
     name: str
-    joints: tuple
-    bones: tuple
+    joints: tuple[str, ...]
+    bones: tuple[tuple[str, str], ...]
 
     @property
-    def num_joints(self):
+    def num_joints(self) -> int:
         return len(self.joints)
 
     @functools.cached_property
-    def edges(self):
+    def edges(self) -> np.ndarray:
         """Bones as pairs of joint indices, int32 [E, 2]."""
         index = {joint: i for i, joint in enumerate(self.joints)}
         return np.array([[index[a], index[b]] for a, b in self.bones], np.int32)
 
     @functools.cached_property
-    def adjacency(self):
+    def adjacency(self) -> np.ndarray:
         """Matrix A of the paper's graph formulation (section 3.2): float32 [K, K], symmetric, a_ii = 1."""
         matrix = np.eye(self.num_joints, dtype=np.float32)
         first, second = self.edges.T
@@ -110,13 +112,13 @@ class Skeleton:
         return matrix
 
     @functools.cached_property
-    def couple_adjacency(self):
+    def couple_adjacency(self) -> np.ndarray:
         """The paper's CoupleGraph, float32 [2K, 2K]: each person's bones, and an edge between corresponding joints."""
         between = np.eye(self.num_joints, dtype=np.float32)
         return np.block([[self.adjacency, between], [between, self.adjacency]])
 
     @functools.cached_property
-    def flip_order(self):
+    def flip_order(self) -> np.ndarray:
         """int32 [K]: ``pose[..., flip_order, :]`` swaps left and right joints, as a mirrored image needs."""
         mirror = {"left": "right", "right": "left"}
         index = {joint: i for i, joint in enumerate(self.joints)}
@@ -127,16 +129,16 @@ class Skeleton:
         return np.array([index[name] for name in names], np.int32)
 
     @functools.cached_property
-    def sigmas(self):
+    def sigmas(self) -> np.ndarray:
         """OKS sigmas, float32 [K]; a joint's OKS falls to exp(-1/2) at distance 2 sigma sqrt(area)."""
         return np.array([_SIGMAS[joint] for joint in self.joints], np.float32)
 
     @functools.cached_property
-    def has_visibility(self):
+    def has_visibility(self) -> np.ndarray:
         """Joints whose label says whether they are seen, bool [K]: all but head and neck."""
         return np.array([joint not in _WITHOUT_VISIBILITY for joint in self.joints])
 
-    def mapping_from(self, source):
+    def mapping_from(self, source: Skeleton) -> np.ndarray:
         """For each joint of this skeleton its index in ``source``, or -1 where that has no such joint; int32 [K]."""
         index = {joint: i for i, joint in enumerate(source.joints)}
         return np.array([index.get(joint, -1) for joint in self.joints], np.int32)
@@ -202,6 +204,6 @@ MPII16 = Skeleton(
 SKELETONS = {skeleton.name: skeleton for skeleton in (BODY12, CROWDPOSE14, COCO17, MPII16)}
 
 
-def with_num_joints(count):
+def with_num_joints(count: int) -> Skeleton | None:
     """The skeleton that has ``count`` joints, or None; how a file of unnamed joints is understood."""
     return next((skeleton for skeleton in SKELETONS.values() if skeleton.num_joints == count), None)

@@ -2,15 +2,19 @@
 
 ::
 
-  EXPORT_DIR/VERSION/saved_model.pb, variables/                    the model with the signatures of serving_signatures
+  EXPORT_DIR/VERSION/saved_model.pb, variables/                    the model with the signatures of ``signatures``
   EXPORT_DIR/VERSION/assets.extra/tf_serving_warmup_requests       requests that the server answers before it is ready
   EXPORT_DIR/VERSION/metadata.json                                 what the numbers mean, where the model comes from
 
 The folder appears whole, under its number, or not at all: a server looks at EXPORT_DIR every second.
 """
 
+from __future__ import annotations
+
 import dataclasses
+import os
 import pathlib
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +22,9 @@ import tensorflow as tf
 
 from opec_tf.common import files
 from opec_tf.common.errors import UserError
-from opec_tf.inference import forward, results
+from opec_tf.config import InferenceConfig, ModelConfig
+from opec_tf.inference import forward
+from opec_tf.inference.pose_model import PoseModel
 from opec_tf.models import folding, workdir
 from opec_tf.poses import skeletons
 from opec_tf.serving import api
@@ -34,61 +40,68 @@ _WARMUP_PEOPLE = 2
 _WARMUP_SIZE = (240, 320)  # (height, width) of the warmup's picture
 
 
-def export(root, export_dir, *, stage=None, version=None, inference_config, batch_sizes):
-    """Exports a stage of a workdir.
+def export(
+    model: PoseModel,
+    export_dir: os.PathLike[str] | str,
+    *,
+    version: int | None = None,
+    inference_config: InferenceConfig,
+    batch_sizes: Sequence[int],
+) -> pathlib.Path:
+    """Exports a model.
 
     Args:
-      root: the workdir.
+      model: the model; one that was trained to refine given poses gets a signature for it.
       export_dir: the model's folder, in which each version has a folder of its own.
-      stage: by default the last one that is finished.
-      version: int above 0; by default one more than the largest in ``export_dir``.
-      inference_config: ``InferenceConfig``; flip_test and peak_refinement become part of the model.
+      version: above 0; by default one more than the largest in ``export_dir``.
+      inference_config: flip_test and peak_refinement become part of the model.
       batch_sizes: sizes for which there are warmup records: those that the server's batching allows.
 
     Returns:
-      The version folder, ``pathlib.Path``.
+      The version folder.
 
     Raises:
-      UserError: no such stage, the version exists, the model's poses are not finite or the folder cannot be written; or
-        a batch size is below 1, or there is none.
+      UserError: the version exists, the model's poses are not finite or the folder cannot be written; or a batch size
+        is below 1, or there is none.
     """
     if not batch_sizes or min(batch_sizes) < 1:
         sizes = ",".join(map(str, batch_sizes))
         raise UserError(f"--warmup_batch_sizes={sizes} must be whole numbers above 0, separated by commas")
-    export_dir = files.make_folder(export_dir)
-    version = next_version(export_dir) if version is None else version
-    model, model_config, stage = workdir.load_model(root, stage, initial_pose=None)
-    box_margin = results.trained_box_margin(root, stage)
-    module = PoseSignatures(
-        folding.fold_batch_norm(model),
-        model_config=model_config,
-        box_margin=box_margin,
-        inference_config=inference_config,
-    )
-    requests = warmup_requests(export_dir.name, model_config, module.signatures, batch_sizes)
+    model_dir = files.make_folder(export_dir)
+    version = next_version(model_dir) if version is None else version
+    module = PoseSignatures(_folded(model), inference_config)
+    requests = warmup_requests(model_dir.name, model.model_config, module.signatures, batch_sizes)
     _refuse_diverged(module, requests)
-    with files.atomic_folder(export_dir / str(version)) as folder:
+    with files.atomic_folder(model_dir / str(version)) as folder:
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(module, str(folder), module.signatures, options)
-        (folder / WARMUP_FILE).parent.mkdir()
-        with tf.io.TFRecordWriter(str(folder / WARMUP_FILE)) as writer:
-            for request in requests:
-                log = api.prediction_log_pb2.PredictionLog()
-                log.predict_log.request.CopyFrom(request)
-                writer.write(log.SerializeToString())
-        metadata = _metadata(root, stage, version, model_config, box_margin, inference_config)
-        if forward.gives_visibility(model):
-            metadata["visibility"] = list(skeletons.VISIBILITY_CLASSES)
-        files.write_json(folder / METADATA_FILE, metadata, indent=2)
-    return export_dir / str(version)
+        _write_warmup(folder / WARMUP_FILE, requests)
+        files.write_json(folder / METADATA_FILE, _metadata(model, version, inference_config), indent=2)
+    return model_dir / str(version)
 
 
-def next_version(export_dir):
+def _folded(model: PoseModel) -> PoseModel:
+    """The model without BatchNorm, which runs faster."""
+    return dataclasses.replace(model, network=folding.fold_batch_norm(model.network))
+
+
+def _write_warmup(path: pathlib.Path, requests: Iterable[api.predict_pb2.PredictRequest]) -> None:
+    path.parent.mkdir()
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for request in requests:
+            log = api.prediction_log_pb2.PredictionLog()
+            log.predict_log.request.CopyFrom(request)
+            writer.write(log.SerializeToString())
+
+
+def next_version(export_dir: os.PathLike[str] | str) -> int:
     """One more than the largest version in a folder; 1 in an empty one."""
     return 1 + max((int(path.name) for path in pathlib.Path(export_dir).iterdir() if path.name.isdecimal()), default=0)
 
 
-def warmup_requests(name, model_config, signatures, batch_sizes):
+def warmup_requests(
+    name: str, model_config: ModelConfig, signatures: Iterable[str], batch_sizes: Sequence[int]
+) -> list[api.predict_pb2.PredictRequest]:
     """A ``PredictRequest`` for every one of some signatures and every batch size, of model ``name``."""
     rows, columns = np.mgrid[: _WARMUP_SIZE[0], : _WARMUP_SIZE[1]]
     picture = np.stack([rows, columns % 256, (rows + columns) % 256], axis=-1).astype(np.uint8)
@@ -109,7 +122,7 @@ def warmup_requests(name, model_config, signatures, batch_sizes):
     return requests
 
 
-def _refuse_diverged(module, requests):
+def _refuse_diverged(module: PoseSignatures, requests: Sequence[api.predict_pb2.PredictRequest]) -> None:
     """Answers the first request as a server would; poses that are no numbers are an error."""
     inputs = {name: tf.constant(tf.make_ndarray(proto)) for name, proto in requests[0].inputs.items()}
     try:
@@ -121,22 +134,25 @@ def _refuse_diverged(module, requests):
         raise UserError("the model's poses are not finite numbers: its training has diverged; export other weights")
 
 
-def _metadata(root, stage, version, model_config, box_margin, inference_config):
-    skeleton = skeletons.SKELETONS[model_config.skeleton]
-    folder = workdir.stage_folder(root, stage)
-    return {
+def _metadata(model: PoseModel, version: int, inference_config: InferenceConfig) -> dict[str, Any]:
+    """What the numbers mean, where the model comes from."""
+    skeleton, model_config = model.skeleton, model.model_config
+    metadata = {
         "version": version,
-        "stage": stage,
+        "stage": model.stage,
         "skeleton": skeleton.name,
         "joints": list(skeleton.joints),
         "edges": skeleton.edges.tolist(),
         "input_size": {"height": model_config.crop_height, "width": model_config.crop_width},
-        "box_margin": box_margin,
+        "box_margin": model.box_margin,
         "flip_test": inference_config.flip_test,
         "peak_refinement": inference_config.peak_refinement,
-        "trained_at_git_revision": files.read_json(folder.config).get("git_revision"),
+        "trained_at_git_revision": model.git_revision,
         "git_revision": workdir.git_revision(),
         "tensorflow": tf.__version__,
         "model": dataclasses.asdict(model_config),
-        "metrics": files.read_json(folder.metrics) if folder.metrics.exists() else {},
+        "metrics": model.metrics,
     }
+    if forward.gives_visibility(model.network):
+        metadata["visibility"] = list(skeletons.VISIBILITY_CLASSES)
+    return metadata

@@ -20,12 +20,17 @@ orientation; boxes and keypoints are of the upright picture.
 A model server does not hold a request to the shapes of a signature, so the graph itself refuses what it cannot answer.
 """
 
+from __future__ import annotations
+
 import functools
+from collections.abc import Sequence
 
 import tensorflow as tf
 
+from opec_tf.config import InferenceConfig
 from opec_tf.inference import forward
-from opec_tf.poses import geometry, images, skeletons
+from opec_tf.inference.pose_model import PoseModel
+from opec_tf.poses import geometry, images
 
 # Beyond this, float32 no longer tells the pixels' fractions apart.
 _LARGEST_COORDINATE = 1e5
@@ -39,29 +44,24 @@ class PoseSignatures(tf.Module):
     """A model with its signatures, for ``tf.saved_model.save(module, path, module.signatures)``.
 
     Args:
-      model: from ``models``; without BatchNorm (``models.folding``) it runs faster.
-      model_config: the ``ModelConfig`` it was built from.
-      box_margin: side of a crop over side of its person's box.
-      inference_config: ``InferenceConfig``, whose flip_test and peak_refinement become part of the graph.
+      model: one whose network is without BatchNorm (``models.folding``) runs faster.
+      inference_config: flip_test and peak_refinement become part of the graph.
     """
 
-    def __init__(self, model, *, model_config, box_margin, inference_config):
+    def __init__(self, model: PoseModel, inference_config: InferenceConfig) -> None:
         super().__init__(name="pose_signatures")
-        skeleton = skeletons.SKELETONS[model_config.skeleton]
+        network, model_config = model.network, model.model_config
         # The Keras model itself would be saved with a function for each of its layers; its variables are enough.
-        self.model_variables = model.variables
+        self.model_variables = network.variables
         self._estimate_crops = functools.partial(
             forward.estimate_crops,
-            model,
-            skeleton=skeleton,
+            network,
+            skeleton=model.skeleton,
             inference_config=inference_config,
             crop_offset=model_config.crop_offset,
         )
-        self._crop_size, self._crop_offset, self._box_margin = (
-            model_config.crop_size,
-            model_config.crop_offset,
-            box_margin,
-        )
+        self._crop_size, self._crop_offset = model_config.crop_size, model_config.crop_offset
+        self._box_margin = model.box_margin
         person_boxes = tf.TensorSpec([None, 4], tf.float32, "boxes")
         image_boxes = tf.TensorSpec([None, None, 4], tf.float32, "boxes")
         crops = tf.TensorSpec([None, *self._crop_size, 3], tf.float32, "crops")
@@ -70,32 +70,34 @@ class PoseSignatures(tf.Module):
             "image": (self._images, [_IMAGE_BYTES, image_boxes]),
             "crops": (self._crops, [crops]),
         }
-        if forward.takes_poses(model):
-            poses = tf.TensorSpec([None, None, skeleton.num_joints, 3], tf.float32, "keypoints")
+        if forward.takes_poses(network):
+            poses = tf.TensorSpec([None, None, model.skeleton.num_joints, 3], tf.float32, "keypoints")
             self._functions["refine"] = (self._images, [_IMAGE_BYTES, image_boxes, poses])
 
     @functools.cached_property
-    def signatures(self):
+    def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
         """Signature name -> concrete function."""
         return {
             name: tf.function(function, inputs, autograph=False).get_concrete_function()
             for name, (function, inputs) in self._functions.items()
         }
 
-    def _people(self, image_bytes, boxes):
+    def _people(self, image_bytes: tf.Tensor, boxes: tf.Tensor) -> dict[str, tf.Tensor]:
         """image_bytes [B], boxes [B, 4] -> answers [B, ...]."""
         image_bytes, boxes = _checked(image_bytes, boxes, "[B, 4]")
         with tf.control_dependencies(_refusals_of_boxes(boxes, tf.ones(tf.shape(boxes)[:1], tf.bool))):
             affines = geometry.crop_affine(boxes, self._crop_size, self._box_margin)
 
-        def crop(inputs):
+        def crop(inputs: tuple[tf.Tensor, ...]) -> tf.Tensor:
             image_bytes, box, affine = inputs
             return self._crop_people(image_bytes, box[None], affine[None])[0]
 
         crops = tf.map_fn(crop, (image_bytes, boxes, affines), fn_output_signature=self._crop_spec())
         return self._answers(crops, affines)
 
-    def _images(self, image_bytes, boxes, keypoints=None):
+    def _images(
+        self, image_bytes: tf.Tensor, boxes: tf.Tensor, keypoints: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
         """image_bytes [B], boxes [B, N, 4] and, to be refined, keypoints [B, N, K, 3] -> answers [B, N, ...]."""
         image_bytes, boxes = _checked(image_bytes, boxes, "[B, N, 4]")
         given = () if keypoints is None else (_checked_poses(keypoints, boxes),)
@@ -106,7 +108,7 @@ class PoseSignatures(tf.Module):
         with tf.control_dependencies([few, *_refusals_of_boxes(boxes, present)]):
             affines = geometry.crop_affine(tf.where(present[..., None], boxes, 1.0), self._crop_size, self._box_margin)
 
-        def crop(inputs):
+        def crop(inputs: tuple[tf.Tensor, ...]) -> tf.Tensor:
             image_bytes, boxes, affines, present = inputs
             people = tf.cast(tf.where(present), tf.int32)
             crops = self._crop_people(image_bytes, tf.gather_nd(boxes, people), tf.gather_nd(affines, people))
@@ -125,7 +127,7 @@ class PoseSignatures(tf.Module):
             for name, answer in answers.items()
         }
 
-    def _crops(self, crops):
+    def _crops(self, crops: tf.Tensor) -> dict[str, tf.Tensor]:
         """crops [B, H, W, 3] -> answers [B, ...]."""
         expected = f"[B, {self._crop_size[0]}, {self._crop_size[1]}, 3]"
         unchecked = _of_any_shape(crops)
@@ -143,7 +145,7 @@ class PoseSignatures(tf.Module):
         affines = tf.tile(affine[None], [tf.shape(crops)[0], 1, 1])
         return self._answers(crops, affines)
 
-    def _crop_people(self, image_bytes, boxes, affines):
+    def _crop_people(self, image_bytes: tf.Tensor, boxes: tf.Tensor, affines: tf.Tensor) -> tf.Tensor:
         """One picture, boxes [P, 4] and their affines -> crops [P, H, W, 3]."""
         image = images.decode(image_bytes)
         size = tf.cast(tf.reverse(tf.shape(image)[:2], [0]), tf.float32)
@@ -152,10 +154,12 @@ class PoseSignatures(tf.Module):
         with tf.control_dependencies([_refuse_unless(meets, message, size)]):
             return images.crop(image, affines, self._crop_size, self._crop_offset)
 
-    def _crop_spec(self, *leading):
+    def _crop_spec(self, *leading: int | None) -> tf.TensorSpec:
         return tf.TensorSpec([*leading, *self._crop_size, 3], tf.float32)
 
-    def _answers(self, crops, affines, partner=None, given=None):
+    def _answers(
+        self, crops: tf.Tensor, affines: tf.Tensor, partner: tf.Tensor | None = None, given: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
         """crops [P, H, W, 3], affines [P, 2, 3], partners [P], poses [P, K, 3] -> the outputs of a signature."""
         count = tf.shape(crops)[0]
         # Convolutions refuse a batch of nobody; somebody black stands in.
@@ -179,7 +183,7 @@ class PoseSignatures(tf.Module):
         return answers
 
 
-def largest_overlap(boxes, present):
+def largest_overlap(boxes: tf.Tensor, present: tf.Tensor) -> tf.Tensor:
     """Each person's partner: the one of the same picture whose box has the largest IoU with theirs, above 0.
 
     Args:
@@ -200,12 +204,12 @@ def largest_overlap(boxes, present):
     return tf.argmax(iou, axis=-1, output_type=tf.int32) - 1
 
 
-def _of_any_shape(tensor):
+def _of_any_shape(tensor: tf.Tensor) -> tf.Tensor:
     """The tensor, its shape forgotten, so that TensorFlow does not settle the checks of it when the graph is made."""
     return tf.compat.v1.placeholder_with_default(tensor, None)
 
 
-def _checked(image_bytes, boxes, expected):
+def _checked(image_bytes: tf.Tensor, boxes: tf.Tensor, expected: str) -> tuple[tf.Tensor, tf.Tensor]:
     """The inputs, once their shapes are what the signature says and their first dimensions agree."""
     any_bytes, any_boxes = _of_any_shape(image_bytes), _of_any_shape(boxes)
     shape_refusals = [
@@ -219,7 +223,7 @@ def _checked(image_bytes, boxes, expected):
         return tf.ensure_shape(any_bytes, image_bytes.shape), tf.ensure_shape(any_boxes, boxes.shape)
 
 
-def _checked_poses(keypoints, boxes):
+def _checked_poses(keypoints: tf.Tensor, boxes: tf.Tensor) -> tf.Tensor:
     """keypoints [B, N, K, 3] with scores cut off at 0 and 1, once they are those of the boxes [B, N, 4]."""
     any_keypoints = _of_any_shape(keypoints)
     expected = f"[B, N, {keypoints.shape[2]}, 3]"
@@ -235,7 +239,7 @@ def _checked_poses(keypoints, boxes):
     return tf.concat([keypoints[..., :2], tf.clip_by_value(keypoints[..., 2:], 0.0, 1.0)], axis=-1)
 
 
-def _refuse_shape(name, tensor, expected, static_shape):
+def _refuse_shape(name: str, tensor: tf.Tensor, expected: str, static_shape: Sequence[int | None]) -> tf.Operation:
     """Refuses a tensor whose shape is not a static one's."""
     shape = tf.shape(tensor)
     wanted = tf.constant([-1 if size is None else size for size in static_shape])
@@ -246,7 +250,7 @@ def _refuse_shape(name, tensor, expected, static_shape):
     return _refuse_unless(fits, f"{name} must have the shape {expected}; it has", shape)
 
 
-def _refusals_of_boxes(boxes, present):
+def _refusals_of_boxes(boxes: tf.Tensor, present: tf.Tensor) -> list[tf.Operation]:
     """Refuses boxes [..., 4] that are no boxes; where ``present`` [...] is False there is none to be wrong."""
     finite = tf.math.is_finite(boxes)
     extent = tf.where(present[..., None], boxes[..., 2:], 1.0)
@@ -259,7 +263,7 @@ def _refusals_of_boxes(boxes, present):
     ]
 
 
-def _refusals_of_numbers(name, values, remedy=""):
+def _refusals_of_numbers(name: str, values: tf.Tensor, remedy: str = "") -> list[tf.Operation]:
     """Refuses what is not finite, or no place in a picture."""
     finite = tf.math.is_finite(values)
     return [
@@ -271,6 +275,6 @@ def _refusals_of_numbers(name, values, remedy=""):
     ]
 
 
-def _refuse_unless(condition, message, *data):
+def _refuse_unless(condition: tf.Tensor, message: str, *data: tf.Tensor) -> tf.Operation:
     """An operation that fails with INVALID_ARGUMENT and the message where the condition, a scalar, is false."""
     return tf.debugging.Assert(condition, [message, *data], summarize=8)

@@ -1,48 +1,62 @@
 """The rows of the table: what each changes in the settings that all share."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from opec_tf.common.errors import UserError
-from opec_tf.config import ModelConfig
+from opec_tf.config import ModelConfig, TrainConfig
 
-# Name -> (title, fields of ModelConfig and TrainConfig that the row sets). (a) to (e) are those of the paper's Table 6.
-# A row that changes nothing, because what it sets is the default in force, is the run of an earlier row.
-ROWS: dict = {
-    "control": (
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A row.
+
+    Attributes:
+      title: what it is called in the table.
+      model: the fields of ``ModelConfig`` that it sets.
+      training: the fields of ``TrainConfig`` that it sets; without ``stages`` it trains stage opec.
+    """
+
+    title: str
+    # Any: what a field may be its config checks.
+    model: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    training: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+_COUPLE = {"stages": ("opec", "couple")}
+
+# (a) to (e) are those of the paper's Table 6.
+ROWS = {
+    "control": Row(
         "control: the base fine-tuned with the integral loss alone",
-        {"refinement": False, "freeze_base": False, "heatmap_loss_weight": 0.0},
+        model={"refinement": False},
+        training={"freeze_base": False, "heatmap_loss_weight": 0.0},
     ),
-    "full": ("OPEC-Net", {}),
-    "a_no_image_guidance": ("(a) no image guidance", {"image_guided": False}),
-    "b_not_progressive": ("(b) not progressive", {"progressive": False}),
-    "c_f3_only": ("(c) F3 only", {"multi_scale": False}),
-    "d_no_adaption": ("(d) no feature adaption", {"adaption": "none"}),
-    "e_no_fusion": ("(e) no fusion blocks", {"adaption": "conv"}),
-    "gcn": ("graph convolution: gcn", {"graph_convolution": "gcn"}),
-    "semantic": ("graph convolution: semantic", {"graph_convolution": "semantic"}),
-    "sample_initial": ("features at the initial pose", {"sample_at": "initial"}),
-    "sample_latest": ("features at the latest pose", {"sample_at": "latest"}),
-    "absolute": ("absolute poses, no displacements", {"displacement": False}),
-    "no_attention": ("no self-attention over joints", {"joint_attention": False}),
-    "no_joint_identity": ("no joint identity", {"joint_identity": False}),
-    "normalization": ("LayerNormalization in the graph", {"graph_normalization": True}),
-    "no_normalization": ("no normalization in the graph", {"graph_normalization": False}),
-    "candidates": ("two peak candidates a joint", {"candidates": 2}),
-    "gate": ("gate between peak and refined pose", {"gate": True}),
-    "end_to_end": ("base trained along", {"freeze_base": False}),
-    "heatmap_afresh": ("heatmap of eq. 6 from F^3 alone", {"heatmap_from_base": False}),
-    "decoder_maps": ("the decoder's maps alone", {"trunk_maps": False}),
-    "l1": ("L1 alone", {"oks_loss_share": 0.0}),
-    "as_published": ("the decoder's maps and L1 alone", {"trunk_maps": False, "oks_loss_share": 0.0}),
-    "no_body_context": ("no context of the body", {"body_context": False}),
-    "couple": ("OPEC-Net, then CoupleGraph", {"stages": ("opec", "couple")}),
-    "couple_no_choice": (
-        "CoupleGraph without the choice among peaks",
-        {"stages": ("opec", "couple"), "couple_candidates": 0},
+    "full": Row("OPEC-Net"),
+    "a_no_image_guidance": Row("(a) no image guidance", model={"image_guided": False}),
+    "b_not_progressive": Row("(b) not progressive", model={"progressive": False}),
+    "c_f3_only": Row("(c) F3 only", model={"multi_scale": False}),
+    "d_no_adaption": Row("(d) no feature adaption", model={"adaption": "none"}),
+    "e_no_fusion": Row("(e) no fusion blocks", model={"adaption": "conv"}),
+    "gcn": Row("graph convolution: gcn", model={"graph_convolution": "gcn"}),
+    "no_attention": Row("no self-attention over joints", model={"joint_attention": False}),
+    "no_joint_identity": Row("no joint identity", model={"joint_identity": False}),
+    "end_to_end": Row("base trained along", training={"freeze_base": False}),
+    "decoder_maps": Row("the decoder's maps alone", model={"trunk_maps": False}),
+    "l1": Row("L1 alone", training={"oks_loss_share": 0.0}),
+    "as_published": Row(
+        "the decoder's maps and L1 alone", model={"trunk_maps": False}, training={"oks_loss_share": 0.0}
     ),
-    "couple_no_context": (
-        "CoupleGraph without the context of both people",
-        {"stages": ("opec", "couple"), "couple_context": False},
+    "no_body_context": Row("no context of the body", model={"body_context": False}),
+    "couple": Row("OPEC-Net, then CoupleGraph", training=_COUPLE),
+    "couple_no_choice": Row(
+        "CoupleGraph without the choice among peaks", model={"couple_candidates": 0}, training=_COUPLE
+    ),
+    "couple_no_context": Row(
+        "CoupleGraph without the context of both people", model={"couple_context": False}, training=_COUPLE
     ),
 }
 
@@ -50,15 +64,35 @@ ROWS: dict = {
 COUPLE_FIELDS = ("couple_candidates", "couple_context")
 
 
-def check(names):
-    """Raises a ``UserError`` at the first name that is no row."""
+def check(names: Iterable[str], model_config: ModelConfig, train_config: TrainConfig) -> None:
+    """Finds a row that cannot be asked for.
+
+    Raises:
+      UserError: a name is no row, its settings are refused, or it is another row by these settings.
+    """
     for name in names:
         if name not in ROWS:
             raise UserError(f"--rows={name} is not known; choose from all, {', '.join(ROWS)}")
+        settings = resolve(name, model_config, train_config)
+        first = next(other for other in ROWS if _settings(other, model_config, train_config) == settings)
+        if first != name:
+            raise UserError(f"--rows={name} changes nothing: by these settings it is row {first}; ask for that one")
 
 
-def resolve(name, model_config, train_config):
-    """The settings of a row: (``ModelConfig``, ``TrainConfig``), which trains from the shared base.
+def available(model_config: ModelConfig, train_config: TrainConfig) -> list[str]:
+    """The rows that ``check`` lets pass: those that the settings allow and that differ."""
+    seen: list[tuple[ModelConfig, TrainConfig] | None] = [None]
+    names = []
+    for name in ROWS:
+        settings = _settings(name, model_config, train_config)
+        if settings not in seen:
+            seen.append(settings)
+            names.append(name)
+    return names
+
+
+def resolve(name: str, model_config: ModelConfig, train_config: TrainConfig) -> tuple[ModelConfig, TrainConfig]:
+    """The settings of a row, which trains from the shared base.
 
     Args:
       name: key of ``ROWS``.
@@ -67,58 +101,32 @@ def resolve(name, model_config, train_config):
     Raises:
       UserError: the row asks for what a config refuses.
     """
-    _, overrides = ROWS[name]
-    of_model = {field.name for field in dataclasses.fields(ModelConfig)} & set(overrides)
-    of_training = {"stages": ("opec",), **{key: overrides[key] for key in overrides if key not in of_model}}
+    row = ROWS[name]
     try:
         return (
-            dataclasses.replace(model_config, **{key: overrides[key] for key in of_model}),
-            dataclasses.replace(train_config, **of_training),
+            dataclasses.replace(model_config, **row.model),
+            dataclasses.replace(train_config, **{"stages": ("opec",), **row.training}),
         )
     except UserError as error:
         raise UserError(f"--rows={name}: {error}") from error
 
 
-def available(model_config, train_config):
-    """The rows that the settings allow, which all rows share."""
-    return [name for name in ROWS if _settings(name, model_config, train_config)]
+def with_same_opec(name: str) -> list[str]:
+    """The other rows whose stage opec is this row's: they differ in what stage couple alone looks at."""
+    return [other for other in ROWS if other != name and _of_opec(ROWS[other]) == _of_opec(ROWS[name])]
 
 
-def runs(names, model_config, train_config):
-    """Which run each row is: its own, or that of the first row in ``ROWS`` with the same settings.
-
-    Returns:
-      row name -> name of the row whose runs are its own.
-
-    Raises:
-      UserError: a name is no row, or its settings are refused.
-    """
-    check(names)
-    settings = {name: resolve(name, model_config, train_config) for name in names}
-    return {
-        name: next(other for other in ROWS if _settings(other, model_config, train_config) == settings[name])
-        for name in names
-    }
+def _of_opec(row: Row) -> dict[str, Any]:
+    """What a row sets for stage opec."""
+    left_out = (*COUPLE_FIELDS, "stages")
+    return {field: value for field, value in {**row.model, **row.training}.items() if field not in left_out}
 
 
-def _settings(name, model_config, train_config):
+def _settings(
+    name: str, model_config: ModelConfig, train_config: TrainConfig
+) -> tuple[ModelConfig, TrainConfig] | None:
     """As ``resolve``; None where a config refuses the row."""
     try:
         return resolve(name, model_config, train_config)
     except UserError:
         return None
-
-
-def with_shared_stages(name, model_config, train_config):
-    """Stages that other rows have in common with a row, by the other row's name."""
-    model, training = resolve(name, model_config, train_config)
-    shared = {}
-    for other in ROWS:
-        settings = _settings(other, model_config, train_config)
-        if other == name or not settings or dataclasses.replace(settings[1], stages=training.stages) != training:
-            continue
-        if settings[0] == model:
-            shared[other] = settings[1].stages
-        elif dataclasses.replace(settings[0], **{field: getattr(model, field) for field in COUPLE_FIELDS}) == model:
-            shared[other] = tuple(stage for stage in settings[1].stages if stage != "couple")
-    return shared

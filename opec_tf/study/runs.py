@@ -1,5 +1,7 @@
 """Training and scoring the runs of an ablation: resumable, one run in memory at a time."""
 
+from __future__ import annotations
+
 import dataclasses
 import filecmp
 import gc
@@ -8,7 +10,7 @@ import os
 import pathlib
 import shutil
 import time
-from typing import Optional
+from collections.abc import Callable, Iterable, Sequence
 
 import tensorflow as tf
 
@@ -17,11 +19,12 @@ from opec_tf.common import files
 from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.data.annotations import loading
-from opec_tf.evaluation import protocols
-from opec_tf.inference import given_poses
+from opec_tf.evaluation import accuracy, protocols
+from opec_tf.inference import given_poses, pose_model
 from opec_tf.models import builders, workdir
 from opec_tf.poses import skeletons
 from opec_tf.study import report, rows, tables
+from opec_tf.study.split import Split
 from opec_tf.training import loop
 
 # What may differ between the runs of a table: where and how they are run and scored, not what they are. The protocol
@@ -33,6 +36,7 @@ _NOT_COMPARED = (
     "strategy",
     "test_data",
     "strict",
+    "couple_smoothing",
     *({field.name for field in dataclasses.fields(InferenceConfig)} - {"protocol"}),
 )
 
@@ -54,11 +58,11 @@ class Study:
     data_config: DataConfig
     train_config: TrainConfig
     inference_config: InferenceConfig
-    heldout_data: tuple = ()
-    initial_poses: Optional[str] = None
+    heldout_data: tuple[str, ...] = ()
+    initial_poses: str | None = None
 
     @property
-    def splits(self):
+    def splits(self) -> dict[str, DataConfig]:
         """Split name -> ``DataConfig`` whose test_data it is."""
         splits = {"test": self.data_config}
         if self.heldout_data:
@@ -66,19 +70,21 @@ class Study:
         return splits
 
 
-def run(study, names, seeds, announce):
+def run(study: Study, names: Iterable[str], seeds: Sequence[int], announce: Callable[[str], object]) -> None:
     """Trains and scores what is missing, the base first; the tables are rewritten after every run.
 
     Args:
-      study: ``Study``.
+      study: what all runs share.
       names: rows, keys of ``rows.ROWS``.
-      seeds: ints.
-      announce: function of a line of text, told how far the work is.
+      seeds: what every row is trained with.
+      announce: is told, in lines of text, how far the work is.
 
     Raises:
-      UserError: an unknown row, unusable settings, data or weights, or runs of other settings in the folder.
+      UserError: rows that ``rows.check`` finds, unusable settings, data or weights, or runs of other settings in the
+        folder.
     """
-    names = dict.fromkeys(rows.runs(names, study.model_config, study.train_config).values())
+    names = list(dict.fromkeys(names))
+    rows.check(names, study.model_config, study.train_config)
     _check_data(study)
     _check_runs(study)
     settings = study.model_config, study.data_config, study.train_config, study.inference_config
@@ -86,9 +92,9 @@ def run(study, names, seeds, announce):
     started = time.monotonic()
     base = prepare_base(study)
     pending = [(name, seed) for seed in seeds for name in names]
-    trained_seconds = []
+    trained_seconds: list[float] = []
     for number, (name, seed) in enumerate(pending):
-        spent = _time(started, trained_seconds, pending, number)
+        spent = _time(started, trained_seconds, number, len(pending) - number)
         announce(f"\n[{number + 1}/{len(pending)}] {name}, seed {seed}{spent}")
         begun = time.monotonic()
         if train_and_score(study, name, seed, base):
@@ -96,22 +102,22 @@ def run(study, names, seeds, announce):
         tables.write(study.root)
 
 
-def _time(started, trained_seconds, pending, number):
+def _time(started: float, trained_seconds: Sequence[float], done: int, left: int) -> str:
     """How long it has taken and, from the runs trained so far, may still take; "" at the start."""
-    if not number:
+    if not done:
         return ""
     text = f"; {(time.monotonic() - started) / 60:.1f} minutes so far"
     if trained_seconds:
-        left = (len(pending) - number) * sum(trained_seconds) / len(trained_seconds)
-        text += f", up to {left / 60:.1f} to go"
+        seconds = left * sum(trained_seconds) / len(trained_seconds)
+        text += f", up to {seconds / 60:.1f} to go"
     return text
 
 
-def prepare_base(study):
+def prepare_base(study: Study) -> pathlib.Path:
     """The shared base, trained or copied from ``base_weights`` where it is missing, and scored.
 
     Returns:
-      path of its weights.
+      Its weights.
 
     Raises:
       UserError: the weights to copy are missing or do not fit, or are not those of the base that is there.
@@ -134,7 +140,7 @@ def prepare_base(study):
     return folder.best_weights
 
 
-def _copy_base(study, root, folder, weights):
+def _copy_base(study: Study, root: pathlib.Path, folder: workdir.StageFolder, weights: str) -> None:
     """Makes a finished stage of weights from elsewhere, so that nothing that happens to them there matters here."""
     model = workdir.BUILDERS["base"](study.model_config)
     workdir.load_weights(model, weights)
@@ -148,17 +154,17 @@ def _copy_base(study, root, folder, weights):
             shutil.copyfile(weights, temporary)
 
 
-def train_and_score(study, name, seed, base):
+def train_and_score(study: Study, name: str, seed: int, base: pathlib.Path) -> bool:
     """Trains a row with a seed, as far as that is left to do, and scores it.
 
     Args:
-      study: ``Study``.
+      study: what all runs share.
       name: key of ``rows.ROWS``.
-      seed: int.
-      base: path of the shared base's weights.
+      seed: of this run.
+      base: the shared base's weights.
 
     Returns:
-      whether there was anything left to train.
+      Whether there was anything left to train.
 
     Raises:
       UserError: as ``training.loop.train``.
@@ -167,9 +173,8 @@ def train_and_score(study, name, seed, base):
     shared = dataclasses.replace(study.train_config, seed=seed, base_weights=str(base))
     model_config, train_config = rows.resolve(name, study.model_config, shared)
     workdir.start(root, model_config)
-    for other, stages in rows.with_shared_stages(name, study.model_config, shared).items():
-        for stage in set(stages) & set(train_config.stages):
-            _copy_stage(run_folder(study.root, other, seed), root, stage)
+    for other in rows.with_same_opec(name):
+        _copy_opec(run_folder(study.root, other, seed), root)
     folders = [workdir.stage_folder(root, stage) for stage in train_config.stages]
     unfinished = not all(folder.finished for folder in folders)
     if unfinished:
@@ -181,22 +186,22 @@ def train_and_score(study, name, seed, base):
     return unfinished
 
 
-def run_folder(root, name, seed):
+def run_folder(root: pathlib.Path, name: str, seed: int) -> pathlib.Path:
     """The workdir of a row and seed."""
-    return pathlib.Path(root) / name / f"seed{seed}"
+    return root / name / f"seed{seed}"
 
 
-def _copy_stage(source, target, stage):
-    """Takes over a finished stage of a run with the same settings: a row that adds a stage adds it to that network."""
-    done, missing = workdir.stage_folder(source, stage), workdir.stage_folder(target, stage)
+def _copy_opec(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Takes over another run's finished stage opec: a row that adds stage couple adds it to that very network."""
+    done, missing = workdir.stage_folder(source, "opec"), workdir.stage_folder(target, "opec")
     if not done.finished or missing.path.exists():
         return
-    partial = files.make_folder(target) / f".partial-{stage}-{os.getpid()}"
+    partial = files.make_folder(target) / f".partial-opec-{os.getpid()}"
     shutil.copytree(done.path, partial)
     partial.rename(missing.path)
 
 
-def _check_runs(study):
+def _check_runs(study: Study) -> None:
     """Raises a ``UserError`` where the folder has runs, of whichever row, that were begun with other settings."""
     if not study.train_config.base_weights:
         _check_settings(study, workdir.stage_folder(study.root / tables.BASE, "base"), study.model_config)
@@ -209,7 +214,9 @@ def _check_runs(study):
                 _check_settings(study, folder, model_config, train_config)
 
 
-def _check_settings(study, folder, model_config, train_config=None):
+def _check_settings(
+    study: Study, folder: workdir.StageFolder, model_config: ModelConfig, train_config: TrainConfig | None = None
+) -> None:
     """A stage that was begun with other settings belongs into another table."""
     if not folder.config.exists():
         return
@@ -233,40 +240,41 @@ def _check_settings(study, folder, model_config, train_config=None):
         )
 
 
-def _check_data(study):
+def _check_data(study: Study) -> None:
     """Finds data or poses that are not there, or not for every split, before hours of training."""
-    given = study.model_config.initial_pose == "given"
-    if given != bool(study.initial_poses) or (given and study.heldout_data):
+    poses_file, given = study.initial_poses, study.model_config.initial_pose == "given"
+    if given != bool(poses_file) or (given and study.heldout_data):
         raise UserError("--initial_pose=given and --initial_poses=POSES.json go together, without --heldout_data")
     skeleton = protocols.PROTOCOLS[study.inference_config.protocol].skeleton
-    if given:
-        loading.require_one(study.data_config.test_data, "test", f"--initial_poses={study.initial_poses}")
+    if poses_file:
+        loading.require_one(study.data_config.test_data, "test", f"--initial_poses={poses_file}")
     for data_config in study.splits.values():
         people = loading.load_all(data_config.test_data, data_config.data_root, skeleton)
-    if given:
+    if poses_file:
         joints = skeletons.SKELETONS[study.model_config.skeleton]
-        given_poses.read(study.initial_poses, people.image_ids, people.image_paths.tolist(), joints)
+        given_poses.read(poses_file, people.image_ids, people.image_paths.tolist(), joints)
 
 
-def _score(study, root, stage):
+def _score(study: Study, root: pathlib.Path, stage: str) -> None:
     """Scores a stage of a workdir on every split on which that is not done yet."""
     initial_poses = None if stage == "base" else study.initial_poses
     for split, data_config in study.splits.items():
         folder = root / f"evaluation_{split}"
         stage_folder = workdir.stage_folder(root, stage)
         if not _is_scored(folder, stage_folder, data_config, study.inference_config, initial_poses):
-            report.evaluate(
-                root,
-                folder,
-                split="test",
-                data_config=data_config,
-                inference_config=study.inference_config,
-                stage=stage,
-                initial_poses=initial_poses,
-            )
+            model = pose_model.load(root, stage)
+            test = Split.read("test", data_config, study.inference_config.protocol, model)
+            people = test.in_poses_file(initial_poses) if initial_poses else test.annotated()
+            report.evaluate(model, test, people, folder, inference_config=study.inference_config)
 
 
-def _is_scored(folder, stage_folder, data_config, inference_config, initial_poses):
+def _is_scored(
+    folder: pathlib.Path,
+    stage_folder: workdir.StageFolder,
+    data_config: DataConfig,
+    inference_config: InferenceConfig,
+    initial_poses: str | None,
+) -> bool:
     """Whether a folder holds the scores of a stage's weights as they would be measured now."""
     path = folder / "metrics.json"
     if not path.exists() or path.stat().st_mtime < stage_folder.best_weights.stat().st_mtime:
@@ -281,4 +289,7 @@ def _is_scored(folder, stage_folder, data_config, inference_config, initial_pose
         "box_margin": data_config.box_margin,
     }
     same = all(measured.get(name, value) == value for name, value in expected.items())
+    # Scores of before this was written assigned poses to people, whatever the boxes.
+    people_by = accuracy.BY_ASSIGNMENT if initial_poses else accuracy.BY_BOX
+    same &= measured.get("people_by", accuracy.BY_ASSIGNMENT) == people_by
     return same and config.from_mapping(InferenceConfig, measured) == inference_config

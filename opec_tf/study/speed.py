@@ -4,29 +4,34 @@ Each function measures one thing and returns plain numbers; times are in seconds
 own, so that ``peak_memory_mb`` is what that one thing needs.
 """
 
+from __future__ import annotations
+
 import os
 import pathlib
 import resource
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
+from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.data import pipeline
-from opec_tf.inference import pose_estimator
+from opec_tf.inference.person_boxes import PersonBoxes
+from opec_tf.inference.pose_model import PoseModel
 from opec_tf.models import builders
 from opec_tf.poses import skeletons
 from opec_tf.poses.pose_annotations import PoseAnnotations
-from opec_tf.training import stages
+from opec_tf.training import precision, stages
 
 IMAGE_SIZE = (480, 640)  # (height, width), COCO's usual size
 _IMAGES, _PEOPLE = 24, 4
 _MIN_REPEATS = 3
 
 
-def machine():
+def machine() -> dict[str, object]:
     """What the numbers belong to: number and name of the processors, GPUs, TensorFlow's version."""
     gpus = tf.config.list_physical_devices("GPU")
     return {
@@ -37,19 +42,21 @@ def machine():
     }
 
 
-def measure_pipeline(crop_size, data_config, batch_size, threads, repeats, seconds):
+def measure_pipeline(
+    crop_size: tuple[int, int], data_config: DataConfig, batch_size: int, threads: int, repeats: int, seconds: float
+) -> dict[str, float]:
     """Crops a second of the training input, from JPEG files with several people each.
 
     Args:
       crop_size: (height, width), pixels.
-      data_config: ``DataConfig``, of which the augmentation counts.
+      data_config: of which the augmentation counts.
       batch_size: crops in a batch.
       threads: threads that read, decode and crop.
       repeats: batches timed.
       seconds: time after which no further batch is timed.
 
     Returns:
-      dict with crops_per_second, images_per_second and what ``_timed`` gives.
+      crops_per_second, images_per_second and what ``_timed`` gives.
     """
     options = tf.data.Options()
     options.threading.private_threadpool_size = threads
@@ -69,22 +76,24 @@ def measure_pipeline(crop_size, data_config, batch_size, threads, repeats, secon
     return {"crops_per_second": rate, "images_per_second": rate / _PEOPLE, **result, **_memory()}
 
 
-def measure_training(model_config, train_config, jit_compile, repeats, seconds):
+def measure_training(
+    model_config: ModelConfig, train_config: TrainConfig, jit_compile: bool, repeats: int, seconds: float
+) -> dict[str, float]:
     """An optimizer step of stage opec on crops that lie ready in memory.
 
     Args:
-      model_config: ``ModelConfig``.
-      train_config: ``TrainConfig``, of which batch_size, precision and the losses count.
+      model_config: the network.
+      train_config: of which batch_size, precision and the losses count.
       jit_compile: whether XLA compiles the step.
       repeats, seconds: as for ``measure_pipeline``.
 
     Returns:
-      dict with crops_per_second and what ``_timed`` gives; its first_s holds tracing and compiling.
+      crops_per_second and what ``_timed`` gives; its first_s holds tracing and compiling.
     """
-    tf.keras.mixed_precision.set_global_policy(train_config.precision)
+    tf.keras.mixed_precision.set_global_policy(precision.resolve(train_config.precision)[0])
     batch = train_config.batch_size
     with tempfile.TemporaryDirectory() as folder:
-        model = stages.build("opec", pathlib.Path(folder), model_config, train_config, 10**6, jit_compile)
+        model = stages.build("opec", pathlib.Path(folder), model_config, train_config, 10**6, jit_compile).model
     crops = tf.random.stateless_uniform([batch, *model_config.crop_size, 3], [0, 0], 0.0, 255.0)
     joints = skeletons.SKELETONS[model_config.skeleton].num_joints
     places = tf.random.stateless_uniform([batch, joints, 2], [0, 1], -1.0)
@@ -98,29 +107,30 @@ def measure_training(model_config, train_config, jit_compile, repeats, seconds):
     return {"crops_per_second": batch / result["median_s"], **result, **_memory()}
 
 
-def measure_inference(model_config, inference_config, box_margin, repeats, seconds):
+def measure_inference(
+    model_config: ModelConfig, inference_config: InferenceConfig, box_margin: float, repeats: int, seconds: float
+) -> dict[str, float]:
     """From a decoded picture with a batch of boxes to poses in its pixels: crops, network, decoding.
 
     Args:
-      model_config: ``ModelConfig``.
-      inference_config: ``InferenceConfig``; its batch size is the number of people in the picture.
+      model_config: the network.
+      inference_config: its batch size is the number of people in the picture.
       box_margin: side of a crop over side of its person's box.
       repeats, seconds: as for ``measure_pipeline``.
 
     Returns:
-      dict with people_per_second and what ``_timed`` gives; median_s is the latency.
+      people_per_second and what ``_timed`` gives; median_s is the latency.
     """
-    model = builders.build_opec_net(model_config)
-    estimator = pose_estimator.PoseEstimator(
-        model, model_config=model_config, box_margin=box_margin, inference_config=inference_config
-    )
+    model = PoseModel(builders.build_opec_net(model_config), model_config, "opec", box_margin)
     count = inference_config.inference_batch_size
+    estimator = model.estimator(inference_config, count)
     frame, boxes = made_up_picture(0).numpy(), made_up_boxes(count, seed=0)
-    result = _timed(lambda: estimator.estimate_frames([frame], [1], np.zeros(count, int), boxes), repeats, seconds)
+    people = PersonBoxes(np.zeros(count, int), boxes)
+    result = _timed(lambda: estimator.estimate_frames([frame], [1], people), repeats, seconds)
     return {"people_per_second": count / result["median_s"], **result, **_memory()}
 
 
-def write_pictures(folder):
+def write_pictures(folder: str) -> PoseAnnotations:
     """Writes JPEG files of ``made_up_picture`` and returns ``PoseAnnotations`` of made-up people in them."""
     paths = [os.path.join(folder, f"{i}.jpg") for i in range(_IMAGES)]
     for seed, path in enumerate(paths):
@@ -144,7 +154,7 @@ def write_pictures(folder):
     )
 
 
-def made_up_picture(seed):
+def made_up_picture(seed: int) -> tf.Tensor:
     """uint8 [480, 640, 3] with as much detail at each scale as a photograph: noise whose amplitude grows with its size.
 
     At quality 95 its JPEG has the bytes of an average COCO image, 140 kB.
@@ -157,7 +167,7 @@ def made_up_picture(seed):
     return tf.saturate_cast(128.0 + picture, tf.uint8)
 
 
-def made_up_boxes(count, seed):
+def made_up_boxes(count: int, seed: int) -> np.ndarray:
     """float64 [count, 4] boxes (x, y, w, h) of people within a picture, 150 to 400 pixels high."""
     random = np.random.default_rng(seed)
     height = random.uniform(150, 400, count)
@@ -166,15 +176,16 @@ def made_up_boxes(count, seed):
     return np.concatenate([random.uniform(size=[count, 2]) * room, np.stack([width, height], axis=1)], axis=1)
 
 
-def _timed(step, repeats, seconds):
+def _timed(step: Callable[[], object], repeats: int, seconds: float) -> dict[str, float]:
     """Times a function after two calls to warm up.
 
     Returns:
-      dict: first_s (the first call, with whatever it traces and compiles), median_s, mean_s, p90_s, repeats.
+      first_s (the first call, with whatever it traces and compiles), median_s, mean_s, p90_s, repeats.
     """
     first = _duration(step)
     step()
-    times, start = [], time.perf_counter()
+    times: list[float] = []
+    start = time.perf_counter()
     while len(times) < _MIN_REPEATS or (len(times) < repeats and time.perf_counter() - start < seconds):
         times.append(_duration(step))
     return {
@@ -186,13 +197,13 @@ def _timed(step, repeats, seconds):
     }
 
 
-def _duration(step):
+def _duration(step: Callable[[], object]) -> float:
     start = time.perf_counter()
     step()
     return time.perf_counter() - start
 
 
-def _memory():
+def _memory() -> dict[str, float]:
     """Largest memory so far, of this process and of its first GPU where it has one."""
     # Linux counts kilobytes here, macOS bytes.
     unit = 1e6 if sys.platform == "darwin" else 1e3
@@ -202,7 +213,7 @@ def _memory():
     return memory
 
 
-def _cpu_name():
+def _cpu_name() -> str:
     """The processor's name where Linux tells it, else ""."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:

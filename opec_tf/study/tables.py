@@ -1,32 +1,45 @@
 """The results of an ablation as CSV, a Markdown table with mean and spread, and a bar plot."""
 
+from __future__ import annotations
+
 import csv
 import dataclasses
 import io
 import logging
 import pathlib
 import re
-from typing import Optional
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from opec_tf import config
 from opec_tf.common import files
 from opec_tf.common.errors import UserError
-from opec_tf.config import InferenceConfig, ModelConfig, TrainConfig
-from opec_tf.evaluation import plots
+from opec_tf.config import InferenceConfig
+from opec_tf.evaluation import accuracy, plots
 from opec_tf.models import builders
 from opec_tf.study import rows
 
 BASE = "base"
 # Rows of the tables that no run is trained for: what all runs start from.
 _STARTS = {BASE: "base: heatmap peak", builders.GIVEN_OUTPUT: "given: the poses that are refined"}
-_COLUMNS = ("AP", "AP50", "AP75", "vis75", "inv75", "swap")
+_COLUMNS = ("AP", "AR", "AP50", "AP75", "vis75", "inv75", "swap")
 _GAINS = ("AP", "inv75")
 _SPLIT_TITLES = {
     "test": "Test split",
     "heldout": "Held-out data: the same checkpoints on what they never trained on",
 }
+_SPREAD = (
+    "The spread covers seeds after one base only, the one that all rows share; it says nothing of how far they move "
+    "with another base."
+)
+_MIXED = (
+    "vis75 and inv75 of the base compare each pose with the person of its box; those of rows in the boxes of a file "
+    "with the person whom it fits best."
+)
+
+# The final metrics of the seeds of each row.
+_Runs = dict[str, list[dict[str, float]]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,41 +47,51 @@ class Result:
     """The scores of one run on one split.
 
     Attributes:
-      row: key of ``rows.ROWS``, or "base".
-      seed: int; None for the base.
+      row: name of the row, or "base".
+      seed: None for the base.
       split: "test" or "heldout".
-      poses: pose name -> dict of metrics; the last pose is the run's result.
+      poses: pose name -> metrics; the last pose is the run's result.
       data: the data sets it was scored on.
+      people_by: ``accuracy.BY_BOX`` or ``BY_ASSIGNMENT``.
     """
 
     row: str
-    seed: Optional[int]
+    seed: int | None
     split: str
-    poses: dict
-    data: tuple
+    poses: dict[str, dict[str, float]]
+    data: tuple[str, ...]
+    people_by: str
 
     @property
-    def final(self):
+    def final(self) -> dict[str, float]:
         """The metrics of the last pose."""
         return list(self.poses.values())[-1]
 
 
-def collect(root):
-    """All finished runs of a study's folder: a list of ``Result``, the base first, then by row and seed."""
-    root = pathlib.Path(root)
-    folders = {(BASE, None): root / BASE}
-    folders.update({(name, seed): root / name / f"seed{seed}" for name in rows.ROWS for seed in seeds(root, name)})
-    results, settings_of_split = [], {}
+def collect(root: pathlib.Path) -> list[Result]:
+    """All finished runs of a study's folder, the base first, then by row and seed.
+
+    Left out with a warning are scores that do not belong beside the base's: of other data or settings, or in annotated
+    boxes where only one of the two compares each pose with the person of its box.
+    """
+    folders: dict[tuple[str, int | None], pathlib.Path] = {(BASE, None): root / BASE}
+    folders.update({(name, seed): root / name / f"seed{seed}" for name in _rows(root) for seed in seeds(root, name)})
+    results = []
+    measured_with: dict[tuple[str, str], object] = {}
     for (row, seed), folder in folders.items():
         for split in _SPLIT_TITLES:
             path = folder / f"evaluation_{split}" / "metrics.json"
             if not path.exists():
                 continue
             content = files.read_json(path)
-            data, scoring = content["settings"]["data"], config.from_mapping(InferenceConfig, content["settings"])
-            settings = data, content["settings"].get("data_root"), scoring
-            if settings == settings_of_split.setdefault(split, settings):
-                results.append(Result(row, seed, split, content["poses"], tuple(data)))
+            settings = content["settings"]
+            people_by = settings.get("people_by", accuracy.BY_ASSIGNMENT)
+            setting = settings["data"], settings.get("data_root"), config.from_mapping(InferenceConfig, settings)
+            same = setting == measured_with.setdefault((split, "setting"), setting)
+            if settings.get("boxes", "gt") == "gt":
+                same &= people_by == measured_with.setdefault((split, "people_by"), people_by)
+            if same:
+                results.append(Result(row, seed, split, content["poses"], tuple(settings["data"]), people_by))
             else:
                 logging.getLogger(__name__).warning(
                     "%s: scored with other settings than the base; left out until its row is asked for", path
@@ -76,33 +99,31 @@ def collect(root):
     return results
 
 
-def seeds(root, row):
+def _rows(root: pathlib.Path) -> list[str]:
+    """The rows that may have runs in a folder: those of today, then those that it has besides, of an older version."""
+    found = {path.parent.name for path in root.glob("*/seed*")}
+    return [*rows.ROWS, *sorted(found - set(rows.ROWS))]
+
+
+def seeds(root: pathlib.Path, row: str) -> list[int]:
     """The seeds of which a row has runs in a study's folder, in order."""
-    matches = [re.fullmatch(r"seed(\d+)", path.name) for path in (pathlib.Path(root) / row).glob("seed*")]
+    matches = [re.fullmatch(r"seed(\d+)", path.name) for path in (root / row).glob("seed*")]
     return sorted(int(match[1]) for match in matches if match)
 
 
-def write(root):
-    """Writes ablation.csv, ablation.md and ablation.png of all that is finished.
-
-    Args:
-      root: folder of the study; the settings in its config.json say which rows are the same run.
+def write(root: pathlib.Path) -> str:
+    """Writes ablation.csv, ablation.md and ablation.png of all that is finished into a study's folder.
 
     Returns:
-      the Markdown text.
+      The Markdown text.
 
     Raises:
       UserError: nothing is finished, or a file cannot be written.
     """
-    root, results = pathlib.Path(root), collect(root)
+    results = collect(root)
     if not results:
         raise UserError(f"{root}: no run is finished; leave out --report_only to train")
-    settings = root / "config.json"
-    shared = {}
-    if settings.exists():
-        mapping = files.read_json(settings)
-        shared = shared_rows(*(config.from_mapping(kind, mapping) for kind in (ModelConfig, TrainConfig)))
-    text = markdown(results, shared)
+    text = markdown(results)
     files.write_text(root / "ablation.csv", _csv(results))
     files.write_text(root / "ablation.md", text)
     if any(result.row != BASE for result in results):
@@ -110,40 +131,26 @@ def write(root):
     return text
 
 
-def shared_rows(model_config, train_config):
-    """Rows that are the runs of another one, because what they set is the default in force: row -> that other."""
-    owners = {}
-    for name in rows.ROWS:
-        try:
-            owners.update(rows.runs([name], model_config, train_config))
-        except UserError:  # a row that these configs refuse has no runs
-            continue
-    return {name: owner for name, owner in owners.items() if name != owner}
-
-
-def markdown(results, shared=None):
-    """A table a split: mean, and sample standard deviation over the seeds, of the last pose, in percent.
-
-    Args:
-      results: list of ``Result``.
-      shared: row -> the row whose runs are also its own.
-    """
+def markdown(results: Sequence[Result]) -> str:
+    """A table a split: mean, and sample standard deviation over the seeds, of the last pose, in percent."""
     lines = ["# Ablation", "", "Percent; mean ± sample standard deviation over the seeds, of each run's last pose.", ""]
     for split, title in _SPLIT_TITLES.items():
         chosen = [result for result in results if result.split == split]
         if chosen:
-            lines += [f"## {title}", "", f"`{','.join(chosen[0].data)}`", "", *_table(chosen, shared or {}), ""]
+            lines += [f"## {title}", "", f"`{','.join(chosen[0].data)}`", "", *_table(chosen), "", _SPREAD, ""]
+        if len({result.people_by for result in chosen}) > 1:
+            lines += [_MIXED, ""]
     return "\n".join(lines)
 
 
-def _table(results, shared):
+def _table(results: Iterable[Result]) -> list[str]:
     """Lines of the Markdown table of one split."""
     by_row = _by_row(results)
     base = by_row.get(BASE, [{}])[0]
     header = ["row", *_COLUMNS, *(f"{key} gain" for key in _GAINS), "seeds"]
     body = []
-    for name, title in _titles(by_row, shared).items():
-        runs = by_row[shared.get(name, name)]
+    for name, title in _titles(by_row).items():
+        runs = by_row[name]
         gains = ["" if name == BASE else _gain(runs, base, key) for key in _GAINS]
         count = "" if name in _STARTS else str(len(runs))
         body.append([title, *(_mean_and_spread(runs, key) for key in _COLUMNS), *gains, count])
@@ -152,20 +159,16 @@ def _table(results, shared):
     return ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |" for row in cells]
 
 
-def _titles(by_row, shared):
-    """Row -> its title in the table, in the order of ``ROWS``, what they start from first."""
-    titles = {name: title for name, title in _STARTS.items() if name in by_row}
-    for name, (title, _) in rows.ROWS.items():
-        if name in by_row:
-            titles[name] = title
-        elif shared.get(name) in by_row:
-            titles[name] = f"{title} (the run of {shared[name]})"
-    return titles
+def _titles(by_row: Iterable[str]) -> dict[str, str]:
+    """Row -> its title, what they start from first, then in the order of ``ROWS``, then those of an older version."""
+    known = {**_STARTS, **{name: row.title for name, row in rows.ROWS.items()}}
+    titles = {name: title for name, title in known.items() if name in by_row}
+    return {**titles, **{name: f"{name} (a row of an older version)" for name in by_row if name not in known}}
 
 
-def _by_row(results):
-    """Row -> the final metrics of its seeds; given poses, which are the same in all runs, are a row of one."""
-    by_row = {}
+def _by_row(results: Iterable[Result]) -> _Runs:
+    """The runs by row; given poses, which are the same in all runs, are a row of one."""
+    by_row: _Runs = {}
     for result in results:
         by_row.setdefault(result.row, []).append(result.final)
         if builders.GIVEN_OUTPUT in result.poses:
@@ -173,21 +176,26 @@ def _by_row(results):
     return by_row
 
 
-def _mean_and_spread(runs, key):
-    values = [100 * run[key] for run in runs if run.get(key, -1) >= 0]
-    if not values:
+def _mean_and_spread(runs: Iterable[Mapping[str, float]], key: str) -> str:
+    values = 100 * _measured(runs, key)
+    if not values.size:
         return "-"
     spread = f" ± {np.std(values, ddof=1):.2f}" if len(values) > 1 else ""
     return f"{np.mean(values):.2f}{spread}"
 
 
-def _gain(runs, base, key):
+def _gain(runs: Iterable[Mapping[str, float]], base: Mapping[str, float], key: str) -> str:
     """Difference of the mean to the base's value, signed."""
-    values = [run[key] for run in runs if run.get(key, -1) >= 0]
-    return f"{100 * (np.mean(values) - base[key]):+.2f}" if values and base.get(key, -1) >= 0 else "-"
+    values = _measured(runs, key)
+    return f"{100 * (np.mean(values) - base[key]):+.2f}" if values.size and base.get(key, -1) >= 0 else "-"
 
 
-def _csv(results):
+def _measured(runs: Iterable[Mapping[str, float]], key: str) -> np.ndarray:
+    """A metric of the runs that have it."""
+    return np.array([run[key] for run in runs if run.get(key, -1) >= 0])
+
+
+def _csv(results: Sequence[Result]) -> str:
     """A line a row, seed, split and pose, with all metrics; empty where there is nothing to measure."""
     metrics = dict.fromkeys(key for result in results for pose in result.poses.values() for key in pose)
     text = io.StringIO()
@@ -201,19 +209,15 @@ def _csv(results):
     return text.getvalue()
 
 
-def _plotted(results):
+def _plotted(results: Sequence[Result]) -> dict[str, dict[str, plots.AblationPanel]]:
     """What ``plots.plot_ablation`` takes."""
     splits = {}
     for split in dict.fromkeys(result.split for result in results):
-        by_row = _by_row([result for result in results if result.split == split])
+        by_row = _by_row(result for result in results if result.split == split)
         base = by_row.get(BASE, [{}])[0]
-        titles = {name: title for name, title in _titles(by_row, shared={}).items() if name != BASE}
+        titles = {name: title for name, title in _titles(by_row).items() if name != BASE}
         splits[split] = {
-            key: (base.get(key), {title: _measured(by_row[name], key) for name, title in titles.items()})
+            key: plots.AblationPanel(base.get(key), {t: _measured(by_row[name], key) for name, t in titles.items()})
             for key in _GAINS
         }
     return splits
-
-
-def _measured(runs, key):
-    return [run[key] for run in runs if run.get(key, -1) >= 0]

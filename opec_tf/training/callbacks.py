@@ -4,9 +4,12 @@ Training may be killed between any two of these and then repeats the epoch, so e
 replaced whole, a row of the log replaces the row of the same epoch.
 """
 
+from __future__ import annotations
+
 import csv
 import io
 import math
+import pathlib
 import time
 
 import tensorflow as tf
@@ -14,9 +17,12 @@ import tensorflow as tf
 from opec_tf.common import files
 from opec_tf.common.errors import UserError
 from opec_tf.models import workdir
+from opec_tf.training.validation import Validator
 
 # Steps between two looks at the loss; each look waits for the device.
 _LOSS_CHECK_INTERVAL = 50
+# Name -> loss or score; Keras passes the same dict to one callback after the other.
+Logs = dict[str, float]
 
 
 class StopOnNaN(tf.keras.callbacks.Callback):
@@ -26,26 +32,26 @@ class StopOnNaN(tf.keras.callbacks.Callback):
     the loss alone, which a NaN need not reach: TensorFlow's ReLU turns it into 0 on some devices.
     """
 
-    def __init__(self, stage):
+    def __init__(self, stage: str) -> None:
         super().__init__()
         self.stage = stage
         self._epoch = 0
         # Keeps Keras from fetching all logs from the device after every step.
         self._supports_tf_logs = True
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._epoch = epoch
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         # The loss in the logs is the epoch's running mean, which one NaN spoils for good: a look now and then will do.
         if (batch + 1) % _LOSS_CHECK_INTERVAL == 0:
             self._stop_unless(math.isfinite(float(logs["loss"])))
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         finite = [tf.reduce_all(tf.math.is_finite(weight)) for weight in self.model.weights]
         self._stop_unless(math.isfinite(float(logs["loss"])) and bool(tf.reduce_all(finite)))
 
-    def _stop_unless(self, finite):
+    def _stop_unless(self, finite: bool) -> None:
         if not finite:
             raise UserError(
                 f"stage {self.stage}: the loss or a weight became infinite or NaN in epoch {self._epoch + 1}; lower "
@@ -60,31 +66,31 @@ class CopyWeights(tf.keras.callbacks.Callback):
     Every worker has to take part, since reading BatchNorm's statistics averages them over all replicas.
     """
 
-    def __init__(self, copy):
+    def __init__(self, copy: tf.keras.Model) -> None:
         super().__init__()
         self.copy = copy
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.copy.set_weights(self.model.get_weights())
 
 
 class LearningRate(tf.keras.callbacks.Callback):
     """Adds the learning rate of the epoch's last step to the logs."""
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         logs["learning_rate"] = float(tf.convert_to_tensor(self.model.optimizer.learning_rate))
 
 
 class Validation(tf.keras.callbacks.Callback):
     """Adds the scores of the validation split to the logs and draws some of its people for TensorBoard."""
 
-    def __init__(self, validator, tensorboard):
+    def __init__(self, validator: Validator, tensorboard: pathlib.Path) -> None:
         super().__init__()
         self.validator = validator
         # The folder that Keras' TensorBoard callback puts the val_* scores in.
         self._writer = tf.summary.create_file_writer(str(tensorboard / "validation"))
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         scores, estimates = self.validator.scores()
         logs.update(scores)
         drawings = self.validator.drawings(estimates)
@@ -93,19 +99,19 @@ class Validation(tf.keras.callbacks.Callback):
                 tf.summary.image("validation examples", drawings[None], step=epoch)
                 self._writer.flush()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         self._writer.close()
 
 
 class EpochLog(tf.keras.callbacks.Callback):
     """A CSV file with one row an epoch, as Keras' CSVLogger writes, but whole and without repeated epochs."""
 
-    def __init__(self, path):
+    def __init__(self, path: pathlib.Path) -> None:
         super().__init__()
         self.path = path
 
-    def on_epoch_end(self, epoch, logs=None):
-        rows = [row for row in read_log(self.path) if int(row["epoch"]) < epoch]
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        rows: list[dict] = [row for row in read_log(self.path) if int(row["epoch"]) < epoch]
         rows.append({"epoch": epoch, **{name: f"{float(value):.6g}" for name, value in logs.items()}})
         # Columns in the order in which they first appear.
         columns = list(dict.fromkeys(name for row in rows for name in row))
@@ -125,16 +131,16 @@ class BestWeights(tf.keras.callbacks.Callback):
       score: name in the logs of the score, higher is better.
     """
 
-    def __init__(self, model, path, score):
+    def __init__(self, model: tf.keras.Model, path: pathlib.Path, score: str) -> None:
         super().__init__()
         # Keras sets ``model`` to the one being trained.
         self.saved_model, self.path, self.score = model, path, score
         self._best = -math.inf
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self._best = workdir.read_attributes(self.path).get(self.score, -math.inf)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         # A protocol without people to score has no AP; then the latest epoch is the best there is.
         score = logs.get(self.score, -1.0)
         if score >= self._best:
@@ -151,15 +157,15 @@ class EpochLine(tf.keras.callbacks.Callback):
       epochs: epochs of the stage.
     """
 
-    def __init__(self, stage, epochs):
+    def __init__(self, stage: str, epochs: int) -> None:
         super().__init__()
         self.stage, self.epochs = stage, epochs
         self._start = 0.0
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._start = time.monotonic()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         shown = [f"loss {logs['loss']:.4g}"]
         scores = {name[len("val_") :]: value for name, value in logs.items() if name.endswith(("_AP", "_inv75"))}
         shown += [f"{name} {value:.3f}" for name, value in scores.items()]
@@ -167,7 +173,7 @@ class EpochLine(tf.keras.callbacks.Callback):
         print(f"stage {self.stage}, epoch {epoch + 1}/{self.epochs}, {seconds:.0f} s: {', '.join(shown)}", flush=True)
 
 
-def read_log(path):
+def read_log(path: pathlib.Path) -> list[dict[str, str]]:
     """Rows of an ``EpochLog`` file, column -> text; [] where there is none."""
     if not path.exists():
         return []

@@ -1,23 +1,27 @@
 """What is wrong with a run's settings, found before the first of its stages trains and before anything is written."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Sequence
 
 import tensorflow as tf
 
 from opec_tf.common import files
 from opec_tf.common.errors import UserError
+from opec_tf.config import TrainConfig
 from opec_tf.models import workdir
 from opec_tf.training import stages, strategy as strategies
+from opec_tf.training.run_data import Run
 
 # Where Keras' BackupAndRestore keeps the index of the last epoch that it backed up.
 _BACKUP_FOLDER, _BACKUP_EPOCH = "chief", "ckpt_saved_epoch/.ATTRIBUTES/VARIABLE_VALUE"
 
 
-def check(run, unfinished):
+def check(run: Run, unfinished: Sequence[str]) -> None:
     """Checks the settings of every stage that is not finished.
 
     Args:
-      run: ``loop.Run``.
       unfinished: names of these stages.
 
     Raises:
@@ -37,10 +41,10 @@ def check(run, unfinished):
         backup = tf.train.latest_checkpoint(str(folder.backup / _BACKUP_FOLDER))
         if backup:
             done = 1 + int(tf.train.load_variable(backup, _BACKUP_EPOCH))
-            _check_resumed(stage, folder, done, dataclasses.asdict(train_config))
+            _check_resumed(stage, folder, done, train_config)
 
 
-def _check_couple(run, unfinished, crops, people):
+def _check_couple(run: Run, unfinished: Sequence[str], crops: int, people: int) -> None:
     """What stage couple needs: the stage before it, its graph, and pairs of people."""
     root = run.root
     if "opec" not in unfinished and not workdir.stage_folder(root, "opec").finished:
@@ -56,15 +60,16 @@ def _check_couple(run, unfinished, crops, people):
         raise UserError("--train_data: no two people's boxes overlap, so stage couple has nothing to learn from")
 
 
-def _check_resumed(stage, folder, done, now):
+def _check_resumed(stage: str, folder: workdir.StageFolder, done: int, train_config: TrainConfig) -> None:
     """A stage goes on with the variables that it trained before, and ends no earlier than its learning rate does.
 
     Args:
       stage: name of the stage.
       folder: its ``StageFolder``.
       done: epochs that are backed up.
-      now: the fields of ``TrainConfig``.
+      train_config: with which it is to go on.
     """
+    now = dataclasses.asdict(train_config)
     begun = {**now, **files.read_json(folder.config)}
     frozen = [
         stages.frozen_part(stage, freeze_base=settings["freeze_base"], freeze_opec=settings["freeze_opec"])

@@ -5,6 +5,8 @@ optimizer steps in all as a run that was never interrupted. A stage is finished 
 written after the best weights and before the backup is removed.
 """
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 import functools
@@ -12,67 +14,48 @@ import os
 import pathlib
 import shutil
 import sys
+from collections.abc import Iterator
 
 import tensorflow as tf
 
 from opec_tf.common import files
 from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
-from opec_tf.data import image_files, pipeline, proposals
-from opec_tf.data.annotations import loading
-from opec_tf.evaluation import protocols
+from opec_tf.data import image_files, pipeline
 from opec_tf.models import workdir
-from opec_tf.poses import predictions, skeletons
-from opec_tf.poses.pose_annotations import PoseAnnotations
-from opec_tf.training import callbacks, checks, context_epochs, stages, strategy as strategies, validation
+from opec_tf.models.networks import Network
+from opec_tf.training import (
+    body_context_learning,
+    callbacks,
+    checks,
+    precision,
+    run_data,
+    stages,
+    strategy as strategies,
+    validation,
+)
+from opec_tf.training.run_data import Run
 
 
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """What all stages of a run share.
-
-    Attributes:
-      root: the workdir.
-      model_config, data_config, train_config, inference_config: the settings.
-      strategy: tf.distribute strategy.
-      train_data: ``PoseAnnotations`` of who is trained on, with the boxes to crop.
-      everybody: ``PoseAnnotations`` of all people in their images.
-      val_data: ``PoseAnnotations``; None where no validation split is named.
-    """
-
-    root: pathlib.Path
-    model_config: ModelConfig
-    data_config: DataConfig
-    train_config: TrainConfig
-    inference_config: InferenceConfig
-    strategy: tf.distribute.Strategy
-    train_data: PoseAnnotations
-    everybody: PoseAnnotations
-    val_data: PoseAnnotations
-
-    @property
-    def is_chief(self):
-        return strategies.is_chief(self.strategy)
-
-    def people(self, stage):
-        """Number of people in a pass through the data of a stage."""
-        if stage != "couple":
-            return self.train_data.num_people
-        return 2 * len(pipeline.trainable_pairs(self.train_data, self.data_config))
-
-
-def train(root, model_config, data_config, train_config, inference_config):
+def train(
+    root: os.PathLike[str] | str,
+    model_config: ModelConfig,
+    data_config: DataConfig,
+    train_config: TrainConfig,
+    inference_config: InferenceConfig,
+) -> None:
     """Trains the stages of ``train_config.stages`` that are not finished yet.
 
     Args:
       root: the workdir, made where it is missing.
-      model_config, data_config, train_config, inference_config: the settings.
+      model_config: of a new run; it gets its couple_smoothing from ``inference_config.peak_smoothing``.
 
     Raises:
       UserError: unusable settings, data, weights or workdir; a loss that is not finite; too little memory or disk.
     """
     strategy = strategies.make(train_config.strategy)
     root, is_chief = pathlib.Path(root), strategies.is_chief(strategy)
+    model_config = _with_smoothing(root, model_config, inference_config)
     workdir.start(root, model_config, write=False)
     with workdir.lock(root) if is_chief else contextlib.nullcontext():
         unfinished = [stage for stage in train_config.stages if not workdir.stage_folder(root, stage).finished]
@@ -81,113 +64,61 @@ def train(root, model_config, data_config, train_config, inference_config):
                 print(f"stage {stage}: finished before; delete {root / stage} to train it anew", flush=True)
         if not unfinished:
             return
-        data = load_data(model_config, data_config, inference_config.protocol)
+        data = run_data.load(model_config, data_config, inference_config.protocol)
         run = Run(root, model_config, data_config, train_config, inference_config, strategy, *data)
         checks.check(run, unfinished)
         # Not before, since a model that is written down cannot be changed any more.
         workdir.start(root, model_config, write=is_chief)
+        policy, reason = precision.resolve(train_config.precision)
+        if reason and is_chief:
+            print(f"precision: {policy}, since {reason}", flush=True)
         for stage in unfinished:
-            with _precision(train_config.precision), _memory_errors(stage):
+            with precision.policy(policy), _memory_errors(stage):
                 _train_stage(run, stage)
             strategies.barrier(strategy)
 
 
-def load_data(model_config, data_config, protocol):
-    """The people to train on, with the boxes to crop; all people of their images; and the validation split, in the
-    joints that its protocol scores.
-
-    Returns:
-      (``PoseAnnotations``, ``PoseAnnotations``, ``PoseAnnotations`` or None)
-
-    Raises:
-      UserError: no training data, or an unusable file.
-    """
-    skeleton = skeletons.SKELETONS[model_config.skeleton]
-    everybody = loading.load_all(data_config.train_data, data_config.data_root, skeleton)
-    train_data = everybody if data_config.train_boxes == "gt" else _proposals(everybody, data_config)
-    train_data = train_data.select(pipeline.trainable_people(train_data, data_config))
-    if not train_data.num_people:
-        raise UserError("--train_data: nobody in it can be trained on; check its labels and --min_labelled_joints")
-    val_data = None
-    if data_config.val_data:
-        scored = protocols.PROTOCOLS[protocol].skeleton
-        val_data = loading.load_all(data_config.val_data, data_config.data_root, scored)
-    return train_data, everybody, val_data
+def _with_smoothing(root: pathlib.Path, model_config: ModelConfig, inference_config: InferenceConfig) -> ModelConfig:
+    """The network finds the peaks among which couples choose as the run's peaks were found when it began."""
+    smoothing = inference_config.peak_smoothing
+    if (root / "config.json").exists():
+        smoothing = workdir.read_model_config(root).couple_smoothing
+    return dataclasses.replace(model_config, couple_smoothing=smoothing)
 
 
-def _proposals(train_data, data_config):
-    """The training data with the detected boxes of ``train_boxes`` in place of its own."""
-    path = _boxes(data_config, "train")
-    return proposals.select(
-        train_data,
-        predictions.read(path, to_refine=True),
-        min_visible_joints=data_config.min_visible_joints,
-        min_oks=data_config.min_proposal_oks,
-        name=path,
-    )
-
-
-def _boxes(data_config, split):
-    """What ``train_boxes`` or ``val_boxes`` says: "gt", or the path of the file."""
-    boxes, sources = getattr(data_config, f"{split}_boxes"), getattr(data_config, f"{split}_data")
-    if boxes == "gt":
-        return boxes
-    loading.require_one(sources, split, f"--{split}_boxes={boxes}")
-    return os.path.join(data_config.data_root, boxes)
-
-
-def _train_stage(run, stage):
+def _train_stage(run: Run, stage: str) -> None:
     """Trains one stage from where it is to its end."""
     folder = workdir.stage_folder(run.root, stage)
-    epochs = stages.epochs(stage, run.train_config)
-    make_batches = pipeline.couple_dataset if stage == "couple" else pipeline.training_dataset
-    people = run.people(stage)
+    epochs, people = stages.epochs(stage, run.train_config), run.people(stage)
     steps = stages.steps_per_epoch(run.train_config, people)
     with run.strategy.scope():
-        model = stages.build(stage, run.root, run.model_config, run.train_config, epochs * steps, _jit_compile(run))
+        network = stages.build(stage, run.root, run.model_config, run.train_config, epochs * steps, _jit_compile(run))
+    model = network.model
     if run.is_chief:
         _prepare_folder(run, folder, model)
     strategies.barrier(run.strategy)
     # Scored and saved without the strategy.
     plain = model if run.strategy.num_replicas_in_sync == 1 else workdir.BUILDERS[stage](run.model_config)
-    make_batches = functools.partial(
-        make_batches,
-        run.train_data,
-        crop_size=run.model_config.crop_size,
-        data_config=run.data_config,
-        crop_offset=run.model_config.crop_offset,
-        everybody=run.everybody if run.train_config.interference_weight and "base_heatmaps" in model.loss else None,
-        with_poses=stage != "base" and run.model_config.initial_pose == "given",
-    )
+    make_batches = _batches(run, stage, with_others="base_heatmaps" in model.loss)
     start_epoch = len(callbacks.read_log(folder.log))
     batches = stages.dataset(
         run.strategy, make_batches, list(model.loss), run.train_config.batch_size, run.train_config.seed, start_epoch
     )
-    learning = []
-    if stages.has_context(stage, run.model_config):
-        learn = functools.partial(
-            context_epochs.learn,
-            model,
-            make_batches,
-            people=steps * run.train_config.batch_size,
-            members=2 if stage == "couple" else 1,
-            strategy=run.strategy,
-            loss=stages.pose_loss(run.model_config, oks_share=1.0),
-            train_config=run.train_config,
-        )
-        learning = [context_epochs.ContextLearning(model, epochs, learn, folder.context_weights, run.is_chief)]
     print(
         f"stage {stage}: {model.count_params():,} parameters, {people} people, epochs {epochs}, each of {steps} steps",
         flush=True,
     )
     # Without --strict an image that cannot be decoded is left out and raises nothing.
     strict = run.data_config.strict
-    with image_files.naming_unreadable(run.train_data.image_paths) if strict else contextlib.nullcontext():
+    with image_files.naming_unreadable(run.train_data.image_paths.tolist()) if strict else contextlib.nullcontext():
         model.fit(
             batches,
             epochs=epochs,
             steps_per_epoch=steps,
-            callbacks=[*learning, *_callbacks(run, stage, model, plain, folder, epochs)],
+            callbacks=[
+                *_context_learning(run, stage, network, make_batches, steps),
+                *_callbacks(run, stage, model, plain, folder, epochs),
+            ],
             verbose=int(run.is_chief and sys.stdout.isatty()),
         )
     if plain is not model:
@@ -197,7 +128,42 @@ def _train_stage(run, stage):
         _finish(run, stage, plain, folder, steps=int(model.optimizer.iterations.numpy()))
 
 
-def _prepare_folder(run, folder, model):
+def _batches(run: Run, stage: str, with_others: bool) -> stages.MakeBatches:
+    """The training data of a stage; other people's joints come with it for the joint-candidate loss."""
+    return functools.partial(
+        pipeline.couple_dataset if stage == "couple" else pipeline.training_dataset,
+        run.train_data,
+        crop_size=run.model_config.crop_size,
+        data_config=run.data_config,
+        crop_offset=run.model_config.crop_offset,
+        everybody=run.everybody if with_others and run.train_config.interference_weight else None,
+        with_poses=stage != "base" and run.model_config.initial_pose == "given",
+    )
+
+
+def _context_learning(
+    run: Run, stage: str, network: Network, make_batches: stages.MakeBatches, steps: int
+) -> list[tf.keras.callbacks.Callback]:
+    """What has the stage's context learn; nothing where it has none."""
+    context, folder = stages.context(network), workdir.stage_folder(run.root, stage)
+    if context is None:
+        return []
+    learn = functools.partial(
+        body_context_learning.learn,
+        network.model,
+        context,
+        make_batches,
+        people=steps * run.train_config.batch_size,
+        strategy=run.strategy,
+        loss=stages.pose_loss(run.model_config, oks_share=1.0),
+        train_config=run.train_config,
+    )
+    _, alone = context.cut_out(network.model)
+    epochs = stages.epochs(stage, run.train_config)
+    return [body_context_learning.ContextLearning(alone, epochs, learn, folder.context_weights, run.is_chief)]
+
+
+def _prepare_folder(run: Run, folder: workdir.StageFolder, model: tf.keras.Model) -> None:
     """Checks that the stage's files will fit, and writes its settings."""
     files.make_folder(folder.path)
     files.remove_partial(folder.path)
@@ -215,22 +181,29 @@ def _prepare_folder(run, folder, model):
         print(f"resuming with other settings: {', '.join(changes)}", flush=True)
 
 
-def _callbacks(run, stage, model, plain, folder, epochs):
+def _callbacks(
+    run: Run,
+    stage: str,
+    model: tf.keras.Model,
+    plain: tf.keras.Model,
+    folder: workdir.StageFolder,
+    epochs: int,
+) -> list[tf.keras.callbacks.Callback]:
     """The callbacks in the order in which an epoch's end needs them; the backup, which ends the epoch, comes last."""
     result = [callbacks.StopOnNaN(stage)]
     if plain is not model:
         result.append(callbacks.CopyWeights(plain))
     if run.is_chief:
         result.append(callbacks.LearningRate())
-        boxes = _boxes(run.data_config, "val")
+        boxes = run_data.boxes(run.data_config, "val")
         if run.val_data is not None:
             validator = validation.Validator(
                 plain,
                 run.val_data,
+                validation.people_of_split(boxes, run.val_data, run.model_config),
                 model_config=run.model_config,
                 data_config=run.data_config,
                 inference_config=run.inference_config,
-                boxes=boxes,
                 max_people=run.train_config.validation_people,
             )
             score = validation.score_name(stages.best_pose(stage, run.model_config), "AP")
@@ -245,7 +218,7 @@ def _callbacks(run, stage, model, plain, folder, epochs):
     return result
 
 
-def _finish(run, stage, plain, folder, steps):
+def _finish(run: Run, stage: str, plain: tf.keras.Model, folder: workdir.StageFolder, steps: int) -> None:
     """Writes a stage's metrics and final weights, which mark it as finished; removes what it could resume from."""
     last_epoch = stages.epochs(stage, run.train_config) - 1
     if run.val_data is None:
@@ -258,7 +231,7 @@ def _finish(run, stage, plain, folder, steps):
     shutil.rmtree(folder.backup, ignore_errors=True)
 
 
-def _jit_compile(run):
+def _jit_compile(run: Run) -> bool:
     """Whether XLA compiles the training step; "auto" means on a single GPU, where it has always paid."""
     if run.train_config.jit_compile != "auto":
         return run.train_config.jit_compile == "on"
@@ -266,18 +239,7 @@ def _jit_compile(run):
 
 
 @contextlib.contextmanager
-def _precision(policy):
-    """Keras' mixed precision policy while a stage is built and trained."""
-    before = tf.keras.mixed_precision.global_policy()
-    tf.keras.mixed_precision.set_global_policy(policy)
-    try:
-        yield
-    finally:
-        tf.keras.mixed_precision.set_global_policy(before)
-
-
-@contextlib.contextmanager
-def _memory_errors(stage):
+def _memory_errors(stage: str) -> Iterator[None]:
     """Turns a full device or disk into one line."""
     try:
         yield

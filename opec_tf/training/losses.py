@@ -11,7 +11,10 @@ would count a joint more where it has fewer labelled neighbours. To Keras that i
 the right value.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -41,16 +44,16 @@ class PoseLoss(tf.keras.losses.Loss):
     def __init__(
         self,
         *,
-        oks_share=0.0,
-        sigmas=None,
-        crop_size=None,
-        name="pose_loss",
-        reduction=tf.keras.losses.Reduction.SUM,
-    ):
+        oks_share: float = 0.0,
+        sigmas: Sequence[float] | None = None,
+        crop_size: tuple[int, int] | None = None,
+        name: str = "pose_loss",
+        reduction: str = tf.keras.losses.Reduction.SUM,
+    ) -> None:
         super().__init__(name=name, reduction=reduction)
         self.oks_share, self.sigmas, self.crop_size = oks_share, sigmas, crop_size
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         points, weights, _ = _labels(y_true)
         y_pred = tf.cast(y_pred, tf.float32)
         tf.debugging.assert_shapes([(y_pred, ("B", "K", 2)), (points, ("B", "K", 2))])
@@ -59,7 +62,7 @@ class PoseLoss(tf.keras.losses.Loss):
             errors += self.oks_share * (1.0 - self._oks(y_pred - points) - errors)
         return tf.reduce_sum(weights * errors, axis=-1) / _global_labelled(weights)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, object]:
         return {
             **super().get_config(),
             "oks_share": self.oks_share,
@@ -67,8 +70,9 @@ class PoseLoss(tf.keras.losses.Loss):
             "crop_size": self.crop_size,
         }
 
-    def _oks(self, offsets):
+    def _oks(self, offsets: tf.Tensor) -> tf.Tensor:
         """Each joint's OKS, [B, K], of offsets [B, K, 2]."""
+        assert self.crop_size is not None
         height, width = self.crop_size
         # In units of the person's scale: half a side is 1, and the scale is a share of sqrt(height width).
         sides = tf.constant([(width / height) ** 0.5, (height / width) ** 0.5]) / (2.0 * _PERSON_SCALE)
@@ -98,12 +102,17 @@ class HeatmapLoss(tf.keras.losses.Loss):
     """
 
     def __init__(
-        self, *, sigma=2.0, interference_weight=0.0, name="heatmap_loss", reduction=tf.keras.losses.Reduction.SUM
-    ):
+        self,
+        *,
+        sigma: float = 2.0,
+        interference_weight: float = 0.0,
+        name: str = "heatmap_loss",
+        reduction: str = tf.keras.losses.Reduction.SUM,
+    ) -> None:
         super().__init__(name=name, reduction=reduction)
         self.sigma, self.interference_weight = sigma, interference_weight
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         points, weights, others = _labels(y_true)
         y_pred = tf.cast(y_pred, tf.float32)
         tf.debugging.assert_shapes([(y_pred, ("B", "h", "w", "K")), (points, ("B", "K", 2))])
@@ -113,10 +122,10 @@ class HeatmapLoss(tf.keras.losses.Loss):
         errors = tf.reduce_sum(tf.math.squared_difference(y_pred, targets), axis=(1, 2)) / (math.pi * self.sigma**2)
         return tf.reduce_sum(weights * errors, axis=-1) / _global_labelled(weights)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "sigma": self.sigma, "interference_weight": self.interference_weight}
 
-    def _interference(self, others, size):
+    def _interference(self, others: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
         """C_k: joints [B, M, K, 3] of other people -> the sum of their Gaussians [B, h, w, K]."""
         candidates = 0.0
         for m in range(others.shape[1]):
@@ -132,10 +141,10 @@ class VisibilityLoss(tf.keras.losses.Loss):
     y_pred: [B, K, classes], logits.
     """
 
-    def __init__(self, *, name="visibility_loss", reduction=tf.keras.losses.Reduction.SUM):
+    def __init__(self, *, name: str = "visibility_loss", reduction: str = tf.keras.losses.Reduction.SUM) -> None:
         super().__init__(name=name, reduction=reduction)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         classes = _people(y_true)[0][..., 3]
         y_pred = tf.cast(y_pred, tf.float32)
         tf.debugging.assert_shapes([(y_pred, ("B", "K", "classes")), (classes, ("B", "K"))])
@@ -144,7 +153,7 @@ class VisibilityLoss(tf.keras.losses.Loss):
         return tf.reduce_sum(weights * errors, axis=-1) / _global_labelled(weights)
 
 
-def gaussian_heatmaps(points, size, sigma):
+def gaussian_heatmaps(points: tf.Tensor, size: tuple[int, int], sigma: float) -> tf.Tensor:
     """Gaussians of height 1.
 
     Args:
@@ -163,7 +172,7 @@ def gaussian_heatmaps(points, size, sigma):
     return along_y[:, :, None, :] * along_x[:, None, :, :]
 
 
-def _labels(y_true):
+def _labels(y_true: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
     """Joints [B, K, 3 or 4] or [B, 1 + M, K, 3 or 4] -> the person's positions [B, K, 2], zero where not labelled, its
     weights [B, K], and the joints of the other people, [B, M, K, 3 or 4] or None."""
     joints, others = _people(y_true)
@@ -171,13 +180,13 @@ def _labels(y_true):
     return tf.where(weights[..., None] > 0.0, joints[..., :2], 0.0), weights, others
 
 
-def _people(y_true):
+def _people(y_true: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
     """The person's joints [B, K, 3 or 4] and those of the others in the crop, [B, M, K, 3 or 4] or None."""
     joints = tf.cast(y_true, tf.float32)
     return (joints[:, 0], joints[:, 1:]) if joints.shape.rank == 4 else (joints, None)
 
 
-def _global_labelled(weights):
+def _global_labelled(weights: tf.Tensor) -> tf.Tensor:
     """The number (sum of weights) of labelled joints of the global batch, at least 1e-6."""
     total = tf.reduce_sum(weights)
     replica_context = tf.distribute.get_replica_context()

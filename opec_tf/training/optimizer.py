@@ -1,13 +1,23 @@
 """The optimizer and its learning rate."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
 import tensorflow as tf
 
+from opec_tf.config import TrainConfig
 
-def learning_rate_schedule(train_config, total_steps):
+GradientsAndVariables = Iterable[tuple[tf.Tensor, tf.Variable]]
+
+
+def learning_rate_schedule(
+    train_config: TrainConfig, total_steps: int
+) -> tf.keras.optimizers.schedules.LearningRateSchedule:
     """Linear warm-up from 0, then a cosine that reaches 0 at ``total_steps`` (paper 5.1: cosine decay from 1e-3).
 
     Args:
-      train_config: ``TrainConfig``; ``learning_rate`` is reached after ``warmup_steps``.
+      train_config: ``learning_rate`` is reached after ``warmup_steps``.
       total_steps: optimizer steps of the whole stage, more than ``warmup_steps``.
 
     Returns:
@@ -20,18 +30,20 @@ def learning_rate_schedule(train_config, total_steps):
     return schedule(0.0, total_steps - warmup, warmup_target=train_config.learning_rate, warmup_steps=warmup)
 
 
-def make(train_config, total_steps, slow_variables=(), slow_factor=1.0, clipped_apart=()):
+def make(
+    train_config: TrainConfig,
+    total_steps: int,
+    slow_variables: Sequence[tf.Variable] = (),
+    slow_factor: float = 1.0,
+    clipped_apart: Sequence[tf.Variable] = (),
+) -> AdamWithFactors:
     """The optimizer of a stage. Call it in the strategy's scope.
 
     Args:
-      train_config: ``TrainConfig``.
       total_steps: optimizer steps of the whole stage.
       slow_variables: model variables (the base's) that are trained at ``slow_factor`` times the learning rate.
       slow_factor: see above.
       clipped_apart: model variables whose gradients are clipped among themselves.
-
-    Returns:
-      ``AdamWithFactors``.
     """
     return AdamWithFactors(
         learning_rate=learning_rate_schedule(train_config, total_steps),
@@ -60,28 +72,43 @@ class AdamWithFactors(tf.keras.optimizers.Adam):
       clip_norm: largest norm of all gradients of a group; 0 for no clipping.
     """
 
-    def __init__(self, *, decay=0.0, factors=(), clip_norm=0.0, clipped_apart=(), name="Adam", **kwargs):
+    def __init__(
+        self,
+        *,
+        decay: float = 0.0,
+        factors: Iterable[tuple[tf.Variable, float]] = (),
+        clip_norm: float = 0.0,
+        clipped_apart: Iterable[tf.Variable] = (),
+        name: str = "Adam",
+        **kwargs: object,
+    ) -> None:
         super().__init__(name=name, **kwargs)
         self.decay, self.clip_norm = decay, clip_norm
         self._factors = {self._var_key(variable): factor for variable, factor in factors}
         self._apart = {self._var_key(variable) for variable in clipped_apart}
 
-    def apply_gradients(self, grads_and_vars, name=None, skip_gradients_aggregation=False, **kwargs):
+    def apply_gradients(
+        self,
+        grads_and_vars: GradientsAndVariables,
+        name: str | None = None,
+        skip_gradients_aggregation: bool = False,
+        **kwargs: object,
+    ) -> tf.Variable:
         if not skip_gradients_aggregation:
             grads_and_vars = self.aggregate_gradients(grads_and_vars)
         if self.clip_norm:
             grads_and_vars = self._clipped(list(grads_and_vars))
         return super().apply_gradients(grads_and_vars, name, skip_gradients_aggregation=True, **kwargs)
 
-    def _clipped(self, grads_and_vars):
-        clipped = []
+    def _clipped(self, grads_and_vars: list[tuple[tf.Tensor, tf.Variable]]) -> GradientsAndVariables:
+        clipped: list[tuple[tf.Tensor, tf.Variable]] = []
         for apart in (False, True):
             group = [pair for pair in grads_and_vars if (self._var_key(pair[1]) in self._apart) == apart]
             gradients = tf.clip_by_global_norm([gradient for gradient, _ in group], self.clip_norm)[0] if group else []
             clipped += zip(gradients, [variable for _, variable in group])
         return clipped
 
-    def update_step(self, gradient, variable):
+    def update_step(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
         factor = self._factors.get(self._var_key(variable), 1.0)
         decay = self.decay if variable.shape.rank >= 2 else 0.0
         if factor == 1.0 and decay == 0.0:

@@ -1,12 +1,18 @@
 """What each training stage is: its model, the weights it starts from, its losses, and the images it learns from."""
 
+from __future__ import annotations
+
 import pathlib
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
 
 from opec_tf.common.errors import UserError
-from opec_tf.models import builders, workdir
+from opec_tf.config import ModelConfig, TrainConfig
+from opec_tf.models import builders, loading, workdir
+from opec_tf.models.networks import BaseNet, Context, CoupleNet, Network, OpecNet
 from opec_tf.poses import skeletons
 from opec_tf.training import losses, optimizer, strategy as strategies
 
@@ -14,37 +20,39 @@ from opec_tf.training import losses, optimizer, strategy as strategies
 _INPUT_SETTINGS = ("normalization", "crop_offset", "stride_in_1x1")
 
 
-def best_pose(stage, model_config):
+class MakeBatches(Protocol):
+    """Function that gives endless batches of (crops or what else a model takes, joints)."""
+
+    def __call__(self, *, batch_size: int, seed: int) -> tf.data.Dataset: ...
+
+
+def best_pose(stage: str, model_config: ModelConfig) -> str:
     """Name of the pose that chooses a stage's best epoch: the decoded peak of the base, else the last pose (paper 3.3:
     "the last generated pose will correspond to the best estimation result")."""
     return {"base": "peak", "opec": "pose_3" if model_config.refinement else "initial", "couple": "couple_3"}[stage]
 
 
-def has_context(stage, model_config):
-    """Whether a stage trains a ``BodyContext``."""
-    if stage == "opec":
-        return model_config.body_context and model_config.refinement
-    return stage == "couple" and model_config.couple_context
-
-
-def epochs(stage, train_config):
+def epochs(stage: str, train_config: TrainConfig) -> int:
     """Number of epochs of a stage."""
     return getattr(train_config, f"{stage}_epochs")
 
 
-def frozen_part(stage, *, freeze_base, freeze_opec):
+def frozen_part(stage: str, *, freeze_base: bool, freeze_opec: bool) -> str | None:
     """Name of the layer that a stage leaves as it is; None where it trains everything but contexts."""
     if stage == "couple" and freeze_opec:
         return "opec_net"
     return "base" if stage != "base" and freeze_base else None
 
 
-def losses_and_weights(stage, model_config, train_config):
+def losses_and_weights(
+    stage: str, model_config: ModelConfig, train_config: TrainConfig
+) -> tuple[dict[str, tf.keras.losses.Loss], dict[str, float]]:
     """The losses of a stage by model output, and their weights.
 
     Stage base learns heatmaps. Stage opec minimises eq. 3: the initial pose with weight 1 (its own, which fills the
     gaps of a given one), poses 1 to 3 with lambda_1 to lambda_3; a base that is trained along keeps its heatmap loss
-    beside it, since nothing in eq. 3 asks it for a peak at each joint. Predicted visibility has its cross entropy.
+    beside it, since nothing in eq. 3 asks it for a peak at each joint. Predicted visibility has its cross entropy; a
+    weight of it would mean nothing, since it trains its own head alone and Adam divides by the size of gradients.
     Stage couple minimises eq. 3 of the couple's poses, with lambda_1 to lambda_3; an OPEC-Net that is trained along
     keeps its losses beside it.
 
@@ -71,49 +79,47 @@ def losses_and_weights(stage, model_config, train_config):
         weights["base_heatmaps"] = train_config.heatmap_loss_weight
     if model_config.refinement and model_config.predict_visibility:
         stage_losses[builders.VISIBILITY_OUTPUT] = losses.VisibilityLoss()
-        weights[builders.VISIBILITY_OUTPUT] = train_config.visibility_loss_weight
+        weights[builders.VISIBILITY_OUTPUT] = 1.0
     return stage_losses, weights
 
 
-def pose_loss(model_config, oks_share):
+def pose_loss(model_config: ModelConfig, oks_share: float) -> losses.PoseLoss:
     """The loss of one pose, L1 with a share of OKS."""
     sigmas = skeletons.SKELETONS[model_config.skeleton].sigmas
     return losses.PoseLoss(oks_share=oks_share, sigmas=[float(s) for s in sigmas], crop_size=model_config.crop_size)
 
 
-def build(stage, root, model_config, train_config, total_steps, jit_compile):
-    """Builds, initialises and compiles the model of a stage. Call it in the strategy's scope.
+def build(
+    stage: str,
+    root: pathlib.Path,
+    model_config: ModelConfig,
+    train_config: TrainConfig,
+    total_steps: int,
+    jit_compile: bool,
+) -> Network:
+    """Builds, initialises and compiles the network of a stage. Call it in the strategy's scope.
 
     Args:
       stage: "base", "opec" or "couple".
       root: the workdir.
-      model_config: ``ModelConfig``.
-      train_config: ``TrainConfig``.
       total_steps: optimizer steps of the whole stage.
       jit_compile: whether the training step is compiled with XLA.
 
     Returns:
-      compiled Keras model with its optimizer's variables made, so that a checkpoint restores into them at once.
+      the network's named parts; its model is compiled and has its optimizer's variables made, so that a checkpoint
+      restores into them at once.
 
     Raises:
       UserError: the weights to start from are missing or do not fit.
     """
     tf.keras.utils.set_random_seed(train_config.seed)
-    model = workdir.BUILDERS[stage](model_config)
-    _load_start_weights(model, stage, root, model_config, train_config)
-    opec = model.get_layer("opec_net") if stage == "couple" else model
-    base = opec.get_layer("base")
-    # A frozen BatchNorm layer also uses its moving statistics in training, and leaves them as they are.
-    frozen = frozen_part(stage, freeze_base=train_config.freeze_base, freeze_opec=train_config.freeze_opec)
-    if frozen:
-        (opec if frozen == "opec_net" else base).trainable = False
-    # Contexts learn alone.
-    for layer in (*model.layers, *opec.layers):
-        if layer.name in builders.CONTEXT_LAYERS.values():
-            layer.trainable = False
-    slow = [] if stage == "base" else base.trainable_variables
+    network = builders.NETWORKS[stage](model_config)
+    _load_start_weights(network, stage, root, model_config, train_config)
+    _freeze(network, stage, train_config)
+    model, opec = network.model, _opec_net(network)
+    slow = [] if opec is None else opec.base.trainable_variables
     # The visibility's gradients must not shorten, by way of the global norm, the steps of all others.
-    apart = [] if stage == "base" else _layer_variables(opec, builders.VISIBILITY_OUTPUT)
+    apart = opec.visibility_head.trainable_variables if opec is not None and opec.visibility_head is not None else []
     adam = optimizer.make(train_config, total_steps, slow, train_config.base_rate_factor, apart)
     stage_losses, weights = losses_and_weights(stage, model_config, train_config)
     model.compile(optimizer=adam, loss=stage_losses, loss_weights=weights, jit_compile=jit_compile)
@@ -121,43 +127,63 @@ def build(stage, root, model_config, train_config, total_steps, jit_compile):
     model.optimizer.build(model.trainable_variables)
     # Keras would make each loss's average within the first step, and trace that step a second time.
     model.compiled_loss.build(model.output)
-    return model
+    return network
 
 
-def _layer_variables(net, name):
-    """The variables of a layer of a network; none where it has no such layer."""
-    layers = [layer for layer in net.layers if layer.name == name]
-    return [variable for layer in layers for variable in layer.trainable_variables]
+def context(network: Network) -> Context | None:
+    """The context that the stage of a network trains."""
+    return None if isinstance(network, BaseNet) else network.context
 
 
-def _load_start_weights(model, stage, root, model_config, train_config):
+def _opec_net(network: Network) -> OpecNet | None:
+    """The OPEC-Net that a network is or has within."""
+    if isinstance(network, BaseNet):
+        return None
+    return network.opec_net if isinstance(network, CoupleNet) else network
+
+
+def _freeze(network: Network, stage: str, train_config: TrainConfig) -> None:
+    """Keeps a stage's optimizer from what the stage leaves as it is."""
+    opec = _opec_net(network)
+    # A frozen BatchNorm layer also uses its moving statistics in training, and leaves them as they are.
+    frozen = frozen_part(stage, freeze_base=train_config.freeze_base, freeze_opec=train_config.freeze_opec)
+    if opec is not None and frozen:
+        (opec.model if frozen == "opec_net" else opec.base).trainable = False
+    # Contexts learn alone.
+    for found in (context(network), opec.context if opec is not None else None):
+        if found is not None:
+            found.layer.trainable = False
+
+
+def _load_start_weights(
+    network: Network, stage: str, root: pathlib.Path, model_config: ModelConfig, train_config: TrainConfig
+) -> None:
     """Fills a stage's model with what it starts from.
 
     Stage base starts from --base_weights, stage opec with the base of the stage before it or else of --base_weights,
     stage couple with the OPEC-Net of the stage before it.
     """
     before = {"base": "", "opec": "base", "couple": "opec"}[stage]
-    path = train_config.base_weights if stage != "couple" else ""
+    path: str | pathlib.Path = train_config.base_weights if stage != "couple" else ""
     if before and workdir.stage_folder(root, before).finished:
         path = workdir.stage_folder(root, before).best_weights
     print(f"stage {stage}: starts from {path or 'random weights'}", flush=True)
     if not path:
         return
     if path == train_config.base_weights:
-        _check_input_settings(path, model_config)
+        _check_input_settings(train_config.base_weights, model_config)
     if stage == "base":
-        workdir.load_weights(model, path)
+        workdir.load_weights(network.model, path)
         return
-    trained = workdir.BUILDERS[before](model_config)
-    workdir.load_weights(trained, path)
-    if stage == "opec":
-        model.get_layer("base").set_weights(trained.get_layer("base").get_weights())
-        return
-    for layer in trained.layers:
-        model.get_layer("opec_net").get_layer(layer.name).set_weights(layer.get_weights())
+    trained = builders.NETWORKS[before](model_config)
+    workdir.load_weights(trained.model, path)
+    if isinstance(network, CoupleNet):
+        loading.copy_weights(trained.model, network.opec_net.model)
+    else:
+        network.base.set_weights(trained.base.get_weights())
 
 
-def _check_input_settings(path, model_config):
+def _check_input_settings(path: str, model_config: ModelConfig) -> None:
     """Weights of another workdir want their input as there; no shape would tell that it is not."""
     root = pathlib.Path(path).parent.parent
     if not (root / "config.json").exists():
@@ -171,12 +197,19 @@ def _check_input_settings(path, model_config):
             )
 
 
-def steps_per_epoch(train_config, num_people):
+def steps_per_epoch(train_config: TrainConfig, num_people: int) -> int:
     """Optimizer steps in an epoch: as configured, or once through the people trained on."""
     return train_config.steps_per_epoch or -(-num_people // train_config.batch_size)
 
 
-def dataset(strategy, make_batches, output_names, batch_size, seed, start_epoch):
+def dataset(
+    strategy: tf.distribute.Strategy,
+    make_batches: MakeBatches,
+    output_names: Sequence[str],
+    batch_size: int,
+    seed: int,
+    start_epoch: int,
+) -> tf.data.Dataset:
     """The distributed training data of a stage.
 
     Every worker draws its own shuffled stream of crops from all of the data: with an endless, shuffled stream there is
@@ -184,9 +217,7 @@ def dataset(strategy, make_batches, output_names, batch_size, seed, start_epoch)
     the first epochs had.
 
     Args:
-      strategy: tf.distribute strategy.
-      make_batches: function of the keywords batch_size and seed -> endless tf.data.Dataset of (crops or what
-        else the model takes, joints, which may include other people's).
+      make_batches: the joints that it gives may include other people's.
       output_names: model outputs that carry a loss; each is compared with the joints.
       batch_size: global batch size.
       seed: the run's seed.
@@ -197,7 +228,7 @@ def dataset(strategy, make_batches, output_names, batch_size, seed, start_epoch)
     """
     local_batch_size = strategies.per_replica_batch_size(strategy, batch_size)
 
-    def worker_dataset(context):
+    def worker_dataset(context: tf.distribute.InputContext) -> tf.data.Dataset:
         entropy = [seed, start_epoch, context.input_pipeline_id]
         # 31 bits: what tf.data takes for a seed.
         worker_seed = int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)

@@ -1,5 +1,7 @@
 """tf.distribute strategies, and what differs between one worker and several."""
 
+from __future__ import annotations
+
 import functools
 import os
 
@@ -9,7 +11,7 @@ from opec_tf.common.errors import UserError
 
 
 @functools.lru_cache
-def make(name):
+def make(name: str) -> tf.distribute.Strategy:
     """The strategy called ``name``. Call it before any other TensorFlow operation: multi_worker insists on it.
 
     Always the same one: two in a process would give their collective operations the same keys, and TensorFlow would
@@ -35,17 +37,17 @@ def make(name):
         raise UserError(f"TF_CONFIG={os.environ['TF_CONFIG']} is not a usable cluster description ({error})") from error
 
 
-def is_chief(strategy):
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Whether this process writes the workdir's files: the only one, or worker 0."""
     return strategy.extended.should_checkpoint
 
 
-def barrier(strategy):
+def barrier(strategy: tf.distribute.Strategy) -> None:
     """Waits until every worker has come here."""
     strategy.reduce("SUM", strategy.run(lambda: tf.ones(())), axis=None)
 
 
-def per_replica_batch_size(strategy, batch_size):
+def per_replica_batch_size(strategy: tf.distribute.Strategy, batch_size: int) -> int:
     """The share of one replica in a global batch.
 
     Raises:

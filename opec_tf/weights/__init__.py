@@ -1,1 +1,6 @@
-"""Other frameworks' weights as NumPy arrays, read without those frameworks, and as the base of a workdir."""
+"""Public weights of other frameworks, read without those frameworks, as the base of a workdir.
+
+Four steps, a module each: ``reading``, a file as NumPy arrays (by ``pytorch_file``, ``safetensors_file`` and
+``keras_file``); ``recognition``, which network the arrays are; ``base_loading``, the arrays in a base of this project;
+``conversion``, all of it, from a file to a workdir.
+"""

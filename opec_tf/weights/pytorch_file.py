@@ -8,6 +8,8 @@ A pickle is a program. This one may only name what ``_GLOBALS`` lists, none of w
 a description of a tensor; the storages are read once it has ended.
 """
 
+from __future__ import annotations
+
 import collections
 import dataclasses
 import math
@@ -15,6 +17,8 @@ import os
 import pickle
 import zipfile
 import zlib
+from collections.abc import Sequence
+from typing import IO
 
 import numpy as np
 
@@ -60,8 +64,8 @@ class _Tensor:
 
     storage: _Storage
     offset: int
-    shape: tuple
-    strides: tuple
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
 
 
 class _MakeTensor:
@@ -72,7 +76,9 @@ class _MakeTensor:
 
     __slots__ = ()
 
-    def __call__(self, storage, offset, shape, strides, *unused):
+    def __call__(
+        self, storage: object, offset: int, shape: Sequence[int], strides: Sequence[int], *unused: object
+    ) -> _Tensor:
         if not isinstance(storage, _Storage):
             raise pickle.UnpicklingError("a tensor without a storage")
         return _Tensor(storage, offset, tuple(shape), tuple(strides))
@@ -83,7 +89,7 @@ class _MakeParameter:
 
     __slots__ = ()
 
-    def __call__(self, tensor, *unused):
+    def __call__(self, tensor: object, *unused: object) -> object:
         return tensor
 
 
@@ -112,12 +118,12 @@ _GLOBALS = {
 class _Unpickler(pickle.Unpickler):
     """Makes plain containers and ``_Tensor``; refuses every other global by name."""
 
-    def __init__(self, file, path):
+    def __init__(self, file: IO[bytes], path: os.PathLike[str] | str) -> None:
         super().__init__(file, encoding="utf-8")
         self._path = path
-        self.storages = {}
+        self.storages: dict[str, _Storage] = {}
 
-    def find_class(self, module, name):
+    def find_class(self, module: str, name: str) -> object:
         try:
             return _GLOBALS[f"{module}.{name}"]
         except KeyError:
@@ -126,7 +132,7 @@ class _Unpickler(pickle.Unpickler):
                 "keep only the state_dict when saving it"
             ) from None
 
-    def persistent_load(self, pid):
+    def persistent_load(self, pid: tuple) -> _Storage:
         mark, kind, key, _, count, *view = pid
         if mark != "storage" or kind not in _STORAGES.values():
             raise pickle.UnpicklingError(f"unknown persistent id {mark!r}")
@@ -135,8 +141,8 @@ class _Unpickler(pickle.Unpickler):
         return _Storage(kind, key, count, offset)
 
 
-def read_zip(path):
-    """name -> NumPy array of a zip file; see ``checkpoints.read``."""
+def read_zip(path: os.PathLike[str] | str) -> dict[str, np.ndarray]:
+    """The tensors of a zip file; see ``reading.read``."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
@@ -148,7 +154,7 @@ def read_zip(path):
             with archive.open(pickles[0]) as file:
                 described = _tensors(_load(_Unpickler(file, path), path), path)
 
-            def values(storage):
+            def values(storage: _Storage) -> np.ndarray:
                 entry = archive.getinfo(f"{root}data/{storage.key}")
                 if entry.file_size != storage.count * elements.size(storage.kind):
                     raise UserError(f"{path}: storage {storage.key} has not {storage.count} elements; it is damaged")
@@ -162,8 +168,8 @@ def read_zip(path):
         raise UserError(f"{path}: cannot be read as a zip file ({error}); check that the download is whole") from error
 
 
-def read_stream(path):
-    """name -> NumPy array of a file of PyTorch before 1.6; see ``checkpoints.read``."""
+def read_stream(path: os.PathLike[str] | str) -> dict[str, np.ndarray]:
+    """The tensors of a file of PyTorch before 1.6; see ``reading.read``."""
     file_size = os.path.getsize(path)
     with open(path, "rb") as file:
         magic, version, machine = (_load(_Unpickler(file, path), path) for _ in range(3))
@@ -173,7 +179,10 @@ def read_stream(path):
         unpickler = _Unpickler(file, path)
         described = _tensors(_load(unpickler, path), path)
         values = {}
-        for key in _load(_Unpickler(file, path), path):
+        keys = _load(_Unpickler(file, path), path)
+        if not isinstance(keys, list):
+            raise UserError(f"{path}: has no list of storages; check that the download is whole")
+        for key in keys:
             storage = unpickler.storages.get(key)
             count = int.from_bytes(file.read(8), "little" if order == "<" else "big")
             if storage is None or count != storage.count:
@@ -187,14 +196,14 @@ def read_stream(path):
     return {name: _materialize(tensor, values[tensor.storage.key], name, path) for name, tensor in described}
 
 
-def _load(unpickler, path):
+def _load(unpickler: _Unpickler, path: os.PathLike[str] | str) -> object:
     try:
         return unpickler.load()
     except _DAMAGE as error:
         raise UserError(f"{path}: is damaged or no checkpoint ({error}); check that the download is whole") from error
 
 
-def _tensors(content, path):
+def _tensors(content: object, path: os.PathLike[str] | str) -> list[tuple[str, _Tensor]]:
     """(name, ``_Tensor``) of the network in what was unpickled; the tensors of an optimizer beside it are left."""
     if isinstance(content, dict):
         content = next((content[key] for key in _NESTS if isinstance(content.get(key), dict)), content)
@@ -203,7 +212,7 @@ def _tensors(content, path):
     raise UserError(f"{path}: holds no mapping of names to tensors; save the network's state_dict()")
 
 
-def _materialize(tensor, values, name, path):
+def _materialize(tensor: _Tensor, values: np.ndarray, name: str, path: os.PathLike[str] | str) -> np.ndarray:
     """The array of a tensor whose storage holds ``values``."""
     shape, strides = tensor.shape, tensor.strides
     numbers = (tensor.offset, tensor.storage.offset, *shape, *strides)

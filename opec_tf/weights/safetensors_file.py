@@ -1,8 +1,13 @@
 """The safetensors format: the header's length (8 bytes, little-endian), a JSON header, then the tensors' bytes."""
 
+from __future__ import annotations
+
 import json
 import math
 import os
+from typing import BinaryIO
+
+import numpy as np
 
 from opec_tf.common.errors import UserError
 from opec_tf.weights import elements
@@ -23,8 +28,8 @@ _KINDS = {
 _LONGEST_HEADER = 100_000_000
 
 
-def read(path):
-    """name -> NumPy array of every tensor of a file; see ``checkpoints.read``."""
+def read(path: os.PathLike[str] | str) -> dict[str, np.ndarray]:
+    """The tensors of a file; see ``reading.read``."""
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
         end = os.fstat(file.fileno()).st_size - 8 - length
@@ -34,7 +39,7 @@ def read(path):
         return {name: _tensor(path, file, 8 + length, end, name, entry) for name, entry in header.items()}
 
 
-def _header(path, text):
+def _header(path: os.PathLike[str] | str, text: bytes) -> dict[str, dict]:
     try:
         header = json.loads(text)
     except ValueError as error:
@@ -45,7 +50,7 @@ def _header(path, text):
     return header
 
 
-def _tensor(path, file, start, end, name, entry):
+def _tensor(path: os.PathLike[str] | str, file: BinaryIO, start: int, end: int, name: str, entry: dict) -> np.ndarray:
     """One tensor, whose bytes lie at an offset from ``start``; the file holds ``end`` bytes behind that."""
     try:
         kind, shape, (first, last) = _KINDS.get(entry["dtype"]), entry["shape"], entry["data_offsets"]

@@ -50,15 +50,17 @@ def test_each_kind_of_value_is_read(parse):
 
 def test_every_config_goes_through_a_flagfile_and_comes_back(parse, tmp_path):
     changed = (
-        ModelConfig(skeleton="coco17", crop_width=192, displacement=False, adaption_channels=(8, 4, 4)),
+        ModelConfig(skeleton="coco17", crop_width=192, joint_attention=False, adaption_channels=(8, 4, 4)),
         DataConfig(train_data=("ochuman:o.json:images",), strict=True, rotation_degrees=30.0),
         TrainConfig(stages=("opec",), weight_decay=1e-4, precision="mixed_bfloat16", seed=7),
         InferenceConfig(protocol="coco", flip_test=True, nms_oks=0.8),
     )
     lines = []
     for values in changed:
-        for name, value in dataclasses.asdict(values).items():
-            lines.append(f"--{name}={','.join(map(str, value)) if isinstance(value, tuple) else value}")
+        for field in dataclasses.fields(values):
+            value = getattr(values, field.name)
+            if field.metadata["is_flag"]:
+                lines.append(f"--{field.name}={','.join(map(str, value)) if isinstance(value, tuple) else value}")
     (tmp_path / "all.flags").write_text("# every setting there is\n" + "\n".join(lines) + "\n")
     parse(f"--flagfile={tmp_path / 'all.flags'}")
     assert tuple(flags.read(config_class) for config_class in CLASSES) == changed

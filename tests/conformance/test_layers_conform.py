@@ -11,7 +11,7 @@ from opec_tf import layers
 from opec_tf.layers.body_context import BodyContext
 from opec_tf.layers.fusion import FusionBlock
 from opec_tf.layers.graph import GraphConv, JointAttention, JointIdentity, ResidualGraphBlock, SemanticConv
-from opec_tf.layers.heatmap import GivenPose, PeakCandidates, PeakGate, PoseNoise, SoftArgmax
+from opec_tf.layers.heatmap import GivenPose, PeakCandidates, SoftArgmax
 from opec_tf.layers.image import DUC, ImageNormalization, PixelShuffle, PixelUnshuffle, SqueezeExcite
 from opec_tf.layers.joints import JointSampling, VisibilityHead
 from opec_tf.layers.pair import ChangeFrame, PairFrame, PairSampling, ReturnToCrop, WithPartner
@@ -39,7 +39,6 @@ CASES = {
     "GraphConv gcn": (lambda: GraphConv(5, PATH), [NODES]),
     "GraphConv of two bodies": (lambda: GraphConv(5, COUPLE, "semantic", bodies=2), [(BATCH, 2 * JOINTS, 8)]),
     "GraphConv semantic": (lambda: GraphConv(5, PATH, kind="semantic", activation=None), [NODES]),
-    "GraphConv normalized": (lambda: GraphConv(5, PATH, normalization=True), [NODES]),
     "ImageNormalization": (lambda: ImageNormalization(mean=(0.1, 0.2, 0.3)), [(BATCH, 6, 5, 3)]),
     "JointAttention": (JointAttention, [NODES]),
     "JointIdentity": (lambda: JointIdentity(JOINTS), [NODES]),
@@ -48,18 +47,19 @@ CASES = {
     "PairFrame": (lambda: PairFrame((32, 24)), [(BATCH, 2, 3), PARTNER]),
     "PairSampling": (PairSampling, [MAP, POSES, PARTNER]),
     "PeakCandidates": (lambda: PeakCandidates(3, "none"), [MAP]),
-    "PeakGate": (lambda: PeakGate("none"), [(BATCH, JOINTS, 2), NODES, (BATCH, 6, 5, JOINTS)]),
     "PixelShuffle": (PixelShuffle, [MAP]),
     "PixelUnshuffle": (PixelUnshuffle, [(BATCH, 6, 4, 8)]),
     "ResidualGraphBlock of two bodies": (
         lambda: ResidualGraphBlock(6, COUPLE, "semantic", bodies=2),
         [(BATCH, 2 * JOINTS, 8)],
     ),
-    # Inference repeats its noise for every batch, replicas each draw the whole pattern: only a stddev of 0 can agree.
-    "PoseNoise": (lambda: PoseNoise(0.0), [(BATCH, JOINTS, 2)]),
     "ResidualGraphBlock": (lambda: ResidualGraphBlock(6, PATH, graph_convolution="semantic"), [NODES]),
     "ResidualGraphBlock without attention": (lambda: ResidualGraphBlock(6, PATH, attention=False), [NODES]),
     "ReturnToCrop": (ReturnToCrop, [POSE, POSES, POSES, (BATCH, 2, 2, 3), PARTNER]),
+    "ReturnToCrop of several places": (
+        ReturnToCrop,
+        [POSE, POSES, (BATCH, 2 * JOINTS, 3, 2), (BATCH, 2, 2, 3), PARTNER],
+    ),
     "SemanticConv": (lambda: SemanticConv(5, activation="relu"), [NODES, (JOINTS, JOINTS)]),
     "SoftArgmax": (lambda: SoftArgmax(initial_beta=3.0), [MAP]),
     "SqueezeExcite": (lambda: SqueezeExcite(reduction=2), [MAP]),

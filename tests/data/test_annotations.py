@@ -1,4 +1,4 @@
-"""Readers: real files of every format, conventions worked out by hand, and exact round trips."""
+"""Readers: real files of every format, COCO and CrowdPose by hand, and exact round trips."""
 
 import dataclasses
 import json
@@ -9,7 +9,7 @@ import pytest
 
 from opec_tf.common import files
 from opec_tf.common.errors import UserError
-from opec_tf.data.annotations import loading, ochuman
+from opec_tf.data.annotations import loading
 from opec_tf.poses import skeletons
 from opec_tf.poses.pose_annotations import concatenate
 from opec_tf.poses.skeletons import BODY12, COCO17, CROWDPOSE14, MPII16, OCCLUDED, UNLABELLED, VISIBLE
@@ -159,153 +159,9 @@ def test_a_num_keypoints_that_contradicts_the_joints_is_counted(tmp_path, caplog
     assert "1 people (first: annotation 101) have a 'num_keypoints'" in caplog.text
 
 
-NATIVE_NAMES = list(reversed(COCO17.joints)) + ["head", "neck"]
-
-
-def _native_person(offset, **fields):
-    """Joint k of the native order at (offset + k, k), v = 0, 1, 2, 3, 0, ..."""
-    joints = [n for k in range(19) for n in (offset + k, k, k % 4)]
-    return {
-        "bbox": [offset, 10, offset + 20, 50],
-        "keypoints": joints,
-        "segms": {"outer": []},
-        "max_iou": 0.6,
-        **fields,
-    }
-
-
-def test_ochuman_native_is_read_as_the_official_export(tmp_path):
-    images = [
-        {
-            "image_id": "000817",
-            "file_name": "000817.jpg",
-            "width": 200,
-            "height": 100,
-            "annotations": [
-                _native_person(0),
-                _native_person(30, keypoints=None),
-                _native_person(60, segms=None),
-                _native_person(90),
-            ],
-        },
-        {
-            "image_id": "000818",
-            "file_name": "000818.jpg",
-            "width": 200,
-            "height": 100,
-            "annotations": [_native_person(0, keypoints=None)],
-        },
-        {
-            "image_id": "000819",
-            "file_name": "000819.jpg",
-            "width": 200,
-            "height": 100,
-            "annotations": [_native_person(120)],
-        },
-    ]
-    path = _write(tmp_path, {"keypoint_names": NATIVE_NAMES, "keypoint_visible": {}, "images": images})
-    people = loading.read("ochuman", path, "images")
-    assert people.image_ids.tolist() == [1, 2]
-    assert people.image_paths.tolist() == ["images/000817.jpg", "images/000819.jpg"]
-    assert people.image_index.tolist() == [0, 0, 1]
-    assert people.boxes.tolist() == [[0, 10, 20, 40], [90, 10, 20, 40], [120, 10, 20, 40]]
-    assert people.areas.tolist() == [800] * 3
-    # COCO's joint j is native joint 16 - j, whose v is (16 - j) % 4; 1 and 2 are visible, 3 is occluded.
-    assert people.keypoints[1, 0].tolist() == [106, 16, UNLABELLED]
-    assert people.keypoints[1, 1].tolist() == [105, 15, OCCLUDED]
-    assert people.keypoints[1, 2].tolist() == [104, 14, VISIBLE]
-    assert people.keypoints[1, 3].tolist() == [103, 13, VISIBLE]
-
-
-def test_ochuman_split_has_the_first_2500_images_for_validation(tmp_path):
-    images = [
-        {"image_id": str(i), "file_name": f"{i}.jpg", "annotations": [_native_person(0)]}
-        for i in range(ochuman.VALIDATION_IMAGES + 3)
-    ]
-    path = _write(tmp_path, {"keypoint_names": NATIVE_NAMES, "images": images})
-    parts = ochuman.split(loading.read("ochuman", path, ""))
-    assert {name: part.num_images for name, part in parts.items()} == {"val": 2500, "test": 3}
-    assert parts["test"].image_paths.tolist() == ["2500.jpg", "2501.jpg", "2502.jpg"]
-    assert parts["test"].image_ids.tolist() == parts["test"].annotation_ids.tolist() == [1, 2, 3]
-    with pytest.raises(UserError, match="the file has 3 images"):
-        ochuman.split(parts["test"])
-
-
-def _joints12(flags):
-    return [[10.0 + k, 20.0 + k, flags[k % len(flags)]] for k in range(12)]
-
-
-def test_ocpose_training_list(tmp_path):
-    first = {"yolo_bbox": [1, 2, 11, 32], "score": 0.9, "gt": _joints12([1, 0]), "dt": _joints12([0.5])}
-    first["gt"][3] = [0, 0, 0]
-    second = {"yolo_bbox": [5, 5, 10, 10], "score": 0.8, "gt": _joints12([1]), "dt": None}
-    data = [{"img_name": "12.jpg", "pair": [first, second]}, {"img_name": "3.jpg", "pair": [second]}]
-    people = loading.read("ocpose", _write(tmp_path, data), "images")
-    assert people.image_ids.tolist() == [12, 3]
-    assert people.image_index.tolist() == [0, 0, 1]
-    assert people.boxes[0].tolist() == [1, 2, 10, 30]
-    assert people.keypoints[0, :4, 2].tolist() == [VISIBLE, OCCLUDED, VISIBLE, UNLABELLED]
-    assert people.keypoints[0, 1].tolist() == [11, 21, OCCLUDED]
-
-
-def test_ocpose_test_list(tmp_path, caplog):
-    def entry(name, flags):
-        flat = [n for joint in _joints12(flags) for n in joint]
-        return {"image_id": name, "bbox": [0, 0, 20, 40], "keypoints": flat, "score": 0.5}
-
-    people = loading.read("ocpose", _write(tmp_path, [entry("4.jpg", [2, 1, 0]), entry("4.jpg", [2])]), "")
-    assert (people.image_ids.tolist(), people.num_people) == ([4], 2)
-    assert people.keypoints[0, :3, 2].tolist() == [VISIBLE, OCCLUDED, UNLABELLED]
-    scored = loading.read("ocpose", _write(tmp_path, [entry("a.jpg", [0.93, 0.2])]), "")
-    assert scored.image_ids.tolist() == [1]
-    assert scored.num_keypoints.tolist() == [0]
-    assert "1 of 1 people (first: entry number 1) have a joint whose flag is not 0 or 1; their joints" in caplog.text
-
-
-@pytest.mark.parametrize(
-    "odd, most, others, expected, allowed",
-    [
-        ([0.93, 1], [1, 0], [1], [VISIBLE, OCCLUDED], "0 or 1"),
-        ([2, 1], [1, 0], [1], [VISIBLE, OCCLUDED], "0 or 1"),
-        ([3, 1], [2, 1], [2, 0], [VISIBLE, OCCLUDED], "0, 1 or 2"),
-    ],
-)
-def test_an_odd_flag_of_ocpose_unlabels_its_person_alone(tmp_path, caplog, odd, most, others, expected, allowed):
-    people = [{"yolo_bbox": [0, 0, 9, 9], "gt": _joints12(flags)} for flags in (most, odd, others)]
-    data = [{"img_name": "3.jpg", "pair": people[:1]}, {"img_name": "7.jpg", "pair": people[1:]}]
-    found = loading.read("ocpose", _write(tmp_path, data), "")
-    assert found.keypoints[0, :2, 2].tolist() == expected
-    assert found.num_keypoints[1] == 0 and found.keypoints[2, 0, 2] == VISIBLE
-    assert f"1 of 3 people (first: person in 7.jpg) have a joint whose flag is not {allowed}" in caplog.text
-
-
-def test_a_person_of_ocpose_without_a_two_follows_the_others(tmp_path, caplog):
-    people = [{"yolo_bbox": [0, 0, 9, 9], "gt": _joints12(flags)} for flags in ([2, 0], [1, 0], [2, 1])]
-    found = loading.read("ocpose", _write(tmp_path, [{"img_name": "3.jpg", "pair": people}]), "")
-    assert found.keypoints[1, :2, 2].tolist() == [OCCLUDED, UNLABELLED] and not caplog.text
-
-
 def test_ocpose_in_coco_form(tmp_path, real_samples):
     people = loading.load("crowdpose:crowdpose/test_crowdpose.json:x", real_samples, BODY12)
     _assert_equal(loading.read("ocpose", _write(tmp_path, people.to_coco()), ""), people)
-
-
-def test_mpii_by_hand(tmp_path):
-    person = {
-        "image": "015601864.jpg",
-        "center": [594.0, 257.0],
-        "scale": 3.0,
-        "joints": [[620.0 + k, 394.0] for k in range(16)],
-        "joints_vis": [1] * 15 + [0],
-    }
-    people = loading.read("mpii", _write(tmp_path, [person, {**person, "image": "2.jpg"}]), "images")
-    assert people.image_ids.tolist() == [15601864, 2]
-    # 600 pixels around pixel centre (593, 256), whose box coordinates are (593.5, 256.5).
-    assert people.boxes[0].tolist() == [293.5, -43.5, 600, 600]
-    assert people.areas[0] == 360000
-    assert people.keypoints[0, 1].tolist() == [620, 393, VISIBLE]
-    assert people.keypoints[0, 15].tolist() == [0, 0, UNLABELLED]
-    assert people.with_skeleton(BODY12).keypoints[0, BODY12.joints.index("right_ankle"), 0] == 619
 
 
 def test_category_names_decide_the_joint_set(tmp_path):
@@ -360,8 +216,3 @@ def test_what_labels_do_not_tell_of_visibility_survives_a_round_trip(tmp_path):
         message = "annotation 102: 'joint_visibility' is not a list of 14 of visible, occluded, outside or null"
         with pytest.raises(UserError, match=message):
             loading.read("coco", _write(tmp_path, data), "")
-
-
-def test_mpii_tells_nothing_of_visibility(real_samples):
-    people = loading.load("mpii:mpii/test_mpii.json:mpii", real_samples)
-    assert (people.keypoints[..., 2] == VISIBLE).any() and (people.visibility == -1).all()

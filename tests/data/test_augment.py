@@ -11,7 +11,6 @@ from opec_tf.poses import geometry
 SIZE = (32, 24)
 BOXES = tf.tile([[40.0, 60.0, 30.0, 50.0]], [4000, 1])
 SEED = [3, 14]
-POINTS = tf.zeros([8, 1, 2])
 STILL = {"flip_probability": 0.0, "box_jitter": 0.0}
 
 
@@ -82,19 +81,12 @@ def test_half_are_mirrored_and_mirroring_negates_x():
         lambda seed: augment.jitter_boxes(BOXES[:9], 0.1, seed),
         lambda seed: augment.random_affines(BOXES[:9], SIZE, config.DataConfig(), seed)[0],
         lambda seed: augment.jitter_colors(random_crops(), 1.0, seed),
-        lambda seed: augment.occlude(random_crops(), POINTS, 1.0, seed)[0],
     ],
-    ids=["jitter_boxes", "random_affines", "jitter_colors", "occlude"],
+    ids=["jitter_boxes", "random_affines", "jitter_colors"],
 )
 def test_seed_decides(change):
     np.testing.assert_array_equal(change([1, 2]), change([1, 2]))
     assert not np.array_equal(change([1, 2]), change([1, 3]))
-
-
-def test_appearance_is_left_alone_by_default():
-    crops, joints = random_crops(), tf.zeros([8, 1, 12, 4])
-    same_crops, same_joints = augment.appearance(crops, joints, config.DataConfig(), SEED)
-    assert same_crops is crops and same_joints is joints
 
 
 def test_color_strength_zero_changes_nothing():
@@ -117,56 +109,3 @@ def test_colors_stay_in_range_and_differ_between_crops():
     changed = augment.jitter_colors(tf.repeat(random_crops(1), 32, axis=0), 1.0, SEED).numpy()
     assert changed.min() >= 0.0 and changed.max() <= 255.0
     assert np.std(changed.mean(axis=(1, 2, 3))) > 10
-
-
-def test_occluders_cover_the_stated_share_of_crops():
-    crops = random_crops(400)
-    points = tf.zeros([400, 1, 2])
-    changed = np.any(augment.occlude(crops, points, 0.3, SEED)[0] != crops, axis=-1)
-    assert abs(changed.any(axis=(1, 2)).mean() - 0.3) < 0.06
-    covered = changed[changed.any(axis=(1, 2))].mean(axis=(1, 2))
-    # Sides of 15 % to 45 % of the crop's: 2 % to 20 % of its area, less where the patch hangs over the edge.
-    assert 0.02 < covered.mean() < 0.12 and covered.max() <= 0.21
-    unchanged, covered = augment.occlude(crops, points, 0.0, SEED)
-    np.testing.assert_array_equal(unchanged, crops)
-    assert not covered.numpy().any()
-
-
-def test_occluder_is_colour_blocks_or_the_next_crop_upside_down():
-    crops = random_crops(60)
-    after, before = augment.occlude(crops, tf.zeros([60, 1, 2]), 1.0, SEED)[0].numpy(), crops.numpy()
-    neighbour = np.roll(before, -1, axis=0)[:, ::-1]
-    kinds = []
-    for i in range(60):
-        patch = np.any(after[i] != before[i], axis=-1)
-        borrowed = np.array_equal(after[i][patch], neighbour[i][patch])
-        kinds.append(borrowed)
-        assert borrowed or len(np.unique(after[i][patch], axis=0)) <= 25
-        rows, columns = np.flatnonzero(patch.any(axis=1)), np.flatnonzero(patch.any(axis=0))
-        assert patch[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].mean() > 0.6
-    assert 0.3 < np.mean(kinds) < 0.7
-
-
-def test_points_are_under_the_patch_where_their_pixels_are():
-    """A point at the centre of each pixel, and one beyond the crop."""
-    crops = random_crops(60)
-    centers = geometry.normalize(tf.reshape(tf.stack(tf.meshgrid(tf.range(24.0), tf.range(32.0)), -1), [-1, 2]), SIZE)
-    points = tf.tile(tf.concat([centers, [[7.0, 0.0]]], axis=0)[None], [60, 1, 1])
-    after, covered = augment.occlude(crops, points, 0.5, SEED)
-    changed = np.any(after != crops, axis=-1).reshape(60, -1)
-    np.testing.assert_array_equal(covered[:, :-1], changed)
-    assert changed.any() and not covered[:, -1].numpy().any()
-
-
-def test_only_the_visible_joints_of_the_person_become_occluded():
-    """All joints are under the patch: visible, occluded, outside, unknown and without a label; and another person's."""
-    crops = random_crops(60)
-    own = np.stack([np.zeros(5), np.zeros(5), [1, 1, 1, 1, 0], [0, 1, 2, -1, 0]], axis=-1)
-    joints = tf.constant(np.tile(np.stack([own, own]), [60, 1, 1, 1]), tf.float32)
-    data_config = config.DataConfig(occluder_probability=1.0)
-    _, changed = augment.appearance(crops, joints, data_config, SEED)
-    assert changed.shape == (60, 2, 5, 4)
-    np.testing.assert_array_equal(changed[..., :3], joints[..., :3])
-    np.testing.assert_array_equal(changed[:, 1], joints[:, 1])
-    classes = np.unique(changed[:, 0, :, 3], axis=0)
-    np.testing.assert_array_equal(classes, [[0, 1, 2, -1, 0], [1, 1, 2, -1, 0]])

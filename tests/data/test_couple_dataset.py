@@ -1,17 +1,15 @@
-"""Pairs in training batches, and batches of whole images at inference."""
-
-import logging
+"""Pairs in training batches."""
 
 import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
+from annotated_people import people_of
 
 from opec_tf import config
 from opec_tf.common.errors import UserError
 from opec_tf.data import pipeline
-from opec_tf.poses import geometry, skeletons
-from opec_tf.poses.pose_annotations import PoseAnnotations
+from opec_tf.poses import geometry
 
 SIZE = (64, 48)
 WILD = config.DataConfig(rotation_degrees=40.0, scale_jitter=0.2, box_jitter=0.1)
@@ -39,19 +37,7 @@ def people(tmp_path_factory):
     keypoints = np.zeros([len(index), 12, 3])
     keypoints[:, 2] = np.concatenate([boxes[:, :2] + boxes[:, 2:] / 2 - 0.5, np.full([len(boxes), 1], 2)], axis=1)
     keypoints[:, 5] = np.stack([np.arange(len(index)), np.zeros(len(index)), np.ones(len(index))], axis=1)
-    return PoseAnnotations(
-        skeleton=skeletons.BODY12,
-        image_ids=np.arange(len(paths)),
-        image_paths=np.array(paths),
-        image_sizes=np.zeros([len(paths), 2]),
-        crowd_index=np.full(len(paths), np.nan),
-        annotation_ids=np.arange(len(index)),
-        image_index=np.array(index),
-        boxes=boxes,
-        areas=np.ones(len(index)),
-        keypoints=keypoints,
-        is_crowd=np.zeros(len(index), bool),
-    )
+    return people_of(paths, keypoints, index, boxes)
 
 
 def couples(data, data_config=PLAIN, batch_size=4, seed=0, count=8):
@@ -133,40 +119,3 @@ def test_what_cannot_be_paired_is_an_error(people):
         couples(people, batch_size=3)
     with pytest.raises(UserError, match="no two people's boxes overlap"):
         couples(people.select(np.array([0, 3, 5])))
-
-
-def whole_batches(data, batch_size, strict=False):
-    batches = pipeline.crop_dataset(
-        data.image_paths,
-        data.image_index,
-        data.boxes,
-        crop_size=SIZE,
-        box_margin=1.25,
-        batch_size=batch_size,
-        strict=strict,
-        whole_images=True,
-    )
-    return [tf.nest.map_structure(np.array, batch) for batch in batches]
-
-
-@pytest.mark.parametrize(
-    "batch_size, images",
-    [(1, [[0], [1], [2], [3]]), (4, [[0], [1, 2], [3]]), (5, [[0, 1], [2, 3]]), (9, [[0, 1, 2, 3]])],
-)
-def test_whole_images_share_a_batch(people, batch_size, images):
-    batches = whole_batches(people, batch_size)
-    assert [sorted(set(people.image_index[batch["row"]])) for batch in batches] == images
-    np.testing.assert_array_equal(np.concatenate([batch["row"] for batch in batches]), np.arange(9))
-    for batch in batches:
-        np.testing.assert_array_equal(batch["crops"][:, 32, 24, 0], 40 * people.image_index[batch["row"]] + 40)
-
-
-def test_an_image_left_out_moves_nobody_to_another_batch(people, tmp_path, caplog):
-    """Image 0 or all of a batch is gone: the others stay where they were."""
-    paths = np.array([str(tmp_path / "missing.png"), *people.image_paths[1:]])
-    broken = PoseAnnotations(**{**vars(people), "image_paths": paths})
-    with caplog.at_level(logging.ERROR):
-        assert [batch["row"].tolist() for batch in whole_batches(broken, 5)] == [[2, 3, 4], [5, 6, 7, 8]]
-        assert [batch["row"].tolist() for batch in whole_batches(broken, 4)] == [[2, 3, 4, 5], [6, 7, 8]]
-    with pytest.raises(UserError, match="missing.png: cannot be read"):
-        whole_batches(broken, 5, strict=True)

@@ -5,31 +5,14 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
+from annotated_people import people_of
 
 from opec_tf import config
 from opec_tf.data import interference, pipeline
 from opec_tf.poses import skeletons
-from opec_tf.poses.pose_annotations import PoseAnnotations
 
 SIZE = (96, 64)
 FLIP = skeletons.BODY12.flip_order
-
-
-def people_of(keypoints, image_index, boxes, paths):
-    people = len(boxes)
-    return PoseAnnotations(
-        skeleton=skeletons.BODY12,
-        image_ids=np.arange(len(paths)),
-        image_paths=np.array([str(p) for p in paths]),
-        image_sizes=np.zeros([len(paths), 2]),
-        crowd_index=np.full(len(paths), np.nan),
-        annotation_ids=np.arange(people),
-        image_index=image_index,
-        boxes=boxes,
-        areas=np.ones(people),
-        keypoints=keypoints,
-        is_crowd=np.zeros(people, bool),
-    )
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +26,8 @@ def crowd(tmp_path_factory):
     points = corners[:, None] + random.uniform(0, 1, [4, 12, 2]) * [60.0, 120.0]
     keypoints = np.concatenate([points, np.full([4, 12, 1], 2.0)], axis=-1)
     keypoints[:, 4] = 0.0
-    return people_of(keypoints, [0, 0, 0, 1], np.concatenate([corners, np.tile([60.0, 120.0], [4, 1])], axis=1), paths)
+    boxes = np.concatenate([corners, np.tile([60.0, 120.0], [4, 1])], axis=1)
+    return people_of(paths, keypoints, [0, 0, 0, 1], boxes)
 
 
 def test_those_with_most_joints_in_the_crop_come_first(crowd):
@@ -55,7 +39,7 @@ def test_those_with_most_joints_in_the_crop_come_first(crowd):
     assert [set(row) for row in everybody] == [{1, 2, 4}, {0, 2, 4}, {0, 1, 4}, {4}]
     one_joint = crowd.keypoints.copy()
     one_joint[1, 1:, 2] = 0.0
-    fewer = people_of(one_joint, crowd.image_index, crowd.boxes, crowd.image_paths)
+    fewer = people_of(crowd.image_paths, one_joint, crowd.image_index, crowd.boxes)
     np.testing.assert_array_equal(interference.others_in_crops(fewer, fewer, SIZE, 12.0)[0, :3], [2, 1, 4])
 
 
@@ -86,7 +70,7 @@ def test_the_strongest_are_kept(crowd):
     for row in range(many):
         keypoints[row, : row + 5, 0] += 0.1 * row
         keypoints[row, row + 5 :, 2] = 0.0
-    dense = people_of(keypoints, np.zeros(many, int), np.tile(crowd.boxes[:1], [many, 1]), crowd.image_paths)
+    dense = people_of(crowd.image_paths, keypoints, np.zeros(many, int), np.tile(crowd.boxes[:1], [many, 1]))
     found = interference.others_in_crops(dense, dense, SIZE, 1.25)
     np.testing.assert_array_equal(found[0], np.arange(many - 1, 1, -1))
 

@@ -1,72 +1,23 @@
-"""The input pipeline against pictures whose joints can be seen: frames, order, determinism, bad images."""
+"""Training batches against pictures whose joints can be seen: frames, order, determinism, bad images."""
 
 import dataclasses
 import logging
 import pathlib
 
-import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
+from annotated_people import people_of
 
 from opec_tf import config
 from opec_tf.common.errors import UserError
 from opec_tf.data import pipeline
 from opec_tf.data.annotations import loading
 from opec_tf.poses import geometry, skeletons
-from opec_tf.poses.pose_annotations import PoseAnnotations
 
 SIZE = (96, 64)
 LEFT = np.array([joint.startswith("left") for joint in skeletons.BODY12.joints])
 WILD = config.DataConfig(rotation_degrees=40.0, scale_jitter=0.25, box_jitter=0.1)
-DOT_SIGMA = 2.5
-
-
-def people_of(paths, keypoints, image_index, boxes, sizes=None):
-    """``PoseAnnotations`` of BODY12; every person's joints are ``keypoints`` [N, 12, 3]."""
-    people = len(boxes)
-    return PoseAnnotations(
-        skeleton=skeletons.BODY12,
-        image_ids=np.arange(len(paths)),
-        image_paths=np.array([str(path) for path in paths]),
-        image_sizes=np.zeros([len(paths), 2]) if sizes is None else sizes,
-        crowd_index=np.full(len(paths), np.nan),
-        annotation_ids=np.arange(people),
-        image_index=np.array(image_index),
-        boxes=np.array(boxes, np.float64).reshape(-1, 4),
-        areas=np.ones(people),
-        keypoints=keypoints,
-        is_crowd=np.zeros(people, bool),
-    )
-
-
-@pytest.fixture(scope="module")
-def dotted(tmp_path_factory):
-    """One picture with a red dot at each left joint and a green one at each right joint of a person."""
-    rows, columns = np.divmod(np.arange(12), 3)
-    points = np.stack([80.0 + 47.3 * columns, 50.6 + 45.9 * rows], axis=-1)
-    y, x = np.mgrid[:256, :256]
-    dots = np.exp(-((x - points[:, 0, None, None]) ** 2 + (y - points[:, 1, None, None]) ** 2) / (2 * DOT_SIGMA**2))
-    picture = np.stack([dots[LEFT].sum(0), dots[~LEFT].sum(0), np.zeros_like(x)], axis=-1)
-    path = tmp_path_factory.mktemp("dotted") / "dots.png"
-    cv2.imwrite(str(path), np.round(255 * picture[..., ::-1]))
-    keypoints = np.concatenate([points, np.full([12, 1], 2.0)], axis=1)
-    return people_of([path], keypoints[None], [0], [[70, 40, 120, 160]], [[256, 256]])
-
-
-@pytest.fixture(scope="module")
-def coloured(tmp_path_factory):
-    """20 images, image i with i % 3 + 1 people; its red and y of everybody's joint 2 are 10 i, x of that the person."""
-    folder = tmp_path_factory.mktemp("coloured")
-    paths, index = [], []
-    for i in range(20):
-        paths.append(folder / f"{i}.png")
-        cv2.imwrite(str(paths[-1]), np.full([50, 60, 3], (0, 0, 10 * i), np.uint8))
-        index += [i] * (i % 3 + 1)
-    keypoints = np.zeros([len(index), 12, 3])
-    keypoints[:, 0] = [30.0, 25.0, 2.0]
-    keypoints[:, 2] = np.stack([np.arange(len(index)), 10.0 * np.array(index), np.ones(len(index))], axis=1)
-    return people_of(paths, keypoints, index, np.tile([20.0, 15.0, 20.0, 20.0], [len(index), 1]))
 
 
 def first_batches(dataset, count):
@@ -151,7 +102,7 @@ def test_joint_outside_the_crop_keeps_its_label(coloured):
 
 
 def test_runs_are_equal_whatever_the_number_of_threads(coloured):
-    lively = config.DataConfig(rotation_degrees=20.0, color_jitter=0.5, occluder_probability=0.5)
+    lively = config.DataConfig(rotation_degrees=20.0, color_jitter=0.5)
 
     def run(threads, seed=5):
         options = tf.data.Options()
@@ -181,22 +132,15 @@ def test_trainable_people_leaves_out_crowds_empty_boxes_and_the_unlabelled(colou
     assert np.flatnonzero(~pipeline.trainable_people(changed, two)).tolist() == [0, 1, 2, 3]
 
 
+def test_who_is_outside_the_image_is_not_trained_on(coloured):
+    boxes, sizes = [[900.0, 900.0, 20.0, 20.0]], np.full([20, 2], 50)
+    outside = people_of(coloured.image_paths, coloured.keypoints[:1], [5], boxes, sizes)
+    assert not pipeline.trainable_people(outside, PLAIN).any()
+
+
 def test_nobody_to_train_on_is_an_error(coloured):
     with pytest.raises(UserError, match="none of the 39 people in the training data can be trained on"):
         training(coloured, config.DataConfig(min_labelled_joints=3))
-
-
-@pytest.fixture
-def with_bad_images(coloured, tmp_path):
-    """``coloured`` with image 2 missing and image 4 damaged in the middle, where only decoding finds it."""
-    paths = coloured.image_paths.tolist()
-    paths[2] = str(tmp_path / "missing.png")
-    noise = np.random.default_rng(0).integers(0, 256, (50, 60, 3), np.uint8)
-    data = bytearray(cv2.imencode(".png", noise)[1].tobytes())
-    data[1000:1100] = bytes(100)
-    paths[4] = str(tmp_path / "damaged.png")
-    (tmp_path / "damaged.png").write_bytes(data)
-    return people_of(paths, coloured.keypoints, coloured.image_index, coloured.boxes)
 
 
 def test_training_skips_bad_images_with_a_warning(with_bad_images, caplog):
@@ -238,62 +182,6 @@ def test_images_of_which_none_can_be_decoded_are_an_error(with_bad_images):
 def test_training_stops_at_a_bad_image_under_strict(with_bad_images):
     with pytest.raises(UserError, match=r"missing\.png: cannot be read"):
         training(with_bad_images, config.DataConfig(strict=True))
-
-
-def inference(data, batch_size=8, strict=False):
-    return pipeline.crop_dataset(
-        data.image_paths,
-        data.image_index,
-        data.boxes,
-        crop_size=SIZE,
-        box_margin=1.25,
-        batch_size=batch_size,
-        strict=strict,
-    )
-
-
-def test_inference_crops_come_in_order_with_their_affines(coloured):
-    batches = list(inference(coloured))
-    assert [len(batch["row"]) for batch in batches] == [8, 8, 8, 8, 7]
-    joined = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
-    np.testing.assert_array_equal(joined["row"], np.arange(39))
-    np.testing.assert_array_equal(joined["crops"][:, 48, 32, 0], 10.0 * coloured.image_index)
-    np.testing.assert_allclose(joined["crop_to_image"], geometry.crop_affine(coloured.boxes, SIZE, 1.25), rtol=1e-6)
-
-
-def test_inference_groups_scattered_people_by_image(coloured):
-    order = np.random.default_rng(0).permutation(39)
-    shuffled = people_of(coloured.image_paths, coloured.keypoints[order], coloured.image_index[order], coloured.boxes)
-    batches = list(inference(shuffled, batch_size=39))
-    rows = batches[0]["row"].numpy()
-    assert sorted(rows) == list(range(39)) and (np.diff(shuffled.image_index[rows]) >= 0).all()
-    np.testing.assert_array_equal(batches[0]["crops"][:, 48, 32, 0], 10.0 * shuffled.image_index[rows])
-
-
-def test_training_and_inference_cut_the_same_crops(dotted):
-    [(crops, _)] = first_batches(training(dotted, PLAIN, batch_size=1), 1)
-    [batch] = inference(dotted)
-    np.testing.assert_array_equal(crops, np.round(batch["crops"]))
-
-
-def test_inference_leaves_out_rows_of_bad_images(with_bad_images):
-    rows = np.concatenate([batch["row"] for batch in inference(with_bad_images)])
-    lost = np.isin(with_bad_images.image_index, [2, 4])
-    np.testing.assert_array_equal(rows, np.flatnonzero(~lost))
-
-
-def test_inference_stops_at_a_bad_image_under_strict(with_bad_images):
-    with pytest.raises(UserError, match=r"missing\.png: cannot be read"):
-        inference(with_bad_images, strict=True)
-
-
-def test_box_outside_its_image_gives_a_black_crop(coloured):
-    outside = people_of(coloured.image_paths, coloured.keypoints[:1], [5], [[900.0, 900.0, 20.0, 20.0]])
-    [batch] = inference(outside)
-    np.testing.assert_array_equal(batch["crops"], 0.0)
-    assert not pipeline.trainable_people(
-        people_of(coloured.image_paths, coloured.keypoints[:1], [5], outside.boxes, np.full([20, 2], 50)), PLAIN
-    ).any()
 
 
 def test_real_people_are_cropped(real_samples):
@@ -338,18 +226,3 @@ def test_visibility_follows_the_joints_and_what_the_crop_cuts_off_is_outside(dot
     known = joints[..., 3] != -1
     assert beyond[known].sum() > 10
     np.testing.assert_array_equal(joints[..., 3][known], np.where(beyond, 2, expected)[known])
-
-
-def test_an_occluder_makes_the_joints_under_it_occluded(dotted):
-    """Those whose dot is gone; all else is as without an occluder."""
-    hiding = dataclasses.replace(PLAIN, occluder_probability=0.7)
-    (before, joints), (after, found) = (
-        [np.concatenate(parts) for parts in zip(*first_batches(training(dotted, settings), 8))]
-        for settings in (PLAIN, hiding)
-    )
-    x, y = np.moveaxis(np.round(geometry.denormalize(joints[..., :2], SIZE)).astype(int), -1, 0)
-    gone = np.any((before != after)[np.arange(64)[:, None], y, x], axis=-1)
-    np.testing.assert_array_equal(joints[..., 3], 0)
-    assert np.mean(found[..., 3] != gone) < 0.01  # where the edge of an occluder crosses a joint's pixel
-    np.testing.assert_array_equal(found[..., :3], joints[..., :3])
-    assert 20 < gone.sum() < 100

@@ -4,12 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from opec_tf.config import DataConfig
 from opec_tf.data import pose_errors
 from opec_tf.poses.skeletons import BODY12, CROWDPOSE14
 
 PEOPLE, AREA = 400, 2500.0
-NONE = {"error_jitter": 0.0, "error_miss": 0.0, "error_inversion": 0.0, "error_swap": 0.0}
 
 
 def synthesize(skeleton=BODY12, unlabelled=(), partner=True, seed=0, **rates):
@@ -23,8 +21,8 @@ def synthesize(skeleton=BODY12, unlabelled=(), partner=True, seed=0, **rates):
         tf.constant(partners),
         tf.fill([PEOPLE], AREA),
         skeleton,
-        DataConfig(**{**NONE, **rates}),
         [seed, 1],
+        pose_errors.Rates(**rates),
     )
     return poses.numpy(), joints[..., :2], partners[..., :2]
 
@@ -34,9 +32,7 @@ def similarity(points, joints, skeleton=BODY12):
     return np.exp(-(distance**2) / (2 * AREA * (2 * skeleton.sigmas) ** 2))
 
 
-@pytest.mark.parametrize(
-    ("kind", "low", "high"), [(None, 0.85, 1.0), ("error_jitter", 0.5, 0.85), ("error_miss", 0.1, 0.5)]
-)
+@pytest.mark.parametrize(("kind", "low", "high"), [(None, 0.85, 1.0), ("jitter", 0.5, 0.85), ("miss", 0.1, 0.5)])
 def test_how_far_off_a_joint_lies(kind, low, high):
     poses, joints, _ = synthesize(**({kind: 1.0} if kind else {}))
     found = similarity(poses[..., :2], joints)
@@ -47,7 +43,7 @@ def test_how_far_off_a_joint_lies(kind, low, high):
 
 
 def test_inversion_is_at_the_other_side_where_there_is_one():
-    poses, joints, _ = synthesize(CROWDPOSE14, unlabelled=[0], error_inversion=1.0)
+    poses, joints, _ = synthesize(CROWDPOSE14, unlabelled=[0], inversion=1.0)
     other = joints[:, CROWDPOSE14.flip_order]
     close = similarity(poses[..., :2], other, CROWDPOSE14) > 0.5 - 1e-4
     assert close[:, 2:12].all() and not close[:, :2].any()
@@ -57,14 +53,14 @@ def test_inversion_is_at_the_other_side_where_there_is_one():
 
 
 def test_swap_is_at_the_partners_joint_where_there_is_a_partner():
-    poses, joints, partners = synthesize(error_swap=1.0)
+    poses, joints, partners = synthesize(swap=1.0)
     assert (similarity(poses[..., :2], partners) > 0.5 - 1e-4).all()
-    poses, joints, _ = synthesize(error_swap=1.0, partner=False)
+    poses, joints, _ = synthesize(swap=1.0, partner=False)
     assert (similarity(poses[..., :2], joints) > 0.85 - 1e-4).all()
 
 
 def test_rates_and_seeds():
-    rates = {"error_jitter": 0.2, "error_miss": 0.1, "error_inversion": 0.05, "error_swap": 0.15}
+    rates = {"jitter": 0.2, "miss": 0.1, "inversion": 0.05, "swap": 0.15}
     poses, joints, partners = synthesize(**rates)
     own = similarity(poses[..., :2], joints)
     shares = [

@@ -22,17 +22,17 @@ def _people():
     keypoints[..., 2] = 1
     keypoints[1, 5:13, 2] = 0
     return PoseAnnotations(
-        CROWDPOSE14,
-        [1, 2],
-        ["1.jpg", "2.jpg"],
-        np.zeros((2, 2)),
-        [0, 0],
-        [10, 11, 12],
-        [0, 0, 1],
-        [[0, 0, 20, 20]] * 3,
-        [400.0] * 3,
-        keypoints,
-        [False] * 3,
+        skeleton=CROWDPOSE14,
+        image_ids=np.array([1, 2]),
+        image_paths=np.array(["1.jpg", "2.jpg"]),
+        image_sizes=np.zeros((2, 2)),
+        crowd_index=np.zeros(2),
+        annotation_ids=np.array([10, 11, 12]),
+        image_index=np.array([0, 0, 1]),
+        boxes=np.tile([0, 0, 20, 20], (3, 1)),
+        areas=np.full(3, 400.0),
+        keypoints=keypoints,
+        is_crowd=np.zeros(3, bool),
     )
 
 
@@ -40,8 +40,8 @@ def _poses(image_ids, shifts, joints=14):
     """Poses of person 10 shifted to the right; pose p's box is [p, p, 30, 30]."""
     keypoints = np.repeat(_people().keypoints[:1, :joints], len(shifts), axis=0)
     keypoints[..., 0] += np.array(shifts)[:, None]
-    boxes = [[p, p, 30, 30] for p in range(len(shifts))]
-    return PosePredictions(image_ids, keypoints, np.ones(len(shifts)), boxes)
+    boxes = np.array([[p, p, 30, 30] for p in range(len(shifts))])
+    return PosePredictions(np.array(image_ids), keypoints, np.ones(len(shifts)), boxes)
 
 
 def test_rules_by_hand():

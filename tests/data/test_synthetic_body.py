@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from opec_tf.data.synthetic import body, contact, interactions
+from opec_tf.data.synthetic import body, body_shape, contact, interactions
 from opec_tf.poses import skeletons
 
 KINDS = (*interactions.KINDS, *interactions.HELD_OUT_KINDS)
@@ -9,7 +9,10 @@ KINDS = (*interactions.KINDS, *interactions.HELD_OUT_KINDS)
 
 def _pairs(kind, count=6):
     rng = np.random.default_rng([1, KINDS.index(kind)])
-    return [interactions.pose_pair(rng, kind, (body.sample_shape(rng), body.sample_shape(rng))) for _ in range(count)]
+    return [
+        interactions.pose_pair(rng, kind, (body_shape.sample_shape(rng), body_shape.sample_shape(rng)))
+        for _ in range(count)
+    ]
 
 
 def test_rotation_leans_forward_to_the_left_and_turns_left():
@@ -88,7 +91,7 @@ def test_knees_bend_forward(kind):
 def test_mirroring_swaps_left_and_right():
     rng = np.random.default_rng(5)
     for kind in KINDS:
-        pair = body.Posing(body.sample_shape(rng)), body.Posing(body.sample_shape(rng))
+        pair = body.Posing(body_shape.sample_shape(rng)), body.Posing(body_shape.sample_shape(rng))
         {**interactions.KINDS, **interactions.HELD_OUT_KINDS}[kind](rng, *pair)
         before = [posing.solve().joints for posing in pair]
         for posing in pair:

@@ -6,7 +6,7 @@ import pytest
 
 from opec_tf.common.errors import UserError
 from opec_tf.data.annotations import loading
-from opec_tf.data.synthetic import background, couple, dataset, interactions, render
+from opec_tf.data.synthetic import background, couple, dataset, interactions, shading, worker, worker_pool
 from opec_tf.poses import skeletons
 
 
@@ -84,19 +84,20 @@ def test_wrong_settings_are_one_line(tmp_path):
 
 def test_a_folder_that_vanishes_is_one_line(tmp_path, monkeypatch):
     # The worker's target is a folder, so that opening it for writing fails, for root too.
-    monkeypatch.setattr(dataset, "_file_name", lambda number, index: ".")
+    monkeypatch.setattr(dataset, "Picture", lambda path, *rest: worker.Picture(str(tmp_path), *rest))
     with pytest.raises(UserError, match="cannot be written"):
         dataset.write_dataset(tmp_path, couples=10, seed=0, image_size=64, workers=1, progress=False)
 
 
 def test_a_full_disk_is_told_with_the_file():
+    pictures = [worker.Picture("/dev/full", 0, 0, False)]
     with pytest.raises(UserError, match=r"^/dev/full: cannot be written \(No space left on device\); free some space"):
-        dataset._render([("/dev/full", 0, 0, False)], seed=0, image_size=64, workers=1, progress=False)
+        worker_pool.render(pictures, seed=0, image_size=64, workers=1, progress=False)
 
 
 def test_overlap_is_that_of_ocpose(monkeypatch):
     """Table 1's statistic and the share of hidden joints, over geometry alone: nothing is shaded."""
-    monkeypatch.setattr(render, "shade", lambda *_: (None, None))
+    monkeypatch.setattr(shading, "shade", lambda *_: (None, None))
     monkeypatch.setattr(background, "paint", lambda *_: 0.0)
     monkeypatch.setattr(couple, "_develop", lambda *_: None)
     pictures = [couple.make_couple(np.random.default_rng([3, index]), 128) for index in range(300)]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from opec_tf.data.synthetic import body, camera, clothing, couple, figure, render, solids
+from opec_tf.data.synthetic import body, body_shape, camera, clothing, couple, figure, raycasting, solids
 from opec_tf.poses import skeletons
 
 FRONT = np.array([0.0, 0.0, 1.0])
@@ -16,7 +16,7 @@ def _camera(size=(120, 160), focal=150.0):
 
 def _depth(scene, view):
     local = scene.arrays().in_camera(view)
-    return render.rasterize(local, view, scene.polygons), local
+    return raycasting.rasterize(local, view, scene.polygons), local
 
 
 def test_depths_of_a_sphere_a_cone_and_a_polygon():
@@ -74,7 +74,7 @@ def test_an_open_cone_has_no_caps():
 
 def _standing(facing=0.0):
     """A person at rest who faces the camera of ``_camera`` where ``facing`` is 0."""
-    posing = body.Posing(body.BodyShape(1.75)).stand((0.0, 0.0), facing)
+    posing = body.Posing(body_shape.BodyShape(1.75)).stand((0.0, 0.0), facing)
     posing.wrists = np.array([posing.at_chest(0.27, -0.48, 0.1), posing.at_chest(-0.27, -0.48, 0.1)])
     return posing.solve()
 
@@ -112,7 +112,7 @@ def test_visibility_is_what_lies_in_front():
 
 def test_one_limb_before_another():
     index = skeletons.CROWDPOSE14.joints.index
-    posing = body.Posing(body.BodyShape(1.75)).stand((0.0, 0.0), 0.0)
+    posing = body.Posing(body_shape.BodyShape(1.75)).stand((0.0, 0.0), 0.0)
     posing.wrists = np.array([posing.at_chest(0.27, -0.48, 0.1), posing.at_chest(-0.27, -0.48, 0.1)])
     # The right forearm across the body, its wrist before the left elbow.
     elbow = posing.solve().joint("left_elbow")

@@ -1,4 +1,5 @@
 import cv2
+import numpy as np
 import pytest
 
 from opec_tf.common.errors import UserError
@@ -26,6 +27,22 @@ def test_occlusion_curves(tmp_path):
     picture = cv2.imread(str(tmp_path / "curves.png"))
     assert picture.shape == (682, 1595, 3)  # five measures over two levels
     assert picture.std() > 5
+
+
+def test_ablation(tmp_path, monkeypatch):
+    panels = {
+        "AP": plots.AblationPanel(0.5, {"OPEC-Net": np.array([0.52, 0.55]), "gcn": np.array([0.51])}),
+        "inv75": plots.AblationPanel(None, {"OPEC-Net": np.array([0.4, 0.5]), "gcn": np.array([])}),
+    }
+    captions = []
+    save = plots._save
+    monkeypatch.setattr(
+        plots, "_save", lambda figure, path: (captions.append(figure.get_supxlabel()), save(figure, path))
+    )
+    plots.plot_ablation({"test": panels}, tmp_path / "ablation.png")
+    picture = cv2.imread(str(tmp_path / "ablation.png"))
+    assert picture.shape == (204, 1210, 3) and picture.std() > 5
+    assert captions[0].endswith("\nthe spread covers seeds after one base only, not other bases")
 
 
 @pytest.mark.parametrize(

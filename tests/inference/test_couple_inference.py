@@ -11,7 +11,10 @@ import tiny_run
 from painted_people import CONFIG
 
 from opec_tf.config import InferenceConfig
-from opec_tf.inference import frames as frame_sources, person_boxes, pose_estimator, results
+from opec_tf.inference import frames as frame_sources, pose_estimator, results
+from opec_tf.inference.people import ListedPeople
+from opec_tf.inference.person_boxes import PersonBoxes
+from opec_tf.inference.pose_model import PoseModel
 from opec_tf.layers.pair import ChangeFrame, PairFrame, WithPartner
 from opec_tf.models import builders
 from opec_tf.poses import geometry
@@ -76,7 +79,7 @@ def test_everybody_is_paired_within_the_image(pictures, batch_size, flip_test):
     """Image rows come in no order; a batch size of 1 grows to the image's people."""
     order = np.array([5, 2, 0, 6, 3, 1, 4])
     estimates = estimator(batch_size=batch_size, flip_test=flip_test).estimate_files(
-        pictures[1], np.arange(4), IMAGE_INDEX[order], np.array(BOXES, float)[order], progress=False
+        pictures[1], np.arange(4), PersonBoxes(IMAGE_INDEX[order], np.array(BOXES)[order]), progress=False
     )
     assert list(estimates.predictions) == POSES and estimates.final == "couple_3"
     for name in POSES[1:]:
@@ -89,19 +92,19 @@ def test_everybody_is_paired_within_the_image(pictures, batch_size, flip_test):
 def test_frames_in_memory_give_what_files_give(pictures, batch_size):
     frames, paths = pictures
     tested = estimator(batch_size=batch_size)
-    from_frames = tested.estimate_frames(frames, np.arange(4), IMAGE_INDEX, BOXES)
-    from_files = tested.estimate_files(paths, np.arange(4), IMAGE_INDEX, BOXES, progress=False)
+    from_frames = tested.estimate_frames(frames, np.arange(4), PersonBoxes(IMAGE_INDEX, BOXES))
+    from_files = tested.estimate_files(paths, np.arange(4), PersonBoxes(IMAGE_INDEX, BOXES), progress=False)
     for name in POSES:
         np.testing.assert_allclose(
             from_frames.predictions[name].keypoints, from_files.predictions[name].keypoints, atol=1e-3
         )
-    nobody = tested.estimate_frames(frames[3:], [3], np.zeros(0, int), np.zeros([0, 4]))
+    nobody = tested.estimate_frames(frames[3:], [3], PersonBoxes(np.zeros(0), np.zeros([0, 4])))
     assert nobody.predictions["couple_3"].num_people == 0
 
 
 def test_an_unreadable_image_leaves_the_others_their_partners(pictures, tmp_path):
     paths = [str(tmp_path / "missing.png"), *pictures[1][1:]]
-    estimates = estimator().estimate_files(paths, np.arange(4), IMAGE_INDEX, np.array(BOXES, float), progress=False)
+    estimates = estimator().estimate_files(paths, np.arange(4), PersonBoxes(IMAGE_INDEX, BOXES), progress=False)
     assert estimates.skipped == paths[:1]
     np.testing.assert_array_equal(estimates.rows["couple_3"], np.arange(2, 7))
     found = estimates.predictions["couple_3"].keypoints[..., :2]
@@ -121,19 +124,17 @@ def test_everybody_passes_the_backbone_once(pictures):
     base.call = counting
     chosen = [0, 1, 3, 4, 5, 6]
     tested = estimator(model, batch_size=2, config=tiny_run.MODEL)
-    tested.estimate_frames(pictures[0], np.arange(4), IMAGE_INDEX[chosen], np.array(BOXES)[chosen])
+    tested.estimate_frames(pictures[0], np.arange(4), PersonBoxes(IMAGE_INDEX[chosen], np.array(BOXES)[chosen]))
     assert rows == [2, 4]
 
 
 def test_predict_writes_and_draws_the_couples_poses(pictures, tmp_path):
     source = frame_sources.open_source(str(pathlib.Path(pictures[1][0]).parent), strict=False)
-    count = results.predict(
-        partners_pose_model(),
+    count = results.write_predictions(
+        PoseModel(partners_pose_model(), CONFIG, "couple", 1.25),
         source,
-        person_boxes.PersonBoxes(IMAGE_INDEX, np.array(BOXES, float)),
+        ListedPeople(PersonBoxes(IMAGE_INDEX, BOXES), "boxes"),
         tmp_path,
-        model_config=CONFIG,
-        box_margin=1.25,
         inference_config=InferenceConfig(inference_batch_size=2),
         style=results.DrawingStyle(compare=True),
         made_by={},

@@ -11,6 +11,8 @@ from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig
 from opec_tf.data import pipeline
 from opec_tf.inference import pose_estimator
+from opec_tf.inference.person_boxes import PersonBoxes
+from opec_tf.inference.pose_model import PoseModel
 from opec_tf.poses import geometry, images, skeletons
 from opec_tf.poses.pose_annotations import PoseAnnotations
 from opec_tf.serving.signatures import PoseSignatures
@@ -39,7 +41,7 @@ def found(config, flip_test):
     estimator = pose_estimator.PoseEstimator(
         pytorch_base(), model_config=config, box_margin=1.25, inference_config=InferenceConfig(flip_test=flip_test)
     )
-    return estimator.estimate_frames([picture()], [1], [0], BOX).predictions["peak"].keypoints[0, :, :2]
+    return estimator.estimate_frames([picture()], [1], PersonBoxes([0], BOX)).predictions["peak"].keypoints[0, :, :2]
 
 
 @pytest.mark.parametrize("flip_test", [False, True])
@@ -53,9 +55,7 @@ def test_without_the_offset_it_is_half_a_cell_off():
 
 
 def test_the_export_answers_alike():
-    module = PoseSignatures(
-        pytorch_base(), model_config=CONFIG, box_margin=1.25, inference_config=InferenceConfig(flip_test=True)
-    )
+    module = PoseSignatures(PoseModel(pytorch_base(), CONFIG, "base", 1.25), InferenceConfig(flip_test=True))
     png = tf.io.encode_png(picture())
     people = module.signatures["serving_default"](image_bytes=png[None], boxes=tf.constant(BOX, tf.float32))
     np.testing.assert_allclose(people["keypoints"][0, :, :2], np.tile(POINT, [12, 1]), atol=0.1)

@@ -10,9 +10,11 @@ import tensorflow as tf
 import tiny_run
 
 from opec_tf.common.errors import UserError
-from opec_tf.config import InferenceConfig
-from opec_tf.inference import given_poses, pose_estimator
-from opec_tf.models import builders, workdir
+from opec_tf.config import DataConfig, InferenceConfig
+from opec_tf.inference import given_poses, pose_estimator, pose_model
+from opec_tf.inference.people import ListedPeople, WholeImage
+from opec_tf.inference.person_boxes import PersonBoxes
+from opec_tf.models import builders, loading, workdir
 from opec_tf.poses import skeletons
 
 GIVEN = dataclasses.replace(tiny_run.MODEL, initial_pose="given")
@@ -123,20 +125,19 @@ def moved(build):
 @pytest.fixture(scope="module")
 def opec_nets():
     """The same OPEC-Net by integral regression and for given poses."""
-    return variants(builders.build_opec_net)
+    return variants("opec")
 
 
-def variants(build):
-    model, variant = moved(build), build(GIVEN)
-    workdir.copy_weights(model, variant)
-    return model, variant
+def variants(stage):
+    model = moved(workdir.BUILDERS[stage])
+    return model, loading.rebuild(model, stage, GIVEN)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["opec", "couple"])
 def test_weights_of_the_integral_network_refine_a_given_pose(opec_nets, stage):
     """Given its own initial pose and scores, in all joints, in some or in none, the network does what it did before."""
-    model, variant = opec_nets if stage == "opec" else variants(builders.build_couple_net)
+    model, variant = opec_nets if stage == "opec" else variants("couple")
     crops = np.random.default_rng(1).uniform(0, 255, (3, 64, 64, 3)).astype(np.float32)
     inputs = {"crops": crops}
     if stage == "couple":
@@ -169,7 +170,7 @@ def test_a_given_pose_comes_back_and_its_persons_score_stays(opec_nets, flip_tes
     poses = np.concatenate([random.uniform(20, 70, (3, 12, 2)), np.ones((3, 12, 1))], axis=-1)
     poses[1, 3:, 2] = 0
     scores = [0.75, 3.0, 0.5]
-    estimates = estimator.estimate_frames(frames, [5], np.zeros(3, int), boxes, scores, poses)
+    estimates = estimator.estimate_frames(frames, [5], PersonBoxes(np.zeros(3), boxes, scores, poses=poses))
     assert list(estimates.predictions) == ["peak", "given", "pose_1", "pose_2", "pose_3"]
     given = estimates.predictions["given"]
     np.testing.assert_allclose(given.keypoints[[0, 2], :, :2], poses[[0, 2], :, :2], atol=1e-3)
@@ -191,14 +192,19 @@ def test_a_workdir_of_either_kind_loads_as_the_other(tmp_path, caplog):
     trained = builders.build_opec_net(GIVEN)
     workdir.save_weights(trained, folder.best_weights)
     workdir.save_weights(trained, folder.final_weights)
-    model, config, _ = workdir.load_model(tmp_path)
-    assert "given" not in model.output and config == tiny_run.MODEL
+    workdir.write_stage_config(folder, GIVEN, DataConfig())
+    given = pose_model.load(tmp_path)
+    own = given.starting_from_poses_of(WholeImage())
+    assert "given" not in own.network.output and own.model_config == tiny_run.MODEL
     assert "trained to refine given poses" in caplog.text
+    assert given.starting_from_poses_of(WholeImage()) is own
     for layer in ("graph_conv_1", "residual_graph_block_3", "base"):
-        for copied, weight in zip(model.get_layer(layer).get_weights(), trained.get_layer(layer).get_weights()):
+        for copied, weight in zip(own.network.get_layer(layer).get_weights(), trained.get_layer(layer).get_weights()):
             np.testing.assert_array_equal(copied, weight)
+    posed = ListedPeople(PersonBoxes([0], [[0, 0, 9, 9]], poses=np.zeros([1, 12, 3])), "poses.json")
+    assert given.starting_from_poses_of(posed) is given and own.starting_from_poses_of(posed).model_config == GIVEN
     with pytest.raises(UserError, match="stage base refines no given poses"):
-        workdir.load_model(tmp_path, "base", "given")
+        dataclasses.replace(given, stage="base").starting_from_poses_of(posed)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from painted_people import COLOR_OF_JOINT, CONFIG, color_model, paint
 from opec_tf.common.errors import UserError
 from opec_tf.config import InferenceConfig
 from opec_tf.inference import pose_estimator
+from opec_tf.inference.person_boxes import PersonBoxes
 from opec_tf.poses import geometry, skeletons
 
 POSES = ["peak", "initial", "pose_1", "pose_2", "pose_3"]
@@ -51,14 +52,16 @@ def estimate(scene, model=None, **settings):
     inference_settings = {
         n: settings.pop(n) for n in list(settings) if n in {f.name for f in dataclasses.fields(InferenceConfig)}
     }
-    return pose_estimator.estimate_poses(
+    data.update(settings)
+    people = PersonBoxes(data["image_index"], data["boxes"], data.get("box_scores"))
+    estimator = pose_estimator.PoseEstimator(
         model or color_model(),
-        **{**data, **settings},
         model_config=CONFIG,
         box_margin=1.25,
         inference_config=InferenceConfig(**{"inference_batch_size": 2, **inference_settings}),
-        progress=False,
     )
+    strict = data.get("strict", False)
+    return estimator.estimate_files(data["image_paths"], data["image_ids"], people, strict=strict, progress=False)
 
 
 @pytest.mark.parametrize("flip_test", [False, True])
@@ -82,7 +85,7 @@ def test_known_normalised_positions_by_hand():
     estimator = pose_estimator.PoseEstimator(
         model, model_config=CONFIG, box_margin=1.25, inference_config=InferenceConfig()
     )
-    found = estimator.estimate_frames([np.zeros([90, 120, 3], np.uint8)], [7], [0], [[10, 20, 90, 50]])
+    found = estimator.estimate_frames([np.zeros([90, 120, 3], np.uint8)], [7], PersonBoxes([0], [[10, 20, 90, 50]]))
     points = found.predictions["peak"].keypoints[0, :, :2]
     np.testing.assert_allclose(points, np.tile([54.5 + 0.5 * 112.5 / 2, 44.5 - 0.25 * 140.625 / 2], [12, 1]), atol=0.02)
 
@@ -97,7 +100,7 @@ def test_flip_test_undoes_the_mirror_and_swaps_left_and_right():
     config = InferenceConfig(flip_test=True, peak_refinement="none", inference_batch_size=1)
     estimator = pose_estimator.PoseEstimator(model, model_config=CONFIG, box_margin=1.0, inference_config=config)
     # A box of the crop's own size and place: image pixels are crop pixels.
-    found = estimator.estimate_frames([np.zeros([160, 128, 3], np.uint8)], [1], [0], [[0, 0, 128, 160]])
+    found = estimator.estimate_frames([np.zeros([160, 128, 3], np.uint8)], [1], PersonBoxes([0], [[0, 0, 128, 160]]))
     swap = skeletons.BODY12.flip_order
     expected = geometry.denormalize((pose + pose[swap] * [-1, 1]) / 2, CONFIG.crop_size)
     np.testing.assert_allclose(found.predictions["initial"].keypoints[0, :, :2], expected, atol=1e-3)
@@ -147,7 +150,7 @@ def test_frames_in_memory_give_what_files_give(scene):
         color_model(), model_config=CONFIG, box_margin=1.25, inference_config=config
     )
     from_frames = estimator.estimate_frames(
-        scene["frames"], scene["image_ids"], scene["image_index"][order], scene["boxes"][order]
+        scene["frames"], scene["image_ids"], PersonBoxes(scene["image_index"][order], scene["boxes"][order])
     )
     from_files = estimate(scene)
     for name in POSES:
@@ -236,8 +239,8 @@ def associate(frame, boxes, box_scores=None, model=None, **settings):
     estimator = pose_estimator.PoseEstimator(
         model or color_model(), model_config=CONFIG, box_margin=1.0, inference_config=config
     )
-    index = np.zeros(len(boxes), int)
-    found = estimator.estimate_frames([frame, frame], [7, 8], index, boxes, box_scores)
+    people = PersonBoxes(np.zeros(len(boxes)), boxes, box_scores)
+    found = estimator.estimate_frames([frame, frame], [7, 8], people)
     assert list(found.predictions) == list(estimator.pose_names)
     return found
 
@@ -257,7 +260,7 @@ def test_association_gives_everybody_the_own_joints(two_at_one_place, flip_test)
     # The network's own poses are what they are without it.
     config = InferenceConfig(inference_batch_size=2, flip_test=flip_test)
     plain = pose_estimator.PoseEstimator(color_model(), model_config=CONFIG, box_margin=1.0, inference_config=config)
-    expected = plain.estimate_frames([frame], [7], [0, 0], boxes).predictions
+    expected = plain.estimate_frames([frame], [7], PersonBoxes([0, 0], boxes)).predictions
     for name in POSES:
         np.testing.assert_array_equal(found.predictions[name].keypoints, expected[name].keypoints)
 
@@ -268,7 +271,7 @@ def test_association_is_of_one_image(two_at_one_place):
     estimator = pose_estimator.PoseEstimator(
         color_model(True), model_config=CONFIG, box_margin=1.0, inference_config=config
     )
-    found = estimator.estimate_frames([frame, frame], [7, 8], [0, 1], boxes)
+    found = estimator.estimate_frames([frame, frame], [7, 8], PersonBoxes([0, 1], boxes))
     assert found.final == "association"
     np.testing.assert_allclose(found.predictions["association"].keypoints[..., :2], points[[0, 0]], atol=0.5)
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from opec_tf.config import InferenceConfig
 from opec_tf.inference import pose_nms
 
 SIGMAS = np.full(12, 0.08)
@@ -27,8 +28,7 @@ def suppress(keypoints, candidates=(0, 1, 2, 3), rule="oks", threshold=0.9, imag
         np.array(image_ids),
         np.array(candidates, int),
         sigmas=SIGMAS,
-        rule=rule,
-        threshold=threshold,
+        config=InferenceConfig(pose_nms=rule, nms_oks=threshold),
     )
 
 

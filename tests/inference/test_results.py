@@ -9,6 +9,8 @@ from painted_people import COLOR_OF_JOINT, CONFIG, color_model, paint
 from opec_tf.common.errors import UserError
 from opec_tf.config import InferenceConfig
 from opec_tf.inference import frames, given_poses, partial_results, person_boxes, results
+from opec_tf.inference.people import DetectedPeople, ListedPeople, WholeImage
+from opec_tf.inference.pose_model import PoseModel
 from opec_tf.poses import drawing, skeletons
 
 BOX = np.array([40.0, 20.0, 120.0, 150.0])
@@ -19,21 +21,19 @@ SIZE = (220, 260)
 STYLE, COMPARE = results.DrawingStyle(), results.DrawingStyle(compare=True)
 
 
-def predict(source, boxes, output_dir, model=None, batch_size=4, style=STYLE, **made_by):
-    return results.predict(
-        model or color_model(),
+def predict(source, people, output_dir, network=None, batch_size=4, style=STYLE, **made_by):
+    return results.write_predictions(
+        PoseModel(network or color_model(), CONFIG, "opec", 1.25),
         source,
-        boxes,
+        people,
         output_dir,
-        model_config=CONFIG,
-        box_margin=1.25,
         inference_config=InferenceConfig(inference_batch_size=batch_size),
         style=style,
         made_by={"weights": "a", **made_by},
     )
 
 
-def results(output_dir):
+def written(output_dir):
     return json.loads((output_dir / "predictions.json").read_text())
 
 
@@ -48,7 +48,8 @@ def folder(tmp_path):
 
 def shifted_boxes(rows, scores=None, labels=None):
     rows = np.array(rows)
-    return person_boxes.PersonBoxes(rows, BOX + 10.0 * rows[:, None] * [1, 0, 0, 0], scores, labels)
+    boxes = BOX + 10.0 * rows[:, None] * [1, 0, 0, 0]
+    return ListedPeople(person_boxes.PersonBoxes(rows, boxes, scores, labels), "boxes")
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 32])
@@ -56,7 +57,7 @@ def test_images_in_chunks_give_each_its_own_people(folder, tmp_path, batch_size)
     source = frames.open_source(str(folder), strict=False)
     rows = [0, 1, 1, 3, 4]
     count = predict(source, shifted_boxes(rows), tmp_path / "out", batch_size=batch_size)
-    found = results(tmp_path / "out")
+    found = written(tmp_path / "out")
     assert count == len(found) == 5
     assert [(item["file_name"], item["image_id"]) for item in found] == [(f"{row}.png", row) for row in rows]
     for row, item in zip(rows, found):
@@ -86,20 +87,24 @@ class MortalDetector:
         return BOX[None], np.ones(1)
 
 
+def mortal(dies_at):
+    return DetectedPeople(MortalDetector(dies_at))
+
+
 @pytest.mark.parametrize("seconds", [0.0, 60.0])
 def test_what_is_predicted_is_kept_when_the_work_is_broken_off(folder, tmp_path, monkeypatch, caplog, seconds):
     """A detector that dies at the fourth of five readable pictures, after a chunk of two."""
     monkeypatch.setattr(partial_results, "_KEEP_SECONDS", seconds)
     (folder / "00.png").write_bytes(b"no picture")
     partial, seen = tmp_path / "out" / "predictions.partial.json", []
-    mortal = MortalDetector(4)
+    detects = MortalDetector(4)
 
     def detector(image):
         seen.append(partial.exists())
-        return mortal(image)
+        return detects(image)
 
     with pytest.raises(KeyboardInterrupt):
-        predict(frames.open_source(str(folder), strict=False), detector, tmp_path / "out", batch_size=1)
+        predict(frames.open_source(str(folder), strict=False), DetectedPeople(detector), tmp_path / "out", batch_size=1)
     assert seen == [False, False, not seconds, not seconds]
     kept = json.loads(partial.read_text())
     assert [item["file_name"] for item in kept["predictions"]] == ["0.png", "1.png"]
@@ -108,35 +113,35 @@ def test_what_is_predicted_is_kept_when_the_work_is_broken_off(folder, tmp_path,
     assert not (tmp_path / "out" / "predictions.json").exists()
 
     source = frames.open_source(str(folder), strict=False)
-    assert predict(source, detector, tmp_path / "out", batch_size=1) == 5
-    assert "going on behind the first 3 frames" in caplog.text and mortal.calls == 4 + 3
+    assert predict(source, DetectedPeople(detector), tmp_path / "out", batch_size=1) == 5
+    assert "going on behind the first 3 frames" in caplog.text and detects.calls == 4 + 3
     assert not partial.exists() and source.skipped == [str(folder / "00.png")]
     assert len(list((tmp_path / "out" / "drawings").iterdir())) == 5
-    predict(frames.open_source(str(folder), strict=False), detector, tmp_path / "at_once", batch_size=1)
-    assert results(tmp_path / "out") == results(tmp_path / "at_once")
+    predict(frames.open_source(str(folder), strict=False), DetectedPeople(detector), tmp_path / "at_once", batch_size=1)
+    assert written(tmp_path / "out") == written(tmp_path / "at_once")
 
 
 def test_going_on_with_other_settings_is_refused_and_loses_nothing(folder, tmp_path):
     source, partial = frames.open_source(str(folder), strict=False), tmp_path / "predictions.partial.json"
     with pytest.raises(KeyboardInterrupt):
-        predict(source, MortalDetector(4), tmp_path, batch_size=1)
+        predict(source, mortal(4), tmp_path, batch_size=1)
     before = partial.read_bytes()
     with pytest.raises(UserError, match=r"begun with weights=a \(now b\), flip=None \(now 1\); remove"):
-        predict(source, MortalDetector(0), tmp_path, weights="b", flip="1")
+        predict(source, mortal(0), tmp_path, weights="b", flip="1")
     assert partial.read_bytes() == before
     for content in ("[]", "{}", '{"frames": null}', '{"frames": 1, "skipped": [], "predictions": [], "made_by": 1}'):
         partial.write_text(content)
         with pytest.raises(UserError, match="does not hold predictions that were broken off; remove it"):
-            predict(source, MortalDetector(0), tmp_path)
+            predict(source, mortal(0), tmp_path)
 
 
 def test_all_frames_done_but_not_written(folder, tmp_path):
     """As after a disk that was full at the very end: nothing is estimated again."""
     with in_the_way(tmp_path / "predictions.json"), pytest.raises(UserError, match="cannot be written"):
-        predict(frames.open_source(str(folder), strict=False), MortalDetector(0), tmp_path)
+        predict(frames.open_source(str(folder), strict=False), mortal(0), tmp_path)
     asked = MortalDetector(0)
-    assert predict(frames.open_source(str(folder), strict=False), asked, tmp_path) == 5
-    assert asked.calls == 0 and len(results(tmp_path)) == 5
+    assert predict(frames.open_source(str(folder), strict=False), DetectedPeople(asked), tmp_path) == 5
+    assert asked.calls == 0 and len(written(tmp_path)) == 5
 
 
 @contextlib.contextmanager
@@ -155,19 +160,19 @@ def test_only_a_video_that_is_not_drawn_goes_on(tmp_path, caplog, draw):
     with frames.VideoWriter(path, 20) as writer:
         for i in range(5):
             writer.write(paint(*SIZE, [SPOTS + [10 * i, 0]]))
-    detector, style = MortalDetector(4), results.DrawingStyle() if draw else None
+    detector, style = MortalDetector(4), STYLE if draw else None
     with pytest.raises(KeyboardInterrupt):
-        predict(frames.Video(str(path)), detector, tmp_path, batch_size=1, style=style)
+        predict(frames.Video(str(path)), DetectedPeople(detector), tmp_path, batch_size=1, style=style)
     assert ("goes on from there" in caplog.text) == (not draw)
-    assert predict(frames.Video(str(path)), detector, tmp_path, batch_size=1, style=style) == 5
+    assert predict(frames.Video(str(path)), DetectedPeople(detector), tmp_path, batch_size=1, style=style) == 5
     assert detector.calls == 4 + (5 if draw else 3)
-    assert [item["image_id"] for item in results(tmp_path)] == [0, 1, 2, 3, 4]
+    assert [item["image_id"] for item in written(tmp_path)] == [0, 1, 2, 3, 4]
     assert not draw or len(frames.Video(str(tmp_path / "drawings" / "walk.mp4"))) == 5
 
 
 def test_whole_frame_without_boxes(folder, tmp_path):
-    predict(frames.open_source(f"{folder}/0.png", strict=False), None, tmp_path / "out")
-    (item,) = results(tmp_path / "out")
+    predict(frames.open_source(f"{folder}/0.png", strict=False), WholeImage(), tmp_path / "out")
+    (item,) = written(tmp_path / "out")
     assert item["bbox"] == [0, 0, SIZE[1], SIZE[0]]
     np.testing.assert_allclose(np.array(item["keypoints"]).reshape(12, 3)[:, :2], SPOTS[COLOR_OF_JOINT], atol=0.2)
 
@@ -178,21 +183,21 @@ def test_a_detector_is_asked_once_for_every_frame(folder, tmp_path, caplog):
     def detector(image):
         row = len(asked)
         asked.append(image)
-        boxes = shifted_boxes([] if row == 1 else [row, row]).boxes
+        boxes = shifted_boxes([] if row == 1 else [row, row]).boxes.boxes
         return boxes, np.array([0.5, 0.25])[: len(boxes)]
 
     source = frames.open_source(str(folder), strict=False)
     # The two boxes of a frame are one person, of whom the better remains.
-    assert predict(source, detector, tmp_path / "out", batch_size=2) == 4
+    assert predict(source, DetectedPeople(detector), tmp_path / "out", batch_size=2) == 4
     assert len(asked) == 5 and asked[0].shape == (*SIZE, 3)
-    for row, item in zip([0, 2, 3, 4], results(tmp_path / "out")):
+    for row, item in zip([0, 2, 3, 4], written(tmp_path / "out")):
         keypoints = np.array(item["keypoints"]).reshape(12, 3)
         np.testing.assert_allclose(keypoints[:, :2], (SPOTS + [10 * row, 0])[COLOR_OF_JOINT], atol=0.1)
         assert item["file_name"] == f"{row}.png" and 0.4 < item["score"] < 0.5
     assert "the detector found nobody in 1 of 5 images (first: 1.png)" in caplog.text
     nobody = tmp_path / "nobody"
-    assert predict(source, lambda image: (np.zeros([0, 4]), np.zeros(0)), nobody) == 0
-    assert results(nobody) == [] and len(list((nobody / "drawings").iterdir())) == 5
+    assert predict(source, DetectedPeople(lambda image: (np.zeros([0, 4]), np.zeros(0))), nobody) == 0
+    assert written(nobody) == [] and len(list((nobody / "drawings").iterdir())) == 5
 
 
 def test_exif_rotation_applies_to_keypoints_and_drawings_alike(folder, tmp_path):
@@ -206,7 +211,7 @@ def test_exif_rotation_applies_to_keypoints_and_drawings_alike(folder, tmp_path)
     path = folder.parent / "turned.jpg"
     path.write_bytes(data[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data[2:])
     predict(frames.open_source(str(path), strict=False), shifted_boxes([0]), tmp_path / "out")
-    (item,) = results(tmp_path / "out")
+    (item,) = written(tmp_path / "out")
     np.testing.assert_allclose(np.array(item["keypoints"]).reshape(12, 3)[:, :2], SPOTS[COLOR_OF_JOINT], atol=0.2)
     drawing = cv2.imread(str(tmp_path / "out" / "drawings" / "turned.jpg"))
     assert drawing.shape == upright.shape
@@ -218,7 +223,7 @@ def test_compare_puts_two_drawings_side_by_side(folder, tmp_path):
     predict(source, shifted_boxes([0]), tmp_path / "out", style=COMPARE)
     assert cv2.imread(str(tmp_path / "out" / "drawings" / "0.jpg")).shape[1] > 2 * SIZE[1]
     with pytest.raises(UserError, match="--compare needs a refined pose"):
-        predict(source, shifted_boxes([0]), tmp_path / "out", model=color_model(base_only=True), style=COMPARE)
+        predict(source, shifted_boxes([0]), tmp_path / "out", network=color_model(base_only=True), style=COMPARE)
 
 
 def test_video_in_gives_video_and_frame_numbers_out(tmp_path):
@@ -229,7 +234,7 @@ def test_video_in_gives_video_and_frame_numbers_out(tmp_path):
     rows = [0, 2, 3, 4, 5, 6, 7, 8]
     source = frames.open_source(str(path), strict=False)
     predict(source, shifted_boxes(rows, scores=np.full(8, 0.5)), tmp_path / "out", batch_size=2, style=COMPARE)
-    found = results(tmp_path / "out")
+    found = written(tmp_path / "out")
     assert [item["image_id"] for item in found] == rows and found[0]["file_name"] == "walk.mp4"
     for row, item in zip(rows, found):
         keypoints = np.array(item["keypoints"]).reshape(12, 3)
@@ -247,25 +252,25 @@ def test_predictions_of_a_video_are_read_as_its_boxes_and_its_poses(tmp_path):
             writer.write(paint(*SIZE, [SPOTS + [10 * i, 0]]))
     source, rows = frames.open_source(str(path), strict=False), [0, 2, 2, 3]
     predict(source, shifted_boxes(rows), tmp_path / "out")
-    written, found = str(tmp_path / "out" / "predictions.json"), results(tmp_path / "out")
-    boxes = person_boxes.read(written, source.ids, source.names, skeletons.BODY12)
-    poses = given_poses.read(written, source.ids, source.names, skeletons.BODY12)
+    file, found = str(tmp_path / "out" / "predictions.json"), written(tmp_path / "out")
+    boxes = person_boxes.read(file, source.ids, source.names, skeletons.BODY12)
+    poses = given_poses.read(file, source.ids, source.names, skeletons.BODY12)
     for people in (boxes, poses):
         np.testing.assert_array_equal(people.image_index, rows)
-        np.testing.assert_array_equal(people.boxes, shifted_boxes(rows).boxes)
+        np.testing.assert_array_equal(people.boxes, shifted_boxes(rows).boxes.boxes)
     np.testing.assert_array_equal(poses.poses, np.reshape([item["keypoints"] for item in found], [4, 12, 3]))
 
 
 def test_boxes_outside_their_image_are_left_out(folder, tmp_path, caplog):
     boxes = shifted_boxes([0, 0, 1])
-    boxes.boxes[1] = [300, 20, 50, 50]
+    boxes.boxes.boxes[1] = [300, 20, 50, 50]
     assert predict(frames.open_source(str(folder), strict=False), boxes, tmp_path / "out") == 2
     assert [record.getMessage() for record in caplog.records] == ["left out 1 boxes that lie outside their image"]
 
 
 def test_images_of_one_name_and_two_suffixes_keep_both_drawings(folder, tmp_path):
     (folder / "0.jpg").write_bytes((folder / "0.png").read_bytes())
-    predict(frames.open_source(f"{folder}/0.*", strict=False), None, tmp_path / "out")
+    predict(frames.open_source(f"{folder}/0.*", strict=False), WholeImage(), tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out" / "drawings").iterdir()) == ["0.jpg.jpg", "0.png.jpg"]
 
 
@@ -275,14 +280,14 @@ def test_bad_images_are_skipped_and_only_bad_ones_are_an_error(folder, tmp_path)
     assert predict(source, shifted_boxes(range(5)), tmp_path / "out") == 4
     assert source.skipped == [str(folder / "1.png")]
     with pytest.raises(UserError, match=r"1\.png: cannot be read, nor can any other of the 1 images"):
-        predict(frames.open_source(f"{folder}/1.png", strict=False), None, tmp_path / "again")
+        predict(frames.open_source(f"{folder}/1.png", strict=False), WholeImage(), tmp_path / "again")
     assert not (tmp_path / "again" / "predictions.json").exists()
 
 
 def test_unwritable_output_folder(folder, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file/out: cannot be written"):
-        predict(frames.open_source(str(folder), strict=False), None, tmp_path / "file" / "out")
+        predict(frames.open_source(str(folder), strict=False), WholeImage(), tmp_path / "file" / "out")
 
 
 def test_visibility_is_written_and_decides_what_is_drawn(folder, tmp_path):
@@ -292,7 +297,7 @@ def test_visibility_is_written_and_decides_what_is_drawn(folder, tmp_path):
     logits = np.log(np.where(left[:, None], [0.25, 0.5, 0.25], [0.125, 0.125, 0.75])).astype(np.float32)
     predict(source, shifted_boxes([0]), tmp_path / "told", color_model(visibility=logits))
     predict(source, shifted_boxes([0]), tmp_path / "untold")
-    (told,), (untold,) = results(tmp_path / "told"), results(tmp_path / "untold")
+    (told,), (untold,) = written(tmp_path / "told"), written(tmp_path / "untold")
     assert told.pop("visibility") == [[0.25, 0.5, 0.25], [0.125, 0.125, 0.75]] * 6 and told == untold
     keypoints = np.array(told["keypoints"]).reshape(1, 12, 3)
     keypoints[..., 2] = left

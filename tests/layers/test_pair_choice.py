@@ -8,6 +8,11 @@ from opec_tf.layers.pair_choice import PairChoice
 HERE, THERE = [0.0, 0.0], [0.8, 0.0]
 
 
+def chosen(layer, data, **kwargs):
+    """The pose alone."""
+    return layer(data, **kwargs)[0]
+
+
 def inputs(first_heights, second_heights):
     """Both people's refined joints and highest candidates lie here, their second candidates there."""
     heights = np.array([[first_heights, second_heights]], np.float32)
@@ -17,21 +22,22 @@ def inputs(first_heights, second_heights):
 
 def test_of_two_who_claim_one_place_the_surer_keeps_it():
     choose = PairChoice()
-    np.testing.assert_allclose(choose(inputs([0.6, 0.3], [0.6, 0.5]))[0], [HERE, THERE])
-    np.testing.assert_allclose(choose(inputs([0.6, 0.5], [0.6, 0.3]))[0], [THERE, HERE])
+    np.testing.assert_allclose(chosen(choose, inputs([0.6, 0.3], [0.6, 0.5]))[0], [HERE, THERE])
+    np.testing.assert_allclose(chosen(choose, inputs([0.6, 0.5], [0.6, 0.3]))[0], [THERE, HERE])
 
 
 def test_a_second_place_that_is_too_unlikely_is_not_taken():
     """It costs 15 x (0.6 - 0.2) + 1 = 7 of the logit, claiming the same place 4.5."""
-    np.testing.assert_allclose(PairChoice()(inputs([0.6, 0.2], [0.6, 0.1]))[0], [HERE, HERE])
-    np.testing.assert_allclose(PairChoice(initial_lambda=7.1)(inputs([0.6, 0.2], [0.6, 0.1]))[0], [THERE, HERE])
+    data = inputs([0.6, 0.2], [0.6, 0.1])
+    np.testing.assert_allclose(chosen(PairChoice(), data)[0], [HERE, HERE])
+    np.testing.assert_allclose(chosen(PairChoice(initial_lambda=7.1), data)[0], [THERE, HERE])
 
 
 def test_people_far_apart_choose_each_for_itself():
     pose, points, heights, features = inputs([0.6, 0.5], [0.6, 0.5])
     apart = tf.constant([[[[0.0, 0.0]], [[0.0, 5.0]]]])
-    chosen = PairChoice()([pose + apart[:, :, 0], points + apart, heights, features])
-    np.testing.assert_allclose(chosen, apart[:, :, 0])
+    data = [pose + apart[:, :, 0], points + apart, heights, features]
+    np.testing.assert_allclose(chosen(PairChoice(), data), apart[:, :, 0])
 
 
 def test_training_sees_the_mean_over_all_pairs():
@@ -43,7 +49,11 @@ def test_training_sees_the_mean_over_all_pairs():
     pairs = np.exp(np.add.outer(own, other) - rivalry)
     pairs /= pairs.sum()
     expected = [[pairs.sum(axis=1) @ places, 0.0], [pairs.sum(axis=0) @ places, 0.0]]
-    np.testing.assert_allclose(layer(data, training=True)[0], expected, atol=1e-6)
+    pose, alternatives, logits = layer(data, training=True)
+    np.testing.assert_allclose(pose[0], expected, atol=1e-6)
+    # What the pose is chosen from.
+    np.testing.assert_allclose(alternatives[0, :, :, 0], [places, places], atol=1e-6)
+    np.testing.assert_allclose(logits[0, 0], np.add.outer(own, other) - rivalry, atol=1e-5)
 
 
 def test_swapped_people_choose_the_same():
@@ -54,8 +64,8 @@ def test_swapped_people_choose_the_same():
     layer(data)
     layer.preference.kernel.assign(random.normal(size=layer.preference.kernel.shape))
     for training in (False, True):
-        swapped = layer([np.roll(values, 3, axis=1) for values in data], training=training)
-        np.testing.assert_allclose(np.roll(swapped, 3, axis=1), layer(data, training=training), atol=1e-6)
+        swapped = chosen(layer, [np.roll(values, 3, axis=1) for values in data], training=training)
+        np.testing.assert_allclose(np.roll(swapped, 3, axis=1), chosen(layer, data, training=training), atol=1e-6)
 
 
 def test_every_weight_learns_from_the_mean():
@@ -64,7 +74,7 @@ def test_every_weight_learns_from_the_mean():
     layer.preference.kernel.assign(tf.random.stateless_normal(layer.preference.kernel.shape, [0, 1]))
     with tf.GradientTape() as tape:
         tape.watch(data[0])
-        loss = tf.reduce_sum(tf.square(layer(data, training=True) - 0.7))
+        loss = tf.reduce_sum(tf.square(chosen(layer, data, training=True) - 0.7))
     gradients = tape.gradient(loss, [data[0], *layer.trainable_variables])
     assert len(gradients) == 8
     assert all(np.abs(gradient).max() > 1e-5 for gradient in gradients)

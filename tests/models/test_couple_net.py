@@ -50,7 +50,8 @@ def test_training_starts_exactly_from_opec_nets_pose():
 def test_outputs_are_named_for_the_losses():
     model = build(moved=False)
     opec_outputs = builders.build_opec_net(tiny_run.MODEL).output_names
-    assert sorted(model.output_names) == sorted([*opec_outputs, *builders.COUPLE_OUTPUTS])
+    choice = [builders.ALTERNATIVES_OUTPUT, builders.PAIR_LOGITS_OUTPUT]
+    assert sorted(model.output_names) == sorted([*opec_outputs, *builders.COUPLE_OUTPUTS, *choice])
     assert sorted(model.input_names) == ["crop_to_image", "crops", "partner"]
 
 
@@ -139,6 +140,39 @@ def test_the_last_pose_may_take_a_peak_that_the_graph_would_not_reach():
         expected = peaks[:, :, alternative - 1].numpy()
         expected[4] = model(inputs())["pose_3"][4]  # alone
         np.testing.assert_allclose(model(inputs())["couple_pose_3"], expected, atol=1e-5)
+
+
+def test_the_last_pose_is_the_likeliest_of_the_alternatives():
+    outputs = build()(inputs())
+    alternatives = outputs[builders.ALTERNATIVES_OUTPUT].numpy()
+    logits = outputs[builders.PAIR_LOGITS_OUTPUT].numpy()
+    assert alternatives.shape == (5, 12, 5, 2) and logits.shape == (5, 12, 5, 5)
+    own = logits.reshape(5, 12, 25).argmax(axis=-1) // 5
+    chosen = np.take_along_axis(alternatives, own[..., None, None], axis=2)[:, :, 0]
+    np.testing.assert_allclose(outputs["couple_pose_3"], chosen, atol=1e-6)
+    # The second of a couple has the pairs of the first the other way round.
+    np.testing.assert_allclose(logits[1], np.swapaxes(logits[0], 1, 2), atol=1e-4)
+
+
+def test_candidates_are_smoothed_as_the_run_began():
+    """Where the base's peaks are found with another smoothing, so are the candidates that couples choose from."""
+    for smoothing in (0.6, 2.0):
+        outputs = build(couple_smoothing=smoothing)(inputs())
+        peaks, _ = PeakCandidates(4, smoothing=smoothing)(outputs["base_heatmaps"])
+        alternatives = outputs[builders.ALTERNATIVES_OUTPUT][:4, :, 1:]
+        np.testing.assert_allclose(alternatives, peaks[:4], atol=1e-5)
+        others, _ = PeakCandidates(4, smoothing=2.6 - smoothing)(outputs["base_heatmaps"])
+        assert np.abs(others - peaks).max() > 0.01
+
+
+def test_named_parts_are_those_of_the_model():
+    net = builders.couple_network(dataclasses.replace(tiny_run.MODEL, couple_context=True))
+    assert net.opec_net.model is net.model.get_layer("opec_net") and net.base is net.opec_net.model.get_layer("base")
+    assert net.context.layer is net.model.get_layer("couple_body_context")
+    data = inputs()
+    found, outputs = tf.keras.Model(net.model.input, net.poses)(data), net.model(data)
+    for name, pose in zip(builders.COUPLE_OUTPUTS, found):
+        np.testing.assert_array_equal(pose, outputs[name])
 
 
 def test_without_candidates_the_refined_joint_is_the_last_pose():

@@ -13,8 +13,8 @@ import pytest
 import serving_run
 
 from opec_tf.config import InferenceConfig
-from opec_tf.inference.pose_estimator import PoseEstimator
-from opec_tf.models import workdir
+from opec_tf.inference import pose_model
+from opec_tf.inference.person_boxes import PersonBoxes
 
 ARCHIVE = pathlib.Path(__file__).with_name("workdir_of_version_0_1.zip")
 BOXES = np.array([[10.0, 15.0, 60.0, 90.0], [40.0, 10.0, 55.0, 95.0]])
@@ -30,14 +30,10 @@ def old_workdir(tmp_path_factory):
 @pytest.mark.parametrize("stage", ["base", "opec", "couple"])
 def test_a_workdir_of_version_0_1_gives_the_same_poses(old_workdir, stage):
     expected = json.loads((old_workdir / "expected_poses.json").read_text())[stage]
-    model, model_config, _ = workdir.load_model(old_workdir, stage)
-    estimator = PoseEstimator(
-        model,
-        model_config=model_config,
-        box_margin=1.25,
-        inference_config=InferenceConfig(inference_batch_size=2),
-    )
-    found = estimator.estimate_frames([serving_run.picture()], [0], np.zeros(2, int), BOXES).predictions
+    model = pose_model.load(old_workdir, stage)
+    assert (model.stage, model.box_margin) == (stage, 1.25)
+    estimator = model.estimator(InferenceConfig(), num_people=2)
+    found = estimator.estimate_frames([serving_run.picture()], [0], PersonBoxes([0, 0], BOXES)).predictions
     assert list(found) == list(expected)
     for name, poses in expected.items():
         np.testing.assert_allclose(found[name].keypoints, poses, atol=2e-3, err_msg=name)

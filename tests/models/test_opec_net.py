@@ -106,21 +106,30 @@ def test_rows_of_table_6(changes, channels):
     assert np.all(np.isfinite(model(random_batch()[0])["pose_3"]))
 
 
-def test_without_displacement_blocks_give_poses_of_their_own():
-    outputs = build(displacement=False)(random_batch()[0])
-    assert np.abs(outputs["pose_1"] - outputs["initial_pose"]).max() > 1e-3
-
-
-@pytest.mark.parametrize("sample_at, moved", [("initial", False), ("latest", True)])
-def test_sample_at(sample_at, moved):
-    """Block 2 samples F^2 at pose 1 or at the initial pose: they differ once displacements do."""
-    model = build(sample_at=sample_at)
-    features = tf.keras.Model(model.input, model.get_layer("joint_features_2_1").output)
+def test_blocks_sample_at_the_pose_before_them():
+    """Block 2 samples F^2 at pose 1, which moves with the first displacement."""
+    net = builders.opec_network(SMALL)
+    features = tf.keras.Model(net.model.input, net.model.get_layer("joint_features_2_1").output)
     crops = random_batch()[0]
     before = features(crops)
-    displacement = model.get_layer("displacement_1")
+    displacement = net.model.get_layer("displacement_1")
     displacement.set_weights([displacement.get_weights()[0], np.array([0.3, -0.2])])
-    assert (np.abs(features(crops) - before).max() > 1e-4) == moved
+    assert np.abs(features(crops) - before).max() > 1e-4
+
+
+def test_named_parts_are_those_of_the_model():
+    net = builders.opec_network(dataclasses.replace(SMALL, body_context=True))
+    assert net.base is net.model.get_layer("base") and net.visibility_head is net.model.get_layer("visibility")
+    assert net.context.layer is net.model.get_layer("body_context")
+    assert [[feature_map.shape[-1] for feature_map in block] for block in net.maps] == [[16], [12], [8]]
+    parts = {"heatmaps": net.heatmaps, **dict(zip(builders.POSE_OUTPUTS, net.poses)), "features": net.features}
+    crops = random_batch(2)[0]
+    found, outputs = tf.keras.Model(net.model.input, parts)(crops), net.model(crops)
+    assert found.pop("features").shape == (2, 12, 24)
+    for name, value in found.items():
+        np.testing.assert_array_equal(value, outputs[name])
+    control = builders.opec_network(dataclasses.replace(SMALL, refinement=False))
+    assert len(control.poses) == 1 and control.features is None and control.context is None
 
 
 def test_trunk_maps_join_the_decoders_before_adaption():
@@ -136,11 +145,6 @@ def test_trunk_maps_join_the_decoders_before_adaption():
     )
     # None of them is made less by adaption="none", where the blocks sample what there is.
     assert sampled_channels(build(trunk_maps=True, adaption="none")) == [[48], [24], [12]]
-
-
-def test_heatmap_of_its_own():
-    outputs = build(heatmap_from_base=False)(random_batch()[0])
-    assert np.abs(outputs["heatmaps"] - outputs["base_heatmaps"]).max() > 1e-3
 
 
 @pytest.mark.parametrize("graph_convolution", ["gcn", "semantic"])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from opec_tf.config import ModelConfig
+from opec_tf.config import BaseConfig, ModelConfig
 from opec_tf.models import builders
 from opec_tf.models.pose_backbone import pose_backbone
 
@@ -18,6 +18,10 @@ class _Recorded:
         return getattr(self.config, name)
 
 
+def backbone(**settings):
+    return pose_backbone(BaseConfig(**settings))
+
+
 def trainable_count(model):
     return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
@@ -26,7 +30,9 @@ def trainable_count(model):
 @pytest.mark.parametrize("trunk, parameters", [("resnet50", 33_999_697), ("resnet152", 68_635_473)])
 def test_simplepose_parameter_counts(trunk, parameters):
     """pose_resnet of microsoft/human-pose-estimation.pytorch with 17 joints."""
-    model = pose_backbone(crop_size=(256, 192), num_joints=17, trunk=trunk, squeeze_excite=False, decoder="deconv")
+    model = backbone(
+        crop_height=256, crop_width=192, skeleton="coco17", trunk=trunk, squeeze_excite=False, decoder="deconv"
+    )
     assert trainable_count(model) == parameters
     shapes = [model.output[name].shape[1:] for name in ("F1", "F2", "F3")]
     assert shapes == [(16, 12, 256), (32, 24, 256), (64, 48, 256)]
@@ -35,7 +41,7 @@ def test_simplepose_parameter_counts(trunk, parameters):
 @pytest.mark.slow
 def test_alphapose_at_full_size():
     """DESIGN.md's table: 320 x 256 crops through SE-ResNet-101."""
-    model = pose_backbone(crop_size=(320, 256), num_joints=12, trunk="resnet101")
+    model = backbone(crop_height=320, crop_width=256, skeleton="body12", trunk="resnet101")
     # Trunk (torchvision's), gates, two DUCs (3x3 without bias, BatchNorm), 3x3 convolution to the joints.
     trunk = 42_500_160
     gates = sum(2 * (c * c + c) for c in (256, 512, 1024, 2048))
@@ -61,7 +67,7 @@ def test_alphapose_at_full_size():
 @pytest.mark.slow
 def test_fast_421_res152_at_full_size():
     """AlphaPose's 256x192_res152_lr1e-3_1x-duc: SE-ResNet-152, then 512 to 1024, 256 to 512, 128 to 256 channels."""
-    model = pose_backbone(crop_size=(256, 192), num_joints=17, trunk="resnet152", decoder="duc421")
+    model = backbone(crop_height=256, crop_width=192, skeleton="coco17", trunk="resnet152", decoder="duc421")
     trunk = 60_192_808 - 2_049_000
     gates = sum(2 * (c * c + c) for c in (256, 512, 1024, 2048))
     stages = sum(
@@ -78,8 +84,14 @@ def test_fast_421_res152_at_full_size():
     "decoder, channels", [("duc", (32, 16, 8)), ("duc421", (64, 32, 16)), ("deconv", (24, 24, 24))]
 )
 def test_slim_variants(decoder, channels):
-    model = pose_backbone(
-        crop_size=(128, 96), num_joints=14, trunk="resnet18", trunk_width=16, decoder=decoder, deconv_channels=24
+    model = backbone(
+        crop_height=128,
+        crop_width=96,
+        skeleton="crowdpose14",
+        trunk="resnet18",
+        trunk_width=16,
+        decoder=decoder,
+        deconv_channels=24,
     )
     outputs = model(tf.zeros((2, 128, 96, 3)))
     for name, size, width in zip(("F1", "F2", "F3"), ((8, 6), (16, 12), (32, 24)), channels):

@@ -11,12 +11,11 @@ import time
 import h5py
 import numpy as np
 import pytest
-import tiny_run
 import toy_training
 
 from opec_tf.common.errors import UserError
 from opec_tf.config import ModelConfig, TrainConfig
-from opec_tf.models import builders, workdir
+from opec_tf.models import workdir
 
 MODEL = toy_training.MODEL
 
@@ -34,16 +33,6 @@ def _finish(root, stage, model_config=MODEL):
     workdir.save_weights(model, folder.best_weights, {"epoch": 3, "val_peak_AP": 0.5, "note": "x"})
     workdir.save_weights(model, folder.final_weights)
     return model
-
-
-def test_load_model_gives_the_last_finished_stage_or_the_one_asked_for(tmp_path):
-    workdir.start(tmp_path, MODEL)
-    trained = {stage: _finish(tmp_path, stage) for stage in ("base", "opec")}
-    for asked, expected in ((None, "opec"), ("base", "base")):
-        model, model_config, stage = workdir.load_model(tmp_path, asked)
-        assert (model_config, stage) == (MODEL, expected)
-        for read, written in zip(model.get_weights(), trained[expected].get_weights()):
-            np.testing.assert_array_equal(read, written)
 
 
 def test_a_compiled_models_weights_are_kept_without_its_optimizer(tmp_path):
@@ -119,25 +108,19 @@ def test_stage_settings_are_kept_with_the_revision_and_compared(tmp_path):
     assert written["learning_rate"] == 0.5 and written["crop_height"] == 64 and "git_revision" in written
 
 
-def _write(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-
-
 @pytest.mark.parametrize(
-    "prepare, stage, message",
+    "content, message",
     [
-        (lambda root: None, None, "config.json: does not exist; .* is not the --workdir of a training run"),
-        (lambda root: _write(root / "config.json", b"[1]"), None, "config.json: is not a JSON object"),
-        (lambda root: _write(root / "config.json", b'{"trunk": "vgg"}'), None, "config.json: --trunk=vgg"),
-        (lambda root: workdir.start(root, MODEL), None, "no stage is finished; run opec_tf.train"),
-        (lambda root: workdir.start(root, MODEL), "opec", "best.weights.h5: does not exist; stage opec has not"),
+        (None, "config.json: does not exist; .* is not the --workdir of a training run"),
+        (b"[1]", "config.json: is not a JSON object"),
+        (b'{"trunk": "vgg"}', "config.json: --trunk=vgg"),
     ],
 )
-def test_folders_without_a_trained_model(tmp_path, prepare, stage, message):
-    prepare(tmp_path)
+def test_folders_of_no_run(tmp_path, content, message):
+    if content:
+        (tmp_path / "config.json").write_bytes(content)
     with pytest.raises(UserError, match=message) as error:
-        workdir.load_model(tmp_path, stage)
+        workdir.read_model_config(tmp_path)
     assert str(tmp_path) in str(error.value) and "\n" not in str(error.value)
 
 
@@ -177,19 +160,3 @@ def test_a_workdir_below_a_file_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written .*choose a folder you can write to"):
         workdir.start(tmp_path / "file" / "run", MODEL)
-
-
-def test_a_model_from_before_visibility_was_predicted_loads_without_it(tmp_path, monkeypatch):
-    """Its config.json has no such field, its weights no such head."""
-    monkeypatch.setattr(workdir, "BUILDERS", {"opec": builders.build_opec_net})
-    before = dataclasses.replace(tiny_run.MODEL, predict_visibility=False)
-    workdir.start(tmp_path, before)
-    trained = _finish(tmp_path, "opec", before)
-    path = tmp_path / "config.json"
-    settings = json.loads(path.read_text())
-    assert settings.pop("predict_visibility") is False
-    path.write_text(json.dumps(settings))
-    model, model_config, _ = workdir.load_model(tmp_path)
-    assert model_config == before and "visibility" not in model.output
-    for read, written in zip(model.get_weights(), trained.get_weights()):
-        np.testing.assert_array_equal(read, written)

@@ -23,7 +23,7 @@ def _write(tmp_path, data):
 
 def test_write_and_read_are_exact(tmp_path):
     rng = np.random.default_rng(0)
-    poses = predictions.PosePredictions([5, 4], rng.random((2, 14, 3)), rng.random(2), rng.random((2, 4)))
+    poses = predictions.PosePredictions(np.array([5, 4]), rng.random((2, 14, 3)), rng.random(2), rng.random((2, 4)))
     poses.write(tmp_path / "results.json")
     again = predictions.read(tmp_path / "results.json", 14)
     for name, value in vars(poses).items():
@@ -79,7 +79,7 @@ def test_map_to_takes_joints_by_name(tmp_path):
     path = _write(tmp_path, {"images": [{"id": 3, "file_name": "3.jpg"}], "annotations": people})
     truth = loading.read("coco", path, "").with_skeleton(COCO17)
     keypoints = np.random.default_rng(0).random((1, 12, 3))
-    poses = predictions.PosePredictions([3], keypoints, [1.0], np.zeros((1, 4)))
+    poses = predictions.PosePredictions(np.array([3]), keypoints, np.ones(1), np.zeros((1, 4)))
     mapped, predicted = predictions.map_to(poses, truth)
     assert predicted.tolist() == [False] * 5 + [True] * 12
     np.testing.assert_array_equal(mapped.keypoints[:, 5:], keypoints)

@@ -16,7 +16,8 @@ from opec_tf.common.errors import UserError
 from opec_tf.config import InferenceConfig
 from opec_tf.data.annotations import loading
 from opec_tf.data.synthetic import dataset
-from opec_tf.inference import pose_estimator
+from opec_tf.inference import pose_model
+from opec_tf.inference.person_boxes import PersonBoxes
 from opec_tf.models import workdir
 from opec_tf.poses import skeletons
 from opec_tf.serving import api, exporting
@@ -76,15 +77,13 @@ def test_metadata_says_what_the_numbers_mean(exported):
     assert {"git_revision", "trained_at_git_revision", "metrics"} <= set(metadata)
 
 
-_load_model = functools.lru_cache(workdir.load_model)
+_load = functools.lru_cache(pose_model.load)
 
 
 def estimate(root, frame, boxes, **settings):
     """Keypoints by what ``predict`` runs."""
-    model, model_config, _ = _load_model(root)
-    config = InferenceConfig(inference_batch_size=len(boxes), **settings)
-    estimator = pose_estimator.PoseEstimator(model, model_config=model_config, box_margin=1.25, inference_config=config)
-    estimates = estimator.estimate_frames([frame], [1], np.zeros(len(boxes), int), boxes)
+    estimator = _load(root).estimator(InferenceConfig(**settings), len(boxes))
+    estimates = estimator.estimate_frames([frame], [1], PersonBoxes(np.zeros(len(boxes)), boxes))
     return estimates.predictions[estimates.final].keypoints
 
 
@@ -141,7 +140,7 @@ def test_a_couple_is_paired_in_the_graph(tmp_path):
 def test_flip_test_is_baked_in(exported, tmp_path):
     root, _ = exported
     flipped = exporting.export(
-        root, tmp_path / "flip", inference_config=InferenceConfig(flip_test=True), batch_sizes=[1]
+        pose_model.load(root), tmp_path / "flip", inference_config=InferenceConfig(flip_test=True), batch_sizes=[1]
     )
     found = tf.saved_model.load(str(flipped)).signatures["image"](
         image_bytes=tf.constant([serving_run.jpeg()]), boxes=tf.constant(serving_run.BOXES[None])
@@ -210,11 +209,12 @@ def test_versions_count_up_and_stay(exported, tmp_path):
 def test_diverged_weights_are_not_exported(tmp_path):
     tiny_run.make(tmp_path / "run")
     folder = workdir.stage_folder(tmp_path / "run", "opec")
-    model = workdir.BUILDERS["opec"](tiny_run.MODEL)
-    model.get_layer("displacement_1").set_weights([np.full([4, 2], np.nan), np.zeros(2)])
-    workdir.save_weights(model, folder.best_weights)
+    network = workdir.BUILDERS["opec"](tiny_run.MODEL)
+    network.get_layer("displacement_1").set_weights([np.full([4, 2], np.nan), np.zeros(2)])
+    workdir.save_weights(network, folder.best_weights)
+    model = pose_model.load(tmp_path / "run")
     with pytest.raises(UserError, match="not finite"):
-        exporting.export(tmp_path / "run", tmp_path / "m", inference_config=InferenceConfig(), batch_sizes=[1])
+        exporting.export(model, tmp_path / "m", inference_config=InferenceConfig(), batch_sizes=[1])
     assert list((tmp_path / "m").iterdir()) == []
 
 

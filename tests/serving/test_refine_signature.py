@@ -14,8 +14,8 @@ from serving_run import BOXES
 
 from opec_tf.common.errors import UserError
 from opec_tf.config import InferenceConfig
-from opec_tf.inference import pose_estimator
-from opec_tf.models import workdir
+from opec_tf.inference import pose_model
+from opec_tf.inference.person_boxes import PersonBoxes
 from opec_tf.serving import api
 from opec_tf.serving.model_server.server import ModelServer
 from opec_tf.serving.pose_client import PoseClient, PoseServiceError
@@ -56,12 +56,10 @@ def poses():
 @pytest.fixture(scope="module")
 def expected(refining, poses):
     """What prediction makes of them: pose name -> keypoints [2, 12, 3]."""
-    model, model_config, _ = workdir.load_model(refining[0], initial_pose="given")
-    config = InferenceConfig(inference_batch_size=2)
-    estimator = pose_estimator.PoseEstimator(model, model_config=model_config, box_margin=1.25, inference_config=config)
+    estimator = pose_model.load(refining[0]).estimator(InferenceConfig(), num_people=2)
     frame = tf.io.decode_jpeg(serving_run.jpeg()).numpy()
     clipped = np.concatenate([poses[..., :2], poses[..., 2:].clip(0.0, 1.0)], axis=-1)
-    found = estimator.estimate_frames([frame], [1], np.zeros(2, int), BOXES, None, clipped).predictions
+    found = estimator.estimate_frames([frame], [1], PersonBoxes([0, 0], BOXES, poses=clipped)).predictions
     return {name: people.keypoints for name, people in found.items()}
 
 

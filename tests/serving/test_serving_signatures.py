@@ -6,15 +6,18 @@ import tensorflow as tf
 from painted_people import COLOR_OF_JOINT, CONFIG, color_model, paint
 
 from opec_tf.config import InferenceConfig
-from opec_tf.inference import pose_estimator
+from opec_tf.inference.person_boxes import PersonBoxes
+from opec_tf.inference.pose_model import PoseModel
 from opec_tf.serving.signatures import PoseSignatures, largest_overlap
+
+
+def posing(network, box_margin=1.25):
+    return PoseModel(network, CONFIG, "opec", box_margin)
 
 
 @pytest.fixture(scope="module")
 def signatures():
-    module = PoseSignatures(
-        color_model(), model_config=CONFIG, box_margin=1.25, inference_config=InferenceConfig(flip_test=True)
-    )
+    module = PoseSignatures(posing(color_model()), InferenceConfig(flip_test=True))
     # The signatures' concrete functions, and the module whose variables they need.
     return {**module.signatures, "module": module}
 
@@ -31,13 +34,8 @@ def test_people_and_images_find_what_is_painted_where_prediction_finds_it(signat
     frame, png, boxes, points = scene
     people = signatures["serving_default"](image_bytes=tf.constant([png, png]), boxes=tf.constant(boxes))
     np.testing.assert_allclose(people["keypoints"][..., :2], points, atol=0.1)
-    estimator = pose_estimator.PoseEstimator(
-        color_model(),
-        model_config=CONFIG,
-        box_margin=1.25,
-        inference_config=InferenceConfig(flip_test=True, inference_batch_size=2),
-    )
-    expected = estimator.estimate_frames([frame], [1], [0, 0], boxes).predictions
+    estimator = posing(color_model()).estimator(InferenceConfig(flip_test=True), num_people=2)
+    expected = estimator.estimate_frames([frame], [1], PersonBoxes([0, 0], boxes)).predictions
     np.testing.assert_allclose(people["keypoints"], expected["pose_3"].keypoints, atol=0.01)
     np.testing.assert_allclose(people["initial_keypoints"], expected["initial"].keypoints, atol=0.01)
     np.testing.assert_allclose(people["pose_score"], expected["pose_3"].scores, atol=1e-4)
@@ -56,9 +54,7 @@ def test_people_and_images_find_what_is_painted_where_prediction_finds_it(signat
 def test_visibility_is_answered_by_models_that_give_it(signatures, scene):
     _, png, boxes, _ = scene
     logits = np.random.default_rng(2).normal(size=(12, 3)).astype(np.float32)
-    told = PoseSignatures(
-        color_model(visibility=logits), model_config=CONFIG, box_margin=1.25, inference_config=InferenceConfig()
-    ).signatures
+    told = PoseSignatures(posing(color_model(visibility=logits)), InferenceConfig()).signatures
     for name, function in told.items():
         assert sorted(function.structured_outputs) == sorted([*signatures[name].structured_outputs, "visibility"])
     padded = np.insert(boxes, 1, 0.0, axis=0)[None]
@@ -87,9 +83,7 @@ def test_nobody_is_answered_by_nothing(signatures, scene):
 
 def test_a_base_alone_answers_with_its_peak(scene):
     _, png, boxes, points = scene
-    module = PoseSignatures(
-        color_model(base_only=True), model_config=CONFIG, box_margin=1.25, inference_config=InferenceConfig()
-    )
+    module = PoseSignatures(posing(color_model(base_only=True)), InferenceConfig())
     people = module.signatures["serving_default"](image_bytes=tf.constant([png] * 2), boxes=tf.constant(boxes))
     np.testing.assert_allclose(people["keypoints"][..., :2], points, atol=0.1)
     np.testing.assert_array_equal(people["keypoints"], people["initial_keypoints"])
@@ -132,7 +126,7 @@ def test_people_are_paired_inside_the_graph(scene):
     }
     heatmaps = tf.repeat(inputs["crops"][:, ::4, ::4, :1], 12, axis=3)
     model = tf.keras.Model(inputs, {"base_heatmaps": heatmaps, "pose_3": _Couple()(inputs)})
-    module = PoseSignatures(model, model_config=CONFIG, box_margin=1.0, inference_config=InferenceConfig())
+    module = PoseSignatures(posing(model, box_margin=1.0), InferenceConfig())
     first, second, alone = [10, 10, 64, 80], [20, 10, 64, 80], [200, 10, 64, 80]
     boxes = np.array([[alone, [0] * 4, first, second], [first, [0] * 4, [0] * 4, alone]], np.float32)
     answer = module.signatures["image"](image_bytes=tf.constant([png] * 2), boxes=tf.constant(boxes))["keypoints"]

@@ -1,4 +1,5 @@
 import json
+import pathlib
 
 import cv2
 import numpy as np
@@ -6,21 +7,23 @@ import pytest
 from painted_people import COLOR_OF_JOINT, CONFIG, color_model, paint
 
 from opec_tf.common.errors import UserError
-from opec_tf.config import DataConfig, InferenceConfig
+from opec_tf.config import DataConfig, DetectorConfig, InferenceConfig
 from opec_tf.inference.detectors import named
-from opec_tf.inference.pose_estimator import Estimates
-from opec_tf.models import workdir
+from opec_tf.inference.estimates import Estimates
+from opec_tf.inference.people import annotated as annotated_people
+from opec_tf.inference.pose_model import PoseModel
 from opec_tf.poses import skeletons
 from opec_tf.poses.pose_annotations import PoseAnnotations
 from opec_tf.poses.predictions import PosePredictions
-from opec_tf.study import report
+from opec_tf.study import measures, report, report_text
+from opec_tf.study.split import Split
 
 BOXES = np.array([[20.0, 20.0, 110.0, 150.0], [150.0, 30.0, 110.0, 150.0]])
 
 
 @pytest.fixture
-def data(tmp_path, monkeypatch):
-    """A data set of three images with two painted people each, and a workdir whose model finds them exactly."""
+def data(tmp_path):
+    """A data set of three images with two painted people each, and what a detector found in them."""
     random = np.random.default_rng(0)
     images, people, detections = [], [], []
     for i in range(3):
@@ -45,30 +48,34 @@ def data(tmp_path, monkeypatch):
     # The detector sees the first person twice, and one person in an image of some other data set.
     again = [{**detections[0], "score": 0.6}, {"image_id": 99, "bbox": [0, 0, 9, 9], "score": 1.0}]
     (tmp_path / "boxes.json").write_text(json.dumps(detections + again))
-    monkeypatch.setattr(workdir, "read_model_config", lambda root: CONFIG)
-    monkeypatch.setattr(workdir, "load_model", lambda root, stage, initial_pose: (color_model(), CONFIG, "opec"))
-    stage = tmp_path / "run" / "opec"
-    stage.mkdir(parents=True)
-    (stage / "config.json").write_text(json.dumps({"box_margin": 1.3}))
     return tmp_path
 
 
-def evaluate(data, **settings):
-    config = {"data_root": str(data), "test_data": ("crowdpose:annotations.json:.",), **settings.pop("data_config", {})}
-    inference_config = InferenceConfig(inference_batch_size=4, **settings.pop("inference_config", {}))
-    return report.evaluate(
-        data / "run",
-        data / "out",
-        split="test",
-        data_config=DataConfig(**config),
-        inference_config=inference_config,
-        **settings,
+def annotated(split):
+    return split.annotated()
+
+
+def in_file(path):
+    return lambda split: split.in_boxes_file(path)
+
+
+def by_hog(split):
+    return split.detected(
+        "hog", DetectorConfig(), pathlib.Path(split.data_config.data_root) / "out" / "detections.json"
     )
+
+
+def evaluate(data, people=annotated, network=None, protocol="crowdpose12", **settings):
+    config = {"data_root": str(data), "test_data": ("crowdpose:annotations.json:.",), **settings.pop("data_config", {})}
+    model = PoseModel(network or color_model(), CONFIG, "opec", box_margin=1.3, name="run")
+    split = Split.read("test", DataConfig(**config), protocol, model)
+    inference_config = InferenceConfig(inference_batch_size=4, protocol=protocol)
+    return report.evaluate(model, split, people(split), data / "out", inference_config=inference_config, **settings)
 
 
 @pytest.mark.parametrize("boxes", ["gt", "boxes.json"])
 def test_exact_poses_score_one_in_every_row(data, boxes):
-    metrics = evaluate(data, boxes=boxes if boxes == "gt" else str(data / boxes))
+    metrics = evaluate(data, annotated if boxes == "gt" else in_file(str(data / boxes)))
     assert list(metrics) == ["peak", "initial", "pose_1", "pose_2", "pose_3"]
     for row in metrics.values():
         for key in ("AP", "AP50", "AP90", "AR", "AP_easy", "AP_medium", "AP_hard", "vis90", "inv90"):
@@ -82,6 +89,7 @@ def test_exact_poses_score_one_in_every_row(data, boxes):
         assert list(levels) == list(metrics) and levels["pose_3"]["all"]["oks75"] == 1.0
     settings = written["settings"]
     assert settings["boxes"] == (boxes if boxes == "gt" else str(data / boxes)) and settings["box_margin"] == 1.3
+    assert (settings["workdir"], settings["stage"], settings["initial_poses"]) == ("run", "opec", None)
     for name in metrics:
         poses = json.loads((data / "out" / f"predictions_{name}.json").read_text())
         assert len(poses) == 6 and len(poses[0]["keypoints"]) == 36
@@ -98,16 +106,16 @@ def test_a_detectors_boxes_are_kept_and_can_be_given_again(data, monkeypatch):
 
     second = cv2.imread(str(data / "1.png"))[..., ::-1]
     monkeypatch.setattr(named, "make", lambda name, config: detector)
-    metrics = evaluate(data, boxes="hog")
+    metrics = evaluate(data, by_hog)
     assert metrics["pose_3"]["AR"] == pytest.approx(2 / 3)
     kept = json.loads((data / "out" / "detections.json").read_text())
     assert [(item["image_id"], item["bbox"], item["score"]) for item in kept] == [
         (image_id, box, 0.75) for image_id in (10, 12) for box in BOXES.tolist()
     ]
-    assert evaluate(data, boxes=str(data / "out" / "detections.json")) == metrics
+    assert evaluate(data, in_file(data / "out" / "detections.json")) == metrics
     monkeypatch.setattr(named, "make", lambda name, config: lambda image: (BOXES[:0], np.zeros(0)))
     with pytest.raises(UserError, match="the detector found nobody in 3 images; lower --detector_score"):
-        evaluate(data, boxes="hog")
+        evaluate(data, by_hog)
 
 
 def test_poses_meet_their_people_whatever_the_order_of_the_annotations():
@@ -128,15 +136,18 @@ def test_poses_meet_their_people_whatever_the_order_of_the_annotations():
         keypoints,
         [False] * 5,
     )
-    boxes = report.annotated_boxes(truth, skeletons.BODY12)
+    people = annotated_people(truth, skeletons.BODY12)
+    boxes = people.boxes
+    assert people.annotation_rows.tolist() == [1, 4, 0, 2]
     assert boxes.labels[:, 0, 0].tolist() == [100, 400, 0, 200]
     # In the second image the two have each other's pose; the first person of the first one has none.
     rows = np.array([1, 2, 3])
     poses = PosePredictions([7, 8, 8], boxes.labels[[1, 3, 2]], np.ones(3), boxes.boxes[rows])
-    levels = report.score_by_occlusion(Estimates({"pose_3": poses}, {"pose_3": rows}, []), truth, "ocpose")
-    measures = levels["pose_3"]["all"]
+    split = Split("test", DataConfig(), "ocpose", truth, skeletons.BODY12)
+    levels = measures.score_by_occlusion(Estimates({"pose_3": poses}, {"pose_3": rows}, []), split, people)
+    found = levels["pose_3"]["all"]
     quarter = dict.fromkeys(("oks", "oks75", "vis75"), 1 / 4)
-    assert measures == pytest.approx({"people": 4, **quarter, "swap": 2 / 3}, abs=1e-6)
+    assert found == pytest.approx({"people": 4, **quarter, "swap": 2 / 3}, abs=1e-6)
 
 
 def test_unreadable_images_count_as_missed(data, caplog):
@@ -157,9 +168,9 @@ def test_unreadable_images_count_as_missed(data, caplog):
         ({"data_config": {"test_data": ("crowdpose:none.json:.",)}}, r"none\.json: cannot be read"),
         ({"data_config": {"data_root": "/nowhere"}}, r"/nowhere/annotations\.json: cannot be read"),
         ({"data_config": {"strict": True}}, r"2\.png: is empty"),
-        ({"boxes": "nowhere.json"}, r"nowhere\.json: cannot be read"),
+        ({"people": in_file("nowhere.json")}, r"nowhere\.json: cannot be read"),
         (
-            {"boxes": "b.json", "data_config": {"test_data": ("crowdpose:annotations.json:.",) * 2}},
+            {"people": in_file("b.json"), "data_config": {"test_data": ("crowdpose:annotations.json:.",) * 2}},
             r"--boxes=b\.json knows the images of one data set by their ids, and --test_data names several; name one",
         ),
     ],
@@ -174,27 +185,16 @@ def test_protocol_with_joints_that_the_model_lacks(data):
     text = (data / "annotations.json").read_text()
     (data / "annotations.json").write_text(text.replace("0.0, 0.0, 0.0, 0.0, 0.0, 0.0]", "5.0, 5.0, 1, 6.0, 6.0, 1]"))
     with pytest.raises(UserError, match="poses have 12 joints, but protocol crowdpose also needs head, neck"):
-        evaluate(data, inference_config={"protocol": "crowdpose"})
+        evaluate(data, protocol="crowdpose")
 
 
-def test_table_has_a_row_a_pose_and_dashes_for_what_is_not_measured():
-    lines = report.table({"peak": {"AP": 0.5, "inv75": 0.25}, "pose_3": {"AP": 0.625, "AP_easy": -1.0}}).splitlines()
-    assert [line.split() for line in lines] == [
-        ["pose", "AP", "easy", "inv75"],
-        ["peak", "50.0", "-", "25.0"],
-        ["pose_3", "62.5", "-", "-"],
-    ]
-    assert len(set(map(len, lines))) == 1
-
-
-def test_visibility_is_scored_on_annotated_boxes(data, monkeypatch):
+def test_visibility_is_scored_on_annotated_boxes(data):
     """The model calls left joints visible, right ones occluded, as their labels do, but for the last three."""
     probabilities = np.where(np.arange(12)[:, None] % 2 == 0, [0.25, 0.5, 0.25], [0.75, 0.25, 0.0])
     probabilities[9:] = [0.125, 0.125, 0.75]
     logits = np.log(np.maximum(probabilities, 1e-30)).astype(np.float32)
-    loaded = color_model(visibility=logits), CONFIG, "opec"
-    monkeypatch.setattr(workdir, "load_model", lambda root, stage, initial_pose: loaded)
-    metrics = evaluate(data, hidden_score=0.5)
+    network = color_model(visibility=logits)
+    metrics = evaluate(data, network=network, hidden_score=0.5)
     row = {name: value for name, value in metrics["pose_3"].items() if name.startswith("visibility")}
     assert row == pytest.approx(
         {
@@ -217,10 +217,10 @@ def test_visibility_is_scored_on_annotated_boxes(data, monkeypatch):
     written = json.loads((data / "out" / "metrics.json").read_text())
     assert written["visibility_ece"] == row["visibility_ece"]
     assert sum(part["joints"] for part in json.loads((data / "out" / "reliability.json").read_text())["visible"]) == 72
-    line = report.visibility_line(metrics)
+    line = report_text.visibility_line(metrics)
     assert "accuracy 75.0, balanced accuracy 75.0, recall visible 66.7, recall occluded 83.3, calibration" in line
-    detected = evaluate(data, boxes=str(data / "boxes.json"))
-    assert "visibility_ece" not in detected["pose_3"] and report.visibility_line(detected) == ""
+    detected = evaluate(data, in_file(data / "boxes.json"), network)
+    assert "visibility_ece" not in detected["pose_3"] and report_text.visibility_line(detected) == ""
     # Nothing of the first evaluation, on annotated boxes, is left beside the second one's metrics.
     assert sorted(path.name for path in (data / "out").iterdir()) == [
         "contact_sheet.jpg",
@@ -233,5 +233,5 @@ def test_a_file_that_is_refined_in_its_own_folder_stays(data):
     evaluate(data)
     given = data / "out" / "predictions_best.json"
     given.write_text((data / "out" / "predictions_peak.json").read_text())
-    evaluate(data, boxes=str(given))
+    evaluate(data, in_file(given))
     assert given.exists() and not (data / "out" / "occlusion.json").exists()

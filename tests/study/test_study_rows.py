@@ -6,47 +6,57 @@ from opec_tf.common.errors import UserError
 from opec_tf.config import ModelConfig, TrainConfig
 from opec_tf.study import rows
 
+MODEL, TRAINING = ModelConfig(graph_convolution="semantic"), TrainConfig(freeze_base=True)
+
 
 def test_every_row_names_settings_that_exist():
-    names = {field.name for config in (ModelConfig, TrainConfig) for field in dataclasses.fields(config)}
-    for name, (title, overrides) in rows.ROWS.items():
-        assert title and set(overrides) <= names, name
+    of_model, of_training = (
+        {field.name for field in dataclasses.fields(config)} for config in (ModelConfig, TrainConfig)
+    )
+    for name, row in rows.ROWS.items():
+        assert row.title and set(row.model) <= of_model and set(row.training) <= of_training, name
+    assert set(rows.COUPLE_FIELDS) <= of_model
 
 
 def test_resolved_settings():
-    train_config = TrainConfig(opec_epochs=7, freeze_base=True, seed=5)
-    model, training = rows.resolve("control", ModelConfig(), train_config)
-    assert model == ModelConfig(refinement=False)
-    assert training == TrainConfig(stages=("opec",), opec_epochs=7, heatmap_loss_weight=0.0, seed=5)
-    assert rows.resolve("full", ModelConfig(gate=True), train_config)[0] == ModelConfig(gate=True)
+    training = TrainConfig(opec_epochs=7, freeze_base=True, seed=5)
+    resolved = rows.resolve("control", ModelConfig(crop_width=192), training)
+    assert resolved == (
+        ModelConfig(crop_width=192, refinement=False),
+        TrainConfig(stages=("opec",), opec_epochs=7, heatmap_loss_weight=0.0, seed=5),
+    )
+    assert rows.resolve("couple", MODEL, TRAINING)[1].stages == ("opec", "couple")
 
 
 @pytest.mark.parametrize(
-    ("model_config", "train_config", "expected"),
+    ("name", "message"),
     [
-        (
-            ModelConfig(graph_convolution="gcn"),
-            TrainConfig(freeze_base=False),
-            {"gcn": "full", "semantic": "semantic", "end_to_end": "full"},
-        ),
-        (
-            ModelConfig(graph_convolution="semantic", gate=True),
-            TrainConfig(freeze_base=True),
-            {"gcn": "gcn", "semantic": "full", "end_to_end": "end_to_end", "gate": "full"},
-        ),
+        ("best", "--rows=best is not known; choose from all, control, full, a_no_image"),
+        ("l1", "--rows=l1 changes nothing: by these settings it is row full; ask for that one"),
+        ("couple_no_context", "--rows=couple_no_context changes nothing: by these settings it is row couple;"),
     ],
 )
-def test_rows_of_equal_settings_are_one_run(model_config, train_config, expected):
-    assert rows.runs(expected, model_config, train_config) == expected
+def test_rows_that_cannot_be_asked_for(name, message):
+    with pytest.raises(UserError, match=message):
+        rows.check(["full", name], MODEL, TRAINING)
 
 
-def test_unknown_row():
-    with pytest.raises(UserError, match="--rows=best is not known; choose from all, control, full, a_no_image"):
-        rows.runs(["full", "best"], ModelConfig(), TrainConfig())
+def test_a_row_that_a_config_refuses():
+    with pytest.raises(UserError, match="--rows=control: --initial_pose=given is refined by"):
+        rows.check(["control"], dataclasses.replace(MODEL, initial_pose="given"), TRAINING)
+
+
+def test_all_rows_are_those_that_differ():
+    names = rows.available(MODEL, TRAINING)
+    rows.check(names, MODEL, TRAINING)
+    assert set(rows.ROWS) - set(names) == {"decoder_maps", "l1", "as_published", "no_body_context", "couple_no_context"}
+    model = dataclasses.replace(MODEL, trunk_maps=True, body_context=True, couple_context=True)
+    assert rows.available(model, dataclasses.replace(TRAINING, oks_loss_share=0.4)) == list(rows.ROWS)
+    given = dataclasses.replace(MODEL, initial_pose="given")
+    assert "control" not in rows.available(given, TRAINING) and "full" in rows.available(given, TRAINING)
 
 
 def test_rows_that_differ_behind_opec_net_share_it():
-    shared = rows.with_shared_stages("couple_no_choice", ModelConfig(), TrainConfig(freeze_base=True))
-    assert shared["couple"] == ("opec",) and shared["full"] == ("opec",)
-    assert "gcn" not in shared
-    assert rows.with_shared_stages("couple", ModelConfig(), TrainConfig(freeze_base=True))["full"] == ("opec",)
+    assert rows.with_same_opec("couple_no_choice") == ["full", "couple", "couple_no_context"]
+    assert rows.with_same_opec("full") == ["couple", "couple_no_choice", "couple_no_context"]
+    assert rows.with_same_opec("gcn") == []

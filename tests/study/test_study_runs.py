@@ -44,11 +44,9 @@ def _metrics(folder, split="test"):
     return json.loads((folder / f"evaluation_{split}" / "metrics.json").read_text())
 
 
-def test_two_rows_two_seeds_then_nothing_is_done_twice(study, trained, monkeypatch):
-    default = {"graph_convolution": study.model_config.graph_convolution}
-    monkeypatch.setitem(rows.ROWS, "graph", ("the graph convolution in force", default))
+def test_two_rows_two_seeds_then_nothing_is_done_twice(study, trained):
     said = []
-    runs.run(study, ["full", "control", "graph"], [0, 1], said.append)
+    runs.run(study, ["full", "control", "full"], [0, 1], said.append)
     order = [study.root / row / f"seed{seed}" for seed in (0, 1) for row in ("full", "control")]
     assert trained == [study.root / "base", *order]
     assert [line.split(";")[0] for line in said] == [
@@ -66,11 +64,11 @@ def test_two_rows_two_seeds_then_nothing_is_done_twice(study, trained, monkeypat
     text = (study.root / "ablation.md").read_text()
     line = next(line for line in text.splitlines() if line.startswith("| OPEC-Net "))
     cells = [cell.strip() for cell in line.strip("| ").split(" | ")]
-    for position, key in ((1, "AP"), (4, "vis75"), (5, "inv75"), (6, "swap")):
+    for position, key in ((1, "AP"), (2, "AR"), (5, "vis75"), (6, "inv75"), (7, "swap")):
         values = [100 * _metrics(folder)["poses"]["pose_3"][key] for folder in order[::2]]
         assert cells[position] == f"{np.mean(values):.2f} ± {np.std(values, ddof=1):.2f}"
     gain = 100 * np.mean([_metrics(folder)["AP"] for folder in order[::2]]) - 100 * _metrics(study.root / "base")["AP"]
-    assert cells[7] == f"{gain:+.2f}" and cells[9] == "2"
+    assert cells[8] == f"{gain:+.2f}" and cells[10] == "2"
 
     # A finished run stays; scores that a killed evaluation did not write are measured.
     (order[1] / "evaluation_test" / "metrics.json").unlink()
@@ -130,6 +128,11 @@ def test_scores_by_hand_in_a_runs_folder_are_measured_anew(study):
         path.write_text(json.dumps({**metrics, "settings": {**metrics["settings"], name: value}}))
         runs.run(study, ["full"], [0], announce=str)
         assert json.loads(path.read_text()) == metrics
+    # So are those of when poses were assigned to people in annotated boxes too.
+    old = {name: value for name, value in metrics["settings"].items() if name != "people_by"}
+    path.write_text(json.dumps({**metrics, "settings": old}))
+    runs.run(study, ["full"], [0], announce=str)
+    assert json.loads(path.read_text()) == metrics and metrics["settings"]["people_by"] == "box"
     # Scores of before a setting existed were measured with its default.
     before = {name: value for name, value in metrics["settings"].items() if name != "peak_smoothing"}
     path.write_text(json.dumps({**metrics, "settings": before}))
@@ -161,7 +164,8 @@ def test_given_base_is_copied_and_stays(study, tmp_path, trained):
 
 
 def test_a_row_that_adds_a_stage_takes_over_the_stages_it_shares(study, trained, monkeypatch):
-    monkeypatch.setattr(rows, "ROWS", {"less": ("less", {}), "more": ("more", {"stages": ("base", "opec")})})
+    more = rows.Row("more", training={"stages": ("base", "opec")})
+    monkeypatch.setattr(rows, "ROWS", {"less": rows.Row("less"), "more": more})
     runs.run(study, ["less", "more"], [0], announce=str)
     first, second = (study.root / row / "seed0" / "opec" / "best.weights.h5" for row in ("less", "more"))
     assert first.read_bytes() == second.read_bytes() and first.stat().st_ino != second.stat().st_ino

@@ -6,10 +6,8 @@ import json
 import cv2
 import pytest
 
-from opec_tf import config
 from opec_tf.common.errors import UserError
-from opec_tf.config import ModelConfig, TrainConfig
-from opec_tf.study import rows, tables
+from opec_tf.study import tables
 
 
 def _write(root, folder, poses, split="test", **settings):
@@ -19,20 +17,14 @@ def _write(root, folder, poses, split="test", **settings):
     path.write_text(json.dumps({"poses": poses, "settings": settings}))
 
 
-_MODEL = ModelConfig(graph_convolution="gcn")
-_ROWS = {name: rows.ROWS[name] for name in ("full", "gcn", "semantic")}
-
-
 @pytest.fixture
-def study(tmp_path, monkeypatch):
-    monkeypatch.setattr(rows, "ROWS", _ROWS)
-    (tmp_path / "config.json").write_text(config.to_json(_MODEL, TrainConfig(freeze_base=True)))
+def study(tmp_path):
     _write(tmp_path, "base", {"peak": {"AP": 0.5, "vis75": 0.875, "inv75": 0.4, "swap": 0.2}})
     _write(tmp_path, "base", {"peak": {"AP": 0.45, "inv75": 0.4}}, "heldout")
     for seed, AP in ((10, 0.55), (2, 0.53), (0, 0.54)):
-        poses = {"peak": {"AP": 0.1}, "pose_3": {"AP": AP, "vis75": 0.875, "inv75": 0.4, "swap": 0.1}}
+        poses = {"peak": {"AP": 0.1}, "pose_3": {"AP": AP, "AR": 0.75, "vis75": 0.875, "inv75": 0.4, "swap": 0.1}}
         _write(tmp_path, f"full/seed{seed}", poses)
-    _write(tmp_path, "semantic/seed0", {"peak": {"AP": 0.1}, "pose_3": {"AP": 0.52, "AP_easy": -1.0, "inv75": 0.45}})
+    _write(tmp_path, "gcn/seed0", {"peak": {"AP": 0.1}, "pose_3": {"AP": 0.52, "AP_easy": -1.0, "inv75": 0.45}})
     return tmp_path
 
 
@@ -41,14 +33,14 @@ def test_markdown_by_hand(study):
     assert text == (study / "ablation.md").read_text()
     test, heldout = ([line for line in part.splitlines() if line[:1] == "|"] for part in text.split("## ")[1:])
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in test]
-    assert cells[0] == ["row", "AP", "AP50", "AP75", "vis75", "inv75", "swap", "AP gain", "inv75 gain", "seeds"]
-    full = ["54.00 ± 1.00", "-", "-", "87.50 ± 0.00", "40.00 ± 0.00", "10.00 ± 0.00", "+4.00", "+0.00", "3"]
+    assert cells[0] == ["row", "AP", "AR", "AP50", "AP75", "vis75", "inv75", "swap", "AP gain", "inv75 gain", "seeds"]
+    shares = ["75.00 ± 0.00", "-", "-", "87.50 ± 0.00", "40.00 ± 0.00", "10.00 ± 0.00"]
     assert cells[2:] == [
-        ["base: heatmap peak", "50.00", "-", "-", "87.50", "40.00", "20.00", "", "", ""],
-        ["OPEC-Net", *full],
-        ["graph convolution: gcn (the run of full)", *full],
-        ["graph convolution: semantic", "52.00", "-", "-", "-", "45.00", "-", "+2.00", "+5.00", "1"],
+        ["base: heatmap peak", "50.00", "-", "-", "-", "87.50", "40.00", "20.00", "", "", ""],
+        ["OPEC-Net", "54.00 ± 1.00", *shares, "+4.00", "+0.00", "3"],
+        ["graph convolution: gcn", "52.00", "-", "-", "-", "-", "45.00", "-", "+2.00", "+5.00", "1"],
     ]
+    assert text.count("The spread covers seeds after one base only") == 2 and "fits best" not in text
     assert len({len(line) for line in test}) == 1
     assert len(heldout) == 3 and "| 45.00 |" in heldout[2]
     assert "`crowdpose:heldout.json:images`" in text
@@ -60,21 +52,51 @@ def test_given_poses_are_a_row(study):
         _write(study, f"full/seed{seed}", poses)
     lines = tables.write(study).split("## ")[1].splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line[:1] == "|"]
-    assert cells[3] == ["given: the poses that are refined", "51.00", "-", "-", "-", "42.00", "-", "+1.00", "+2.00", ""]
+    shares = ["51.00", "-", "-", "-", "-", "42.00", "-"]
+    assert cells[3] == ["given: the poses that are refined", *shares, "+1.00", "+2.00", ""]
     assert cells[4][:2] == ["OPEC-Net", "55.00 ± 0.00"]
+
+
+def test_rows_of_an_older_version_stay_in_the_table(study):
+    """Its config.json and its rows name settings that are gone; what is no run is passed over."""
+    (study / "config.json").write_text(json.dumps({"gate": False, "candidates": 0}))
+    _write(study, "gate/seed0", {"pose_3": {"AP": 0.53}}, candidates=2)
+    _write(study, "gate/seedling", {"pose_3": {"AP": 0.9}})
+    (study / "notes").mkdir()
+    lines = tables.write(study).split("## ")[1].splitlines()
+    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line[:1] == "|"]
+    assert [row[0] for row in table[3:]] == ["OPEC-Net", "graph convolution: gcn", "gate (a row of an older version)"]
+    assert table[-1] == [table[-1][0], "53.00", *["-"] * 6, "+3.00", "-", "1"]
+    assert (study / "ablation.csv").read_text().splitlines()[-1].startswith("gate,0,test,pose_3,1,0.53,")
+
+
+def test_scores_by_box_and_by_assignment_do_not_meet_in_annotated_boxes(study, caplog):
+    poses = {"peak": {"AP": 0.5, "inv75": 0.3}}
+    _write(study, "base", poses, boxes="gt", people_by="box")
+    with caplog.at_level("WARNING"):
+        assert [(result.row, result.split) for result in tables.collect(study)] == [
+            ("base", "test"),
+            ("base", "heldout"),
+        ]
+    assert "full/seed0/evaluation_test/metrics.json: scored with other settings than the base" in caplog.text
+    # In the boxes of a file poses can only be assigned: the table says so.
+    _write(study, "full/seed0", {"pose_3": {"AP": 0.5}}, boxes="poses.json", people_by="assignment")
+    text = tables.write(study)
+    assert "| OPEC-Net " in text and text.count("with the person whom it fits best") == 1
 
 
 def test_csv(study):
     tables.write(study)
     lines = list(csv.DictReader((study / "ablation.csv").open()))
-    assert list(lines[0]) == ["row", "seed", "split", "pose", "final", "AP", "vis75", "inv75", "swap", "AP_easy"]
+    names = ["row", "seed", "split", "pose", "final"]
+    assert list(lines[0]) == [*names, "AP", "vis75", "inv75", "swap", "AR", "AP_easy"]
     assert [(line["row"], line["seed"], line["split"]) for line in lines if line["final"] == "1"] == [
         ("base", "", "test"),
         ("base", "", "heldout"),
         ("full", "0", "test"),
         ("full", "2", "test"),
         ("full", "10", "test"),
-        ("semantic", "0", "test"),
+        ("gcn", "0", "test"),
     ]
     assert [line["AP"] for line in lines if line["row"] == "full" and line["pose"] == "pose_3"] == [
         "0.54",

@@ -9,9 +9,11 @@ import stick_couples
 import tiny_run
 
 from opec_tf.config import DataConfig, InferenceConfig, TrainConfig
+from opec_tf.inference import people, pose_model
 from opec_tf.models import builders, workdir
 from opec_tf.study import report
-from opec_tf.training import callbacks, loop, stages, validation
+from opec_tf.study.split import Split
+from opec_tf.training import callbacks, loop, run_data, stages, validation
 
 pytestmark = pytest.mark.slow
 
@@ -51,9 +53,9 @@ def test_the_loss_falls_and_the_best_epoch_is_the_couples(run):
 
 
 def test_opec_net_stays_as_it_is(run):
-    couple, _, stage = workdir.load_model(run)
-    opec, _, _ = workdir.load_model(run, "opec")
-    assert stage == "couple"
+    couple, opec = pose_model.load(run), pose_model.load(run, "opec").network
+    assert couple.stage == "couple"
+    couple = couple.network
     for layer in opec.layers:
         for first, second in zip(layer.get_weights(), couple.get_layer("opec_net").get_layer(layer.name).get_weights()):
             np.testing.assert_array_equal(first, second)
@@ -63,9 +65,10 @@ def test_opec_net_stays_as_it_is(run):
 
 def test_evaluation_scores_the_couples_poses(run, data_config, tmp_path):
     settings = dataclasses.replace(INFERENCE, flip_test=True)
-    metrics = report.evaluate(run, tmp_path, split="test", data_config=data_config, inference_config=settings)
-    opec = report.evaluate(
-        run, tmp_path / "opec", split="test", data_config=data_config, inference_config=settings, stage="opec"
+    metrics, opec = (
+        report.evaluate(model, split, split.annotated(), folder, inference_config=settings)
+        for folder, model in ((tmp_path, pose_model.load(run)), (tmp_path / "opec", pose_model.load(run, "opec")))
+        for split in [Split.read("test", data_config, settings.protocol, model)]
     )
     assert list(metrics) == [*opec, "couple_1", "couple_2", "couple_3"]
     for name, row in opec.items():
@@ -76,13 +79,14 @@ def test_evaluation_scores_the_couples_poses(run, data_config, tmp_path):
 
 def test_validation_keeps_couples_together(run, data_config):
     """Six people of eight couples: three whole couples for the CoupleGraph, six people anywhere for OPEC-Net."""
-    *_, val_data = loop.load_data(tiny_run.MODEL, data_config, INFERENCE.protocol)
+    *_, val_data = run_data.load(tiny_run.MODEL, data_config, INFERENCE.protocol)
     for stage, images in (("couple", 3), ("opec", 6)):
-        model, model_config, _ = workdir.load_model(run, stage)
+        model = pose_model.load(run, stage)
         split = validation.Validator(
-            model,
+            model.network,
             val_data,
-            model_config=model_config,
+            people.annotated(val_data, model.skeleton),
+            model_config=model.model_config,
             data_config=data_config,
             inference_config=INFERENCE,
             max_people=6,
@@ -102,7 +106,7 @@ def test_losses_of_a_network_trained_along():
 @pytest.mark.parametrize("freeze_opec, freeze_base", [(True, False), (False, True), (False, False)])
 def test_what_is_trained(run, freeze_opec, freeze_base):
     config = dataclasses.replace(TRAIN, freeze_opec=freeze_opec, freeze_base=freeze_base)
-    model = stages.build("couple", run, tiny_run.MODEL, config, total_steps=10, jit_compile=False)
+    model = stages.build("couple", run, tiny_run.MODEL, config, total_steps=10, jit_compile=False).model
     opec = model.get_layer("opec_net")
     assert bool(opec.trainable_variables) == (not freeze_opec)
     assert bool(opec.get_layer("base").trainable_variables) == (not freeze_opec and not freeze_base)

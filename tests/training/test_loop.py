@@ -14,10 +14,12 @@ from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.data import pipeline
 from opec_tf.data.synthetic import dataset
+from opec_tf.inference import pose_model
 from opec_tf.models import workdir
 from opec_tf.poses.predictions import PosePredictions
 from opec_tf.study import report
-from opec_tf.training import callbacks, loop
+from opec_tf.study.split import Split
+from opec_tf.training import callbacks, loop, precision, run_data
 
 pytestmark = pytest.mark.slow
 
@@ -66,9 +68,9 @@ def test_eight_images_are_learnt_by_heart(tmp_path):
     inference_config = InferenceConfig(inference_batch_size=16)
     loop.train(tmp_path / "run", model_config, data_config, train_config, inference_config)
 
-    metrics = report.evaluate(
-        tmp_path / "run", tmp_path / "scores", split="train", data_config=data_config, inference_config=inference_config
-    )
+    model = pose_model.load(tmp_path / "run")
+    split = Split.read("train", data_config, inference_config.protocol, model)
+    metrics = report.evaluate(model, split, split.annotated(), tmp_path / "scores", inference_config=inference_config)
     assert metrics["pose_3"]["inv90"] > 0.95
     assert metrics["pose_3"]["vis90"] > 0.95
     assert metrics["pose_3"]["AP"] > 0.95
@@ -200,6 +202,31 @@ def test_a_model_that_cannot_be_trained_is_not_settled(tmp_path, sticks, monkeyp
     _train_toy(tmp_path, sticks, monkeypatch, stages=("base",))
 
 
+def test_couples_choose_among_peaks_found_as_when_the_run_began(tmp_path, sticks, monkeypatch):
+    toy_training.install(monkeypatch.setattr)
+    config = dataclasses.replace(TOY_TRAIN, stages=("base",), base_epochs=1)
+    for smoothing, stages in ((0.5, ("base",)), (1.0, ("base", "opec"))):
+        inference = dataclasses.replace(toy_training.INFERENCE, peak_smoothing=smoothing)
+        config = dataclasses.replace(config, stages=stages)
+        loop.train(tmp_path, toy_training.MODEL, sticks, config, inference)
+        assert json.loads((tmp_path / "config.json").read_text())["couple_smoothing"] == 0.5
+    # A run that began before this was kept has what its network had.
+    settings = json.loads((tmp_path / "config.json").read_text())
+    del settings["couple_smoothing"]
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    config = dataclasses.replace(config, opec_epochs=3)
+    loop.train(tmp_path, toy_training.MODEL, sticks, config, inference)
+    assert workdir.read_model_config(tmp_path).couple_smoothing == 2.0
+
+
+def test_the_precision_that_was_chosen_is_said_once(tmp_path, sticks, monkeypatch, capsys):
+    monkeypatch.setattr(precision, "resolve", lambda setting: ("mixed_bfloat16", "it is a test"))
+    _train_toy(tmp_path, sticks, monkeypatch, precision="auto", base_epochs=1, opec_epochs=1)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("precision")] == ["precision: mixed_bfloat16, since it is a test"]
+    assert tf.keras.mixed_precision.global_policy().name == "float32"
+
+
 def test_a_full_disk_is_told_before_training(tmp_path, sticks, monkeypatch):
     usage = type("usage", (), {"free": 1000})
     monkeypatch.setattr(loop.shutil, "disk_usage", lambda path: usage)
@@ -250,7 +277,7 @@ def test_damage_within_a_file_is_named_under_strict(tmp_path, monkeypatch):
 
 
 def test_training_proposals_take_the_place_of_annotated_boxes(sticks, tmp_path):
-    annotated, *_ = loop.load_data(toy_training.MODEL, sticks, "crowdpose")
+    annotated, *_ = run_data.load(toy_training.MODEL, sticks, "crowdpose")
     scores = np.ones(annotated.num_people)
     # Everybody is detected with the box moved by 3 pixels, except for the first, whose pose is far off.
     boxes = annotated.boxes + [3.0, 0.0, 0.0, 0.0]
@@ -259,7 +286,7 @@ def test_training_proposals_take_the_place_of_annotated_boxes(sticks, tmp_path):
     detected = PosePredictions(annotated.image_ids[annotated.image_index], poses, scores, boxes)
     detected.write(tmp_path / "proposals.json")
     config = dataclasses.replace(sticks, train_boxes=str(tmp_path / "proposals.json"))
-    proposed, everybody, _ = loop.load_data(toy_training.MODEL, config, "crowdpose")
+    proposed, everybody, _ = run_data.load(toy_training.MODEL, config, "crowdpose")
     np.testing.assert_array_equal(everybody.annotation_ids, annotated.annotation_ids)
     np.testing.assert_array_equal(proposed.annotation_ids, annotated.annotation_ids[1:])
     np.testing.assert_allclose(proposed.boxes, boxes[1:])
@@ -267,7 +294,7 @@ def test_training_proposals_take_the_place_of_annotated_boxes(sticks, tmp_path):
 
 
 def test_a_training_proposal_may_lack_joints(sticks, tmp_path):
-    annotated, *_ = loop.load_data(toy_training.MODEL, sticks, "crowdpose")
+    annotated, *_ = run_data.load(toy_training.MODEL, sticks, "crowdpose")
     poses = np.where(annotated.keypoints == 2, 1.5, annotated.keypoints)
     poses[:, 3] = np.nan
     items = [
@@ -276,7 +303,7 @@ def test_a_training_proposal_may_lack_joints(sticks, tmp_path):
     ]
     (tmp_path / "proposals.json").write_text(json.dumps(items))
     config = dataclasses.replace(sticks, train_boxes=str(tmp_path / "proposals.json"))
-    proposed, *_ = loop.load_data(toy_training.MODEL, config, "crowdpose")
+    proposed, *_ = run_data.load(toy_training.MODEL, config, "crowdpose")
     assert proposed.num_people == annotated.num_people
     assert not proposed.given_poses[:, 3].any() and proposed.given_poses[..., 2].max() == 1.0
     np.testing.assert_allclose(proposed.boxes[:, :2], np.delete(poses, 3, axis=1)[..., :2].min(axis=1))

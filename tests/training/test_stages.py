@@ -38,7 +38,7 @@ def trained_base(tmp_path, toys):
     """Workdir with a finished stage base whose best and final weights differ, and the best weights."""
     root = tmp_path / "run"
     folder = workdir.stage_folder(root, "base")
-    model = stages.build("base", root, MODEL, TRAIN, total_steps=10, jit_compile=False)
+    model = stages.build("base", root, MODEL, TRAIN, total_steps=10, jit_compile=False).model
     _fit(model)
     workdir.save_weights(model, folder.best_weights)
     best = model.get_layer("base").get_weights()
@@ -69,9 +69,9 @@ def test_losses_are_eq_3_and_the_heatmaps():
     losses, weights = stages.losses_and_weights(
         "opec",
         dataclasses.replace(MODEL, predict_visibility=True),
-        dataclasses.replace(TRAIN, freeze_base=True, visibility_loss_weight=0.4),
+        dataclasses.replace(TRAIN, freeze_base=True),
     )
-    assert weights == {**poses, "visibility": 0.4} and set(losses) == set(weights)
+    assert weights == {**poses, "visibility": 1.0} and set(losses) == set(weights)
     control = dataclasses.replace(MODEL, refinement=False, predict_visibility=True)
     assert "visibility" not in stages.losses_and_weights("opec", control, TRAIN)[0]
 
@@ -81,7 +81,7 @@ def test_every_stage_learns_with_other_peoples_joints(trained_base):
     config = dataclasses.replace(TRAIN, interference_weight=0.5)
     losses, _ = stages.losses_and_weights("opec", MODEL, config)
     assert losses["base_heatmaps"].interference_weight == 0.5
-    model = stages.build("opec", trained_base[0], MODEL, config, total_steps=10, jit_compile=False)
+    model = stages.build("opec", trained_base[0], MODEL, config, total_steps=10, jit_compile=False).model
     crops, joints = next(iter(_batches(2, seed=0)))
     visitors = tf.concat([joints[..., ::-1][..., 1:], tf.ones([2, 14, 1])], axis=-1)
     labels = {name: tf.stack([joints, visitors], axis=1) for name in model.loss}
@@ -93,7 +93,7 @@ def test_every_stage_learns_with_other_peoples_joints(trained_base):
 
 
 def test_the_loss_of_stage_opec_is_the_weighted_sum(trained_base):
-    model = stages.build("opec", trained_base[0], MODEL, TRAIN, total_steps=10, jit_compile=False)
+    model = stages.build("opec", trained_base[0], MODEL, TRAIN, total_steps=10, jit_compile=False).model
     history = {name: values[0] for name, values in _fit(model, steps=1).items()}
     weights = {"initial_pose": 1.0, "pose_1": 0.3, "pose_2": 0.5, "pose_3": 1.0, "base_heatmaps": 1.0}
     assert history["loss"] == pytest.approx(sum(w * history[f"{name}_loss"] for name, w in weights.items()), rel=1e-5)
@@ -101,7 +101,7 @@ def test_the_loss_of_stage_opec_is_the_weighted_sum(trained_base):
 
 def test_opec_starts_from_the_best_base_and_trains_it(trained_base):
     root, best = trained_base
-    model = stages.build("opec", root, MODEL, TRAIN, total_steps=10, jit_compile=False)
+    model = stages.build("opec", root, MODEL, TRAIN, total_steps=10, jit_compile=False).model
     assert _all_equal(_base_weights(model), best)
     _fit(model)
     assert not _all_equal(_base_weights(model), best)
@@ -111,7 +111,7 @@ def test_opec_starts_from_the_best_base_and_trains_it(trained_base):
 
 def test_a_frozen_base_stays_as_it_is_to_the_last_statistic(trained_base):
     root, best = trained_base
-    model = stages.build("opec", root, MODEL, dataclasses.replace(TRAIN, freeze_base=True), 10, jit_compile=False)
+    model = stages.build("opec", root, MODEL, dataclasses.replace(TRAIN, freeze_base=True), 10, jit_compile=False).model
     before = model.get_weights()
     _fit(model)
     assert _all_equal(_base_weights(model), best)
@@ -124,7 +124,7 @@ def test_a_frozen_base_of_the_real_network_runs_as_in_inference(tmp_path, monkey
     crops = tf.random.uniform([2, 64, 64, 3], 0, 255, seed=1)
     for frozen in (True, False):
         train_config = dataclasses.replace(TRAIN, freeze_base=frozen)
-        model = stages.build("opec", tmp_path, config, train_config, total_steps=10, jit_compile=False)
+        model = stages.build("opec", tmp_path, config, train_config, total_steps=10, jit_compile=False).model
         # BatchNorm that trains uses the batch's statistics: then the heatmaps differ from inference's.
         training, inference = (model(crops, training=training)["base_heatmaps"].numpy() for training in (True, False))
         assert np.allclose(training, inference, atol=1e-6) == frozen
@@ -136,7 +136,7 @@ def test_the_base_trains_at_its_own_rate(trained_base):
     moved = {}
     for factor in (1.0, 0.1):
         config = dataclasses.replace(TRAIN, base_rate_factor=factor)
-        model = stages.build("opec", root, MODEL, config, total_steps=10, jit_compile=False)
+        model = stages.build("opec", root, MODEL, config, total_steps=10, jit_compile=False).model
         kernel = model.get_layer("base").trainable_variables[0]
         before = kernel.numpy()
         _fit(model, steps=1)
@@ -149,7 +149,7 @@ def test_base_weights_of_another_run_are_taken_where_there_is_no_stage_base(trai
     path = str(workdir.stage_folder(root, "base").best_weights)
     config = dataclasses.replace(TRAIN, base_weights=path)
     for stage in ("base", "opec"):
-        model = stages.build(stage, tmp_path, MODEL, config, 10, jit_compile=False)
+        model = stages.build(stage, tmp_path, MODEL, config, 10, jit_compile=False).model
         assert _all_equal(_base_weights(model), best)
     with pytest.raises(UserError, match="gone.weights.h5: does not exist"):
         config = dataclasses.replace(TRAIN, base_weights=str(tmp_path / "gone.weights.h5"))

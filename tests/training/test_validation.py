@@ -10,10 +10,12 @@ import toy_training
 
 from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, InferenceConfig, TrainConfig
+from opec_tf.inference import pose_model
 from opec_tf.models import workdir
 from opec_tf.poses.predictions import PosePredictions
 from opec_tf.study import report
-from opec_tf.training import loop, validation
+from opec_tf.study.split import Split
+from opec_tf.training import loop, run_data, validation
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +39,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def truth(data_config):
-    return loop.load_data(tiny_run.MODEL, data_config, INFERENCE.protocol)[-1]
+    return run_data.load(tiny_run.MODEL, data_config, INFERENCE.protocol)[-1]
 
 
 @pytest.fixture(scope="module")
@@ -53,18 +55,30 @@ def poses(data_config, truth):
     return path
 
 
-def validate(run, truth, data_config, initial_pose, **settings):
+def validate(run, truth, data_config, initial_pose, boxes, **settings):
     """(the ``Validator``, its scores, its estimates) of the untrained network."""
-    model, model_config, _ = workdir.load_model(run, "opec", initial_pose)
+    model_config = dataclasses.replace(tiny_run.MODEL, initial_pose=initial_pose)
+    people = validation.people_of_split(boxes, truth, model_config)
+    model = pose_model.load(run, "opec").starting_from_poses_of(people)
+    assert model.model_config == model_config
     validator = validation.Validator(
-        model, truth, model_config=model_config, data_config=data_config, inference_config=INFERENCE, **settings
+        model.network,
+        truth,
+        people,
+        model_config=model_config,
+        data_config=data_config,
+        inference_config=INFERENCE,
+        **settings,
     )
     return validator, *validator.scores()
 
 
-def scores_of_evaluation(run, data_config, folder, **asked):
+def scores_of_evaluation(run, data_config, folder, poses, refine):
     """What ``report.evaluate`` says of the same people, by the names of the logs."""
-    metrics = report.evaluate(run, folder, split="test", data_config=data_config, inference_config=INFERENCE, **asked)
+    model = pose_model.load(run)
+    split = Split.read("test", data_config, INFERENCE.protocol, model)
+    people = split.in_poses_file(poses) if refine else split.in_boxes_file(poses)
+    metrics = report.evaluate(model, split, people, folder, inference_config=INFERENCE)
     return {f"val_{pose}_{name}": row[name] for pose, row in metrics.items() for name in validation.SCORES}
 
 
@@ -77,14 +91,14 @@ def test_given_poses_are_the_files(run, truth, poses, data_config, tmp_path):
     np.testing.assert_array_equal(given.scores, np.linspace(1.0, 0.5, 12)[:10])
     # The eight of highest scores, a recall of 0.66.
     assert scores["val_given_AP"] == pytest.approx(67 / 101, abs=1e-6)
-    expected = scores_of_evaluation(run, data_config, tmp_path, initial_poses=poses)
+    expected = scores_of_evaluation(run, data_config, tmp_path, poses, refine=True)
     assert scores == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_network_of_its_own_poses_gets_the_boxes(run, truth, poses, data_config, tmp_path):
     _, scores, estimates = validate(run, truth, data_config, "integral", boxes=poses)
     assert list(estimates.predictions)[1] == "initial"
-    assert scores == pytest.approx(scores_of_evaluation(run, data_config, tmp_path, boxes=poses), abs=1e-6)
+    assert scores == pytest.approx(scores_of_evaluation(run, data_config, tmp_path, poses, refine=False), abs=1e-6)
 
 
 def test_a_part_is_of_whole_images_on_both_sides(run, truth, poses, data_config):
@@ -105,14 +119,16 @@ def test_an_unusable_file_is_told_before_training(data_config, tmp_path):
     assert not workdir.stage_folder(tmp_path, "base").log.exists()
 
 
-def test_training_validates_on_the_file(data_config, tmp_path, monkeypatch):
+def test_training_validates_on_the_file(data_config, poses, tmp_path, monkeypatch):
     asked = []
     toy_training.install(monkeypatch.setattr)
     monkeypatch.setattr(
-        validation, "Validator", lambda *args, boxes, **kw: asked.append(boxes) or toy_training.Validator(*args, **kw)
+        validation,
+        "Validator",
+        lambda model, truth, people, **kw: asked.append(people.name) or toy_training.Validator(model, **kw),
     )
     train_config = TrainConfig(stages=("base",), batch_size=4, base_epochs=1, steps_per_epoch=1)
     for val_boxes in ("gt", "poses.json"):
         config = dataclasses.replace(data_config, val_boxes=val_boxes)
         loop.train(tmp_path / val_boxes, toy_training.MODEL, config, train_config, toy_training.INFERENCE)
-    assert asked == ["gt", f"{data_config.data_root}/poses.json"]
+    assert asked == ["gt", poses]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from opec_tf.common.errors import UserError
-from opec_tf.weights import checkpoints
+from opec_tf.weights import reading
 
 RANDOM = np.random.default_rng(0)
 TENSORS = {
@@ -32,13 +32,13 @@ def _same(found, expected):
 @pytest.mark.parametrize("form", WRITERS)
 def test_numbers_come_out_exactly(tmp_path, form):
     WRITERS[form](tmp_path / "a.pth", TENSORS)
-    _same(checkpoints.read(tmp_path / "a.pth"), TENSORS)
+    _same(reading.read(tmp_path / "a.pth"), TENSORS)
 
 
 def test_the_network_is_found_beside_an_epoch(tmp_path):
     for nest in ("state_dict", "model"):
         checkpoint_files.write_zip(tmp_path / "a.pth", TENSORS, nest)
-        _same(checkpoints.read(tmp_path / "a.pth"), TENSORS)
+        _same(reading.read(tmp_path / "a.pth"), TENSORS)
 
 
 def _write_one(path, opcodes, raw, byteorder=b"little"):
@@ -49,17 +49,17 @@ def test_views_of_a_storage(tmp_path):
     """Column-major, and from an offset on: element (r, c) lies at 1 + r + 2 c."""
     raw = np.arange(7, dtype="<f4").tobytes()
     _write_one(tmp_path / "a.pth", checkpoint_files.tensor("0", "FloatStorage", 7, (2, 3), (1, 2), 1), raw)
-    np.testing.assert_array_equal(checkpoints.read(tmp_path / "a.pth")["t"], [[1, 3, 5], [2, 4, 6]])
+    np.testing.assert_array_equal(reading.read(tmp_path / "a.pth")["t"], [[1, 3, 5], [2, 4, 6]])
 
 
 def test_bfloat16_and_big_endian(tmp_path):
     values = [1.0, -0.15625, 2.0**100]
     opcodes = checkpoint_files.tensor("0", "BFloat16Storage", 3, (3,), (1,))
     _write_one(tmp_path / "a.pth", opcodes, checkpoint_files.bfloat16(values))
-    np.testing.assert_array_equal(checkpoints.read(tmp_path / "a.pth")["t"], np.float32(values))
+    np.testing.assert_array_equal(reading.read(tmp_path / "a.pth")["t"], np.float32(values))
     opcodes = checkpoint_files.tensor("0", "FloatStorage", 2, (2,), (1,))
     _write_one(tmp_path / "a.pth", opcodes, np.array([1.5, -2.0], ">f4").tobytes(), b"big")
-    np.testing.assert_array_equal(checkpoints.read(tmp_path / "a.pth")["t"], np.float32([1.5, -2.0]))
+    np.testing.assert_array_equal(reading.read(tmp_path / "a.pth")["t"], np.float32([1.5, -2.0]))
 
 
 class _Touch:
@@ -83,7 +83,7 @@ def test_code_is_refused_by_name_and_not_run(tmp_path, form):
         good = (tmp_path / "a.pth").read_bytes()
         (tmp_path / "a.pth").write_bytes(good.replace(checkpoint_files.ordered_dict([]), content))
     with pytest.raises(UserError, match=r"a.pth: refused: it asks for posix.system, and only tensors"):
-        checkpoints.read(tmp_path / "a.pth")
+        reading.read(tmp_path / "a.pth")
     assert not mark.exists()
     pickle.loads(content)
     assert mark.exists()
@@ -96,7 +96,7 @@ def test_other_globals_are_refused(tmp_path, name):
     module, _, attribute = name.partition(" ")
     checkpoint_files.write_archive(tmp_path / "a.pth", f"\x80\x02c{module}\n{attribute}\n.".encode("latin1"), {})
     with pytest.raises(UserError, match=f"it asks for {module}.{attribute}"):
-        checkpoints.read(tmp_path / "a.pth")
+        reading.read(tmp_path / "a.pth")
 
 
 def test_what_a_pickle_names_cannot_be_changed(tmp_path):
@@ -106,7 +106,7 @@ def test_what_a_pickle_names_cannot_be_changed(tmp_path):
         content = b"\x80\x02c" + name.encode() + b"\nN}(" + state + b"u\x86b."
         checkpoint_files.write_archive(tmp_path / "a.pth", content, {})
         with pytest.raises(UserError, match="is damaged or no checkpoint"):
-            checkpoints.read(tmp_path / "a.pth")
+            reading.read(tmp_path / "a.pth")
 
 
 @pytest.mark.parametrize("form", WRITERS)
@@ -116,7 +116,7 @@ def test_a_truncated_file(tmp_path, form):
     for length in range(0, len(content) - 1, max(1, len(content) // 40)):
         (tmp_path / "a.pth").write_bytes(content[:length])
         with pytest.raises(UserError, match="a.pth: .*(whole|damaged|anew)"):
-            checkpoints.read(tmp_path / "a.pth")
+            reading.read(tmp_path / "a.pth")
 
 
 @pytest.mark.parametrize(("field", "value"), [(8, 1), (10, 99)], ids=["encrypted", "unknown compression"])
@@ -130,7 +130,7 @@ def test_a_zip_file_that_cannot_be_unpacked(tmp_path, field, value):
         entry = content.find(b"PK\x01\x02", entry + 4)
     (tmp_path / "a.pth").write_bytes(content)
     with pytest.raises(UserError, match="a.pth: cannot be read as a zip file .*; check that the download is whole"):
-        checkpoints.read(tmp_path / "a.pth")
+        reading.read(tmp_path / "a.pth")
 
 
 def test_damaged_descriptions(tmp_path):
@@ -148,18 +148,18 @@ def test_damaged_descriptions(tmp_path):
     for opcodes, message in cases:
         _write_one(tmp_path / "a.pth", opcodes, raw)
         with pytest.raises(UserError, match=message):
-            checkpoints.read(tmp_path / "a.pth")
+            reading.read(tmp_path / "a.pth")
 
 
 def test_other_files_and_none(tmp_path):
     with pytest.raises(UserError, match="gone.pth: cannot be read .No such file"):
-        checkpoints.read(tmp_path / "gone.pth")
+        reading.read(tmp_path / "gone.pth")
     (tmp_path / "a.pth").write_bytes(b"<html>not found</html>" + bytes(600))
     with pytest.raises(UserError, match="is no PyTorch, safetensors or Keras HDF5 file"):
-        checkpoints.read(tmp_path / "a.pth")
+        reading.read(tmp_path / "a.pth")
     (tmp_path / "a.pth").write_bytes(bytes(257) + b"ustar" + bytes(300))
     with pytest.raises(UserError, match="is a tar file"):
-        checkpoints.read(tmp_path / "a.pth")
+        reading.read(tmp_path / "a.pth")
 
 
 def test_a_stream_whose_storage_has_another_length(tmp_path):
@@ -167,4 +167,4 @@ def test_a_stream_whose_storage_has_another_length(tmp_path):
     content = (tmp_path / "a.pth").read_bytes()
     (tmp_path / "a.pth").write_bytes(content[:-20] + struct.pack("<q", 2) + content[-12:])
     with pytest.raises(UserError, match="storage 0 has not the length"):
-        checkpoints.read(tmp_path / "a.pth")
+        reading.read(tmp_path / "a.pth")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from opec_tf.common.errors import UserError
-from opec_tf.weights import checkpoints
+from opec_tf.weights import reading
 
 TENSORS = {
     "a": np.random.default_rng(0).normal(size=[2, 3]).astype(np.float32),
@@ -23,7 +23,7 @@ def path(tmp_path):
 
 def test_numbers_come_out_exactly(path):
     checkpoint_files.write_safetensors(path, TENSORS)
-    found = checkpoints.read(path)
+    found = reading.read(path)
     assert list(found) == list(TENSORS)
     for name, value in TENSORS.items():
         assert found[name].dtype == value.dtype and found[name].shape == value.shape
@@ -34,7 +34,7 @@ def test_bfloat16(path):
     values = np.float32([1.0, -0.15625])
     entry = {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}
     checkpoint_files.write_header(path, {"b": entry}, checkpoint_files.bfloat16(values))
-    np.testing.assert_array_equal(checkpoints.read(path)["b"], values)
+    np.testing.assert_array_equal(reading.read(path)["b"], values)
 
 
 def test_what_does_not_fit(path):
@@ -50,7 +50,7 @@ def test_what_does_not_fit(path):
     for changes, message in cases:
         checkpoint_files.write_header(path, {"t": {**good, **changes}}, bytes(8))
         with pytest.raises(UserError, match=message):
-            checkpoints.read(path)
+            reading.read(path)
 
 
 def test_a_truncated_file(path):
@@ -59,7 +59,7 @@ def test_a_truncated_file(path):
     for length in range(9, len(content), 7):
         path.write_bytes(content[:length])
         with pytest.raises(UserError, match="check that it is whole"):
-            checkpoints.read(path)
+            reading.read(path)
     path.write_bytes(struct.pack("<Q", 5) + b"{oops")
     with pytest.raises(UserError, match="its header is not valid JSON"):
-        checkpoints.read(path)
+        reading.read(path)

@@ -8,16 +8,20 @@ of generated couples, known by its ``info``, the visibility of head and neck is 
 outside the picture.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import logging
 import os
 
 import numpy as np
 
-from opec_tf.common import files, records
+from opec_tf.common import files
 from opec_tf.common.errors import UserError
+from opec_tf.common.records import Records
 from opec_tf.poses import skeletons
 from opec_tf.poses.pose_annotations import VISIBILITY_FIELD, PoseAnnotations, visibility_of_labels
+from opec_tf.poses.skeletons import Skeleton
 
 # What ``data.synthetic`` writes as the generator in a file's ``info``.
 GENERATOR = "opec_tf synthetic couples"
@@ -26,17 +30,19 @@ GENERATOR = "opec_tf synthetic couples"
 _ALIASES = {"top_head": "head", "head_top": "head", "upper_neck": "neck"}
 
 
-def read(path, image_folder):
-    """Reads a COCO-format file of any known joint set -> ``PoseAnnotations``."""
+def read(path: os.PathLike[str] | str, image_folder: os.PathLike[str] | str) -> PoseAnnotations:
+    """Reads a COCO-format file of any known joint set."""
     return from_json(files.read_json(path), path, image_folder)
 
 
-def read_crowdpose(path, image_folder):
-    """Reads a CrowdPose file: COCO's form, 14 joints, crowdIndex, no areas -> ``PoseAnnotations``."""
+def read_crowdpose(path: os.PathLike[str] | str, image_folder: os.PathLike[str] | str) -> PoseAnnotations:
+    """Reads a CrowdPose file: COCO's form, 14 joints, crowdIndex, no areas."""
     return from_json(files.read_json(path), path, image_folder, skeletons.CROWDPOSE14)
 
 
-def from_json(data, path, image_folder, skeleton=None):
+def from_json(
+    data: object, path: os.PathLike[str] | str, image_folder: os.PathLike[str] | str, skeleton: Skeleton | None = None
+) -> PoseAnnotations:
     """The annotations in a parsed COCO-format file.
 
     Args:
@@ -48,9 +54,11 @@ def from_json(data, path, image_folder, skeleton=None):
     Raises:
       UserError: the file is malformed (see the package's docstring).
     """
-    images, people = _sections(data, path)
+    content = _object(data, path)
+    images = Records(path, "image", content["images"], "id")
+    people = Records(path, "annotation", content["annotations"], "id")
     if skeleton is None:
-        skeleton = _infer_skeleton(data, people)
+        skeleton = _infer_skeleton(content.get("categories"), people)
     image_ids = images.unique_integers("id")
     boxes = people.numbers("bbox", (4,), "x, y, width, height")
     areas = people.numbers("area", default=np.nan)
@@ -68,14 +76,20 @@ def from_json(data, path, image_folder, skeleton=None):
         is_crowd=people.integers("iscrowd", default=0),
     )
     _warn_about_counts(annotations, people)
-    if isinstance(data.get("info"), dict) and data["info"].get("generator") == GENERATOR:
+    return _with_told_visibility(annotations, content, people)
+
+
+def _with_told_visibility(annotations: PoseAnnotations, content: dict, people: Records) -> PoseAnnotations:
+    """The annotations with what the file says of visibility beyond the labels, where it does."""
+    info = content.get("info")
+    if isinstance(info, dict) and info.get("generator") == GENERATOR:
         return dataclasses.replace(annotations, visibility=visibility_of_labels(annotations.keypoints))
     if people.has(VISIBILITY_FIELD).any():
         return dataclasses.replace(annotations, visibility=_told_visibility(people, annotations.visibility))
     return annotations
 
 
-def read_keypoints(people, field, skeleton):
+def read_keypoints(people: Records, field: str, skeleton: Skeleton) -> np.ndarray:
     """The joints of ``Records``: float64 [N, K, 3], (x, y, v); checks their number and that v is 0, 1 or 2."""
     count = skeleton.num_joints
     keypoints = people.numbers(field, (3 * count,), f"x, y, v of the {count} joints of {skeleton.name}").reshape(
@@ -87,7 +101,7 @@ def read_keypoints(people, field, skeleton):
     return keypoints
 
 
-def _told_visibility(people, labelled):
+def _told_visibility(people: Records, labelled: np.ndarray) -> np.ndarray:
     """What the field for it says of a person's joints, else what the labels do; int [N, K]."""
     known, visibility = (*skeletons.VISIBILITY_CLASSES, None), labelled.copy()
     for row in np.flatnonzero(people.has(VISIBILITY_FIELD)):
@@ -99,8 +113,8 @@ def _told_visibility(people, labelled):
     return visibility
 
 
-def _sections(data, path):
-    """The images and the people of a parsed file as ``Records``."""
+def _object(data: object, path: os.PathLike[str] | str) -> dict:
+    """The parsed JSON, which must be an object that has images and annotations."""
     if not isinstance(data, dict):
         kind = "list" if isinstance(data, list) else "single value"
         raise UserError(
@@ -110,15 +124,14 @@ def _sections(data, path):
     for section in ("images", "annotations"):
         if section not in data:
             raise UserError(f"{path}: has no '{section}'; give a COCO-format annotation file")
-    images = records.Records(path, "image", data["images"], "id")
-    return images, records.Records(path, "annotation", data["annotations"], "id")
+    return data
 
 
-def _infer_skeleton(data, people):
-    """The joint set that the category names, or else the only one with as many joints as the first person."""
-    categories = data.get("categories")
-    listed = isinstance(categories, list) and bool(categories) and isinstance(categories[0], dict)
-    names = categories[0].get("keypoints") if listed else None
+def _infer_skeleton(categories: object, people: Records) -> Skeleton:
+    """The joint set that the first category names, or else the only one with as many joints as the first person."""
+    names = None
+    if isinstance(categories, list) and categories and isinstance(categories[0], dict):
+        names = categories[0].get("keypoints")
     if isinstance(names, list) and all(isinstance(name, str) for name in names):
         joints = tuple(_ALIASES.get(name, name) for name in (name.lower().replace(" ", "_") for name in names))
         known = [skeleton for skeleton in skeletons.SKELETONS.values() if skeleton.joints == joints]
@@ -130,13 +143,13 @@ def _infer_skeleton(data, people):
         return known[0]
     first = people.values("keypoints")[0]
     values = len(first) if isinstance(first, list) else 0
-    skeleton = skeletons.with_num_joints(values / 3)
+    skeleton = None if values % 3 else skeletons.with_num_joints(values // 3)
     if skeleton is None:
         people.fail(0, f"'keypoints' has {values or 'no list of'} values, expected x, y, v for 12, 14, 16 or 17 joints")
     return skeleton
 
 
-def _image_index(people, image_ids):
+def _image_index(people: Records, image_ids: np.ndarray) -> np.ndarray:
     """Row of each person's image; int [N]."""
     wanted = people.integers("image_id")
     order = np.argsort(image_ids)
@@ -150,7 +163,7 @@ def _image_index(people, image_ids):
     return index
 
 
-def _warn_about_counts(annotations, people):
+def _warn_about_counts(annotations: PoseAnnotations, people: Records) -> None:
     """num_keypoints decides which people are scored; a file that disagrees with its own joints should be known."""
     counts = people.integers("num_keypoints", default=-1)
     wrong = (counts >= 0) & ((counts == 0) != (annotations.num_keypoints == 0))

@@ -1,14 +1,18 @@
 """Loading of data sets named as FORMAT:ANNOTATIONS:IMAGES."""
 
+from __future__ import annotations
+
 import dataclasses
 import logging
 import os
+from collections.abc import Sequence
 
 import numpy as np
 
 from opec_tf.common.errors import UserError
 from opec_tf.data.annotations import coco, mpii, ochuman, ocpose
-from opec_tf.poses.pose_annotations import concatenate
+from opec_tf.poses.pose_annotations import PoseAnnotations, concatenate
+from opec_tf.poses.skeletons import Skeleton
 
 # Format -> function (annotation path, image folder) -> PoseAnnotations.
 _READERS = {
@@ -30,7 +34,7 @@ class DatasetSource:
     images: str
 
     @classmethod
-    def parse(cls, text):
+    def parse(cls, text: str) -> DatasetSource:
         """FORMAT:ANNOTATIONS:IMAGES -> ``DatasetSource``.
 
         Raises:
@@ -46,7 +50,9 @@ class DatasetSource:
         return cls(*parts)
 
 
-def read(annotation_format, annotation_path, image_folder):
+def read(
+    annotation_format: str, annotation_path: os.PathLike[str] | str, image_folder: os.PathLike[str] | str
+) -> PoseAnnotations:
     """Reads one annotation file of a format in ``FORMATS``; people who cannot be cropped are counted in a warning."""
     annotations = _READERS[annotation_format](annotation_path, image_folder)
     unusable = ~annotations.has_usable_box & ~annotations.is_crowd
@@ -61,16 +67,15 @@ def read(annotation_format, annotation_path, image_folder):
     return annotations
 
 
-def load(source, data_root, skeleton=None):
+def load(
+    source: DatasetSource | str, data_root: os.PathLike[str] | str, skeleton: Skeleton | None = None
+) -> PoseAnnotations:
     """Loads one data set.
 
     Args:
-      source: ``DatasetSource`` or its text form.
+      source: where it lies; as text FORMAT:ANNOTATIONS:IMAGES.
       data_root: folder that relative paths start from.
       skeleton: joint set to map the people to; None: the file's own.
-
-    Returns:
-      ``PoseAnnotations``.
     """
     source = DatasetSource.parse(source) if isinstance(source, str) else source
     annotations = read(
@@ -79,7 +84,9 @@ def load(source, data_root, skeleton=None):
     return annotations if skeleton is None else annotations.with_skeleton(skeleton)
 
 
-def load_all(sources, data_root, skeleton):
+def load_all(
+    sources: Sequence[DatasetSource | str], data_root: os.PathLike[str] | str, skeleton: Skeleton
+) -> PoseAnnotations:
     """Loads several data sets, mapped to one skeleton and joined; several get new, unique ids (``concatenate``)."""
     if not sources:
         raise UserError(
@@ -88,7 +95,7 @@ def load_all(sources, data_root, skeleton):
     return concatenate([load(source, data_root, skeleton) for source in sources])
 
 
-def require_one(sources, split, flag):
+def require_one(sources: Sequence[DatasetSource | str], split: str, flag: str) -> None:
     """Raises a ``UserError`` unless there is one data set, since the images of several get ids that no file knows.
 
     Args:

@@ -6,8 +6,11 @@ counted from 1; visible and self-occluded joints are visible, joints occluded by
 box's. Head and neck of its 19 joints are not among COCO's 17.
 """
 
+from __future__ import annotations
+
 import itertools
 import os
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +18,7 @@ from opec_tf.common import files, records
 from opec_tf.common.errors import UserError
 from opec_tf.data.annotations import coco
 from opec_tf.poses import skeletons
+from opec_tf.poses.boxes import from_corners
 from opec_tf.poses.pose_annotations import PoseAnnotations
 
 VALIDATION_IMAGES = 2500  # the first images are the validation split, all others the test split
@@ -23,20 +27,22 @@ VALIDATION_IMAGES = 2500  # the first images are the validation split, all other
 _VISIBILITY = np.array([skeletons.UNLABELLED, skeletons.VISIBLE, skeletons.VISIBLE, skeletons.OCCLUDED])
 
 
-def read(path, image_folder):
-    """Reads OCHuman in either form -> ``PoseAnnotations`` of COCO's joints."""
+def read(path: os.PathLike[str] | str, image_folder: os.PathLike[str] | str) -> PoseAnnotations:
+    """Reads OCHuman in either form, with COCO's joints."""
     data = files.read_json(path)
     if not isinstance(data, dict) or "keypoint_names" not in data:
         return coco.from_json(data, path, image_folder, skeletons.COCO17)
     order = _joint_order(data["keypoint_names"], path)
-    images = records.Records(path, "image", data.get("images"), "image_id")
+    if "images" not in data:
+        raise UserError(f"{path}: has no 'images'; give the ochuman.json of the release")
+    images = records.Records(path, "image", data["images"], "image_id")
     people_of_image = [
         _labelled_people(images, index, people) for index, people in enumerate(images.values("annotations"))
     ]
     kept = [index for index, people in enumerate(people_of_image) if people]
     people = records.Records(path, "annotation", list(itertools.chain.from_iterable(people_of_image)), "file_name")
     corners = people.numbers("bbox", (4,), "left, top, right, bottom")
-    boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+    boxes = from_corners(corners)
     sizes = np.stack([images.integers("height", default=0), images.integers("width", default=0)], axis=-1)
     names = images.texts("file_name")
     return PoseAnnotations(
@@ -54,7 +60,7 @@ def read(path, image_folder):
     )
 
 
-def split(annotations):
+def split(annotations: PoseAnnotations) -> dict[str, PoseAnnotations]:
     """The whole data set as its two splits, "val" and "test", with ids counted from 1 as in the official files.
 
     Raises:
@@ -72,7 +78,7 @@ def split(annotations):
     }
 
 
-def _joint_order(names, path):
+def _joint_order(names: object, path: os.PathLike[str] | str) -> list[int]:
     """Index of each of COCO's joints among the file's names."""
     index = {name: i for i, name in enumerate(names) if isinstance(name, str)} if isinstance(names, list) else {}
     lacking = [joint for joint in skeletons.COCO17.joints if joint not in index]
@@ -81,7 +87,7 @@ def _joint_order(names, path):
     return [index[joint] for joint in skeletons.COCO17.joints]
 
 
-def _labelled_people(images, index, people):
+def _labelled_people(images: records.Records, index: int, people: Any) -> list[dict]:
     """The people of one image that the official export keeps."""
     if not isinstance(people, list) or not all(isinstance(person, dict) for person in people):
         images.fail(index, "'annotations' is not a list of objects")
@@ -89,7 +95,7 @@ def _labelled_people(images, index, people):
     return [{**person, "file_name": name} for person in people if person.get("keypoints") and person.get("segms", True)]
 
 
-def _keypoints(people, count, order):
+def _keypoints(people: records.Records, count: int, order: list[int]) -> np.ndarray:
     """The people's joints as COCO has them: float64 [N, 17, 3]."""
     keypoints = people.numbers("keypoints", (3 * count,), f"x, y, v of {count} joints").reshape(-1, count, 3)[:, order]
     faulty = ~np.isin(keypoints[..., 2], np.arange(len(_VISIBILITY))).all(axis=1)

@@ -9,6 +9,8 @@ position (0, 0) is unlabelled. Other values (a 2 too where most people have none
 scores: all joints of a person who has one are unlabelled, and a warning counts these people.
 """
 
+from __future__ import annotations
+
 import logging
 import os
 
@@ -17,13 +19,14 @@ import numpy as np
 from opec_tf.common import files, records
 from opec_tf.common.errors import UserError
 from opec_tf.data.annotations import coco
-from opec_tf.data.annotations.image_names import group_by_image
+from opec_tf.data.annotations.people_lists import listed_people
+from opec_tf.poses.boxes import from_corners
 from opec_tf.poses.pose_annotations import PoseAnnotations
 from opec_tf.poses.skeletons import BODY12, OCCLUDED, UNLABELLED, VISIBLE
 
 
-def read(path, image_folder):
-    """Reads OCPose in any of its forms -> ``PoseAnnotations`` of 12 joints."""
+def read(path: os.PathLike[str] | str, image_folder: os.PathLike[str] | str) -> PoseAnnotations:
+    """Reads OCPose in any of its forms."""
     data = files.read_json(path)
     if isinstance(data, dict):
         return coco.from_json(data, path, image_folder, BODY12)
@@ -39,24 +42,18 @@ def read(path, image_folder):
     name_field, box_field, joint_field = fields
     corners = people.numbers(box_field, (4,), "left, top, right, bottom")
     joints = people.numbers(joint_field, (3 * BODY12.num_joints,), "x, y, flag of 12 joints")
-    names, image_ids, image_index = group_by_image(people.texts(name_field))
-    boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
-    return PoseAnnotations(
-        skeleton=BODY12,
-        image_ids=image_ids,
-        image_paths=np.array([os.path.join(image_folder, name) for name in names]),
-        image_sizes=np.zeros((len(names), 2)),
-        crowd_index=np.full(len(names), np.nan),
-        annotation_ids=np.arange(1, len(people) + 1),
-        image_index=image_index,
+    boxes = from_corners(corners)
+    return listed_people(
+        BODY12,
+        people.texts(name_field),
+        image_folder,
         boxes=boxes,
         areas=boxes[:, 2] * boxes[:, 3],
         keypoints=_with_visibility(people, joints.reshape(-1, BODY12.num_joints, 3)),
-        is_crowd=np.zeros(len(people)),
     )
 
 
-def _people_of_pairs(entries):
+def _people_of_pairs(entries: records.Records) -> records.Records:
     """The people of the training list, each with its image's name and its joints as one flat list."""
     people = []
     for index, (name, pair) in enumerate(zip(entries.texts("img_name"), entries.values("pair"))):
@@ -69,7 +66,7 @@ def _people_of_pairs(entries):
     return records.Records(entries.path, "person", people, "img_name")
 
 
-def _with_visibility(people, joints):
+def _with_visibility(people: records.Records, joints: np.ndarray) -> np.ndarray:
     """The joints [N, 12, 3] of ``Records`` with their flags as v (see the module's docstring)."""
     flags = joints[..., 2]
     usable = np.isin(flags, (0, 1, 2)).all(axis=1)

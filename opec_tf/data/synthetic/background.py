@@ -1,9 +1,15 @@
 """The place: a floor and one or two walls (or a skyline) seen by the couple's camera, with the couple's shadow."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 
 from opec_tf.data.synthetic import clothing, textures
+from opec_tf.data.synthetic.camera import Camera
 
 _CANVAS = 256  # side of the painted floor and wall, texels
 _WEAR = cv2.resize(textures.FOLDS, (_CANVAS, _CANVAS))[:, :, None]
@@ -11,12 +17,21 @@ _FLOORS = ("planks", "tiles", "checks", "mottled", "grass", "speckle", "bricks",
 _WALLS = ("plain", "plain", "mottled", "bricks", "uprights", "planks", "tiles")
 
 
-def paint(rng, camera, target, light, shadows):
+class _Wall(NamedTuple):
+    """What each ray meets, [H, W] each: depth, and (u, v) metres along the wall and up it."""
+
+    depth: np.ndarray
+    u: np.ndarray
+    v: np.ndarray
+
+
+def paint(
+    rng: np.random.Generator, camera: Camera, target: np.ndarray, light: np.ndarray, shadows: Sequence[np.ndarray]
+) -> np.ndarray:
     """Draws the background.
 
     Args:
-      rng: numpy Generator.
-      camera: ``Camera`` of the picture, possibly coarser.
+      camera: the picture's, possibly coarser.
       target: [3] middle of the couple, world.
       light: [3] direction towards the light, world.
       shadows: (start [C, 3], end [C, 3], radius [C]) capsules that cast a shadow on the floor, world.
@@ -30,59 +45,69 @@ def paint(rng, camera, target, light, shadows):
     ray = [(right[k] * x + forward[k]).astype(np.float32) + (down[k] * y).astype(np.float32)[:, None] for k in range(3)]
     with np.errstate(divide="ignore"):
         floor_depth = np.where(ray[1] < 0, np.float32(-camera.position[1]) / np.minimum(ray[1], -1e-6), np.float32(1e6))
+    wall, texels = _place_walls(rng, camera, ray, target, outdoors)
+    canvas = _skyline(rng) if outdoors else _wall_canvas(rng)
+    floor = floor_depth < wall.depth
+    picture = np.empty((*camera.size, 3), np.float32)
+    rows = _rows(~floor)
+    across, down_wall = wall.u[rows] * texels + _CANVAS // 2, (_CANVAS - 1) - wall.v[rows] * texels
+    picture[rows] = cv2.remap(canvas, across, down_wall, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    rows = _rows(floor)
+    ground = _paint_floor(rng, camera, [r[rows] for r in ray], floor_depth[rows])
+    ground *= 1.0 - np.float32(rng.uniform(0.35, 0.7)) * _shadow(camera, light, shadows)[rows, :, None]
+    np.copyto(picture[rows], ground, where=floor[rows, :, None])
+    return _shade_and_blur(rng, picture)
+
+
+def _place_walls(
+    rng: np.random.Generator, camera: Camera, ray: list[np.ndarray], target: np.ndarray, outdoors: bool
+) -> tuple[_Wall, np.float32]:
+    """A wall behind the couple and perhaps one beside it; and the texels of a metre of wall."""
+    forward = camera.rotation[2]
     away = np.array([forward[0], forward[2]]) / np.hypot(forward[0], forward[2])
     turn = np.radians(rng.uniform(-40, 40))
     away = np.array([away[0] * np.cos(turn) - away[1] * np.sin(turn), away[0] * np.sin(turn) + away[1] * np.cos(turn)])
     distance = rng.uniform(8, 25) if outdoors else rng.uniform(0.9, 4.0)
-    texels = _CANVAS / (4.0 * distance if outdoors else rng.uniform(4.0, 6.0))
-    wall_depth, u, v = _wall(ray, camera, target, away, distance)
-    if not outdoors and rng.random() < 0.5:  # a corner of the room
-        side = np.array([-away[1], away[0]]) * rng.choice([-1.0, 1.0])
-        depth, u_side, v_side = _wall(ray, camera, target, side, rng.uniform(0.8, 3.0))
-        nearer = depth < wall_depth
-        wall_depth, u, v = np.minimum(depth, wall_depth), np.where(nearer, u_side + 3.1, u), np.where(nearer, v_side, v)
-    canvas = _skyline(rng) if outdoors else _wall_canvas(rng)
-    floor = floor_depth < wall_depth
-    picture = np.empty((*camera.size, 3), np.float32)
-    rows = _rows(~floor)
-    picture[rows] = cv2.remap(
-        canvas,
-        u[rows] * np.float32(texels) + _CANVAS // 2,
-        (_CANVAS - 1) - v[rows] * np.float32(texels),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REFLECT_101,
-    )
-    rows = _rows(floor)
+    texels = np.float32(_CANVAS / (4.0 * distance if outdoors else rng.uniform(4.0, 6.0)))
+    wall = _wall(ray, camera, target, away, distance)
+    if outdoors or rng.random() >= 0.5:
+        return wall, texels
+    # A corner of the room.
+    aside = np.array([-away[1], away[0]]) * rng.choice([-1.0, 1.0])
+    side = _wall(ray, camera, target, aside, rng.uniform(0.8, 3.0))
+    nearer = side.depth < wall.depth
+    u, v = np.where(nearer, side.u + 3.1, wall.u), np.where(nearer, side.v, wall.v)
+    return _Wall(np.minimum(side.depth, wall.depth), u, v), texels
+
+
+def _paint_floor(rng: np.random.Generator, camera: Camera, ray: list[np.ndarray], depth: np.ndarray) -> np.ndarray:
+    """The floor where rays [h, W] meet it at a depth, float32 [h, W, 3]."""
     texels, (start_x, _, start_z) = np.float32(_CANVAS / rng.uniform(1.5, 5.0)), camera.position.astype(np.float32)
-    ground = cv2.remap(
-        _tiled(rng, _FLOORS),
-        (start_x + ray[0][rows] * floor_depth[rows]) * texels,
-        (start_z + ray[2][rows] * floor_depth[rows]) * texels,
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_WRAP,
+    u, v = (start_x + ray[0] * depth) * texels, (start_z + ray[2] * depth) * texels
+    return cv2.remap(_tiled(rng, _FLOORS), u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+
+
+def _shade_and_blur(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+    """Lets the light fall off to one side of the picture, and mostly puts the place a little out of focus."""
+    height, width = picture.shape[:2]
+    right, bottom = rng.uniform(-0.25, 0.25, 2)
+    columns, rows = (
+        np.linspace(-right, right, width)[None, :, None],
+        np.linspace(-bottom, bottom, height)[:, None, None],
     )
-    ground *= 1.0 - np.float32(rng.uniform(0.35, 0.7)) * _shadow(camera, light, shadows)[rows, :, None]
-    np.copyto(picture[rows], ground, where=floor[rows, :, None])
-    # The light falls off to one side of the picture.
-    fall = rng.uniform(-0.25, 0.25, 2)
-    height, width = camera.size
-    picture *= (
-        1.0
-        + np.linspace(-fall[0], fall[0], width)[None, :, None]
-        + np.linspace(-fall[1], fall[1], height)[:, None, None]
-    ).astype(np.float32)
-    blur = rng.choice([0.0, rng.uniform(0.4, 1.0), rng.uniform(1.0, 3.0)], p=(0.35, 0.4, 0.25)) * camera.size[0] / 256
+    picture *= (1.0 + columns + rows).astype(np.float32)
+    blur = rng.choice([0.0, rng.uniform(0.4, 1.0), rng.uniform(1.0, 3.0)], p=(0.35, 0.4, 0.25)) * height / 256
     return cv2.GaussianBlur(picture, (0, 0), blur) if blur > 0 else picture
 
 
-def _rows(mask):
+def _rows(mask: np.ndarray) -> slice:
     """Slice of the rows that hold a True; one row where there is none."""
     rows = np.flatnonzero(mask.any(1))
     return slice(rows[0], rows[-1] + 1) if len(rows) else slice(0, 1)
 
 
-def _wall(ray, camera, target, normal, distance):
-    """Depth along each ray to a vertical wall, and (u, v) metres along it and up it, [H, W] each."""
+def _wall(ray: list[np.ndarray], camera: Camera, target: np.ndarray, normal: np.ndarray, distance: float) -> _Wall:
+    """A vertical wall at a distance behind the target; ``normal`` (x, z) points away from the couple."""
     offset = (target[[0, 2]] - camera.position[[0, 2]]) @ normal + distance
     towards = normal[0] * ray[0] + normal[1] * ray[2]
     depth = np.where(
@@ -90,10 +115,10 @@ def _wall(ray, camera, target, normal, distance):
     ).astype(np.float32)
     start = (camera.position[[0, 2]] - target[[0, 2]]) @ [-normal[1], normal[0]]
     u = np.float32(start) + depth * (ray[2] * np.float32(normal[0]) - ray[0] * np.float32(normal[1]))
-    return depth, u, np.float32(camera.position[1]) + depth * ray[1]
+    return _Wall(depth, u, np.float32(camera.position[1]) + depth * ray[1])
 
 
-def _tiled(rng, names):
+def _tiled(rng: np.random.Generator, names: Sequence[str]) -> np.ndarray:
     """A canvas of one tile in two colours, float32 [_CANVAS, _CANVAS, 3]."""
     tile = textures.TILES[textures.INDEX[names[rng.choice(len(names))]]]
     first = np.array(clothing.muted_color(rng))
@@ -104,7 +129,7 @@ def _tiled(rng, names):
     return canvas
 
 
-def _wall_canvas(rng):
+def _wall_canvas(rng: np.random.Generator) -> np.ndarray:
     """A wall with pictures, windows, shelves, doors and other flat things."""
     canvas = np.ascontiguousarray(_tiled(rng, _WALLS)[::-1])
     for _ in range(rng.integers(0, 9)):
@@ -129,7 +154,7 @@ def _wall_canvas(rng):
     return canvas
 
 
-def _skyline(rng):
+def _skyline(rng: np.random.Generator) -> np.ndarray:
     """A sky over houses, hills or trees."""
     zenith, haze = np.array([0.35, 0.55, 0.85]), np.array([0.85, 0.88, 0.9])
     grey = rng.uniform(0.0, 0.8)
@@ -153,7 +178,7 @@ def _skyline(rng):
     return canvas
 
 
-def _shadow(camera, light, shadows):
+def _shadow(camera: Camera, light: np.ndarray, shadows: Sequence[np.ndarray]) -> np.ndarray:
     """Share of the light that the couple keeps from the floor, [H, W] 0..1, soft-edged."""
     start, end, radius = shadows
     slant = light / max(light[1], 0.35)

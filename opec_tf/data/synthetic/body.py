@@ -1,18 +1,24 @@
-"""A human body: proportions, joint limits and the pose of its 3D skeleton.
+"""A human body: joint limits and the pose of its 3D skeleton.
 
 World frame: metres, y up, the ground is y = 0. A body-fixed frame (pelvis, chest, head) has x to the person's own
 left, y up along the body and z forward, so a rotation matrix's columns are the person's left, up and forward. Sides are
 indexed 0 = left, 1 = right everywhere. Angles are in degrees.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
+from opec_tf.data.synthetic.body_shape import BodyShape
 from opec_tf.poses import skeletons
 
 LEFT, RIGHT = 0, 1
-_SIGN = np.array([1.0, -1.0])  # x of the left and of the right side in a body frame
+SIGN = np.array([1.0, -1.0])  # x of the left and of the right side in a body frame
+
+Angles = tuple[float, float, float]  # pitch, roll and twist, degrees
 
 # (low, high) of each angle, degrees, after Kapandji's and the AAOS tables, kept a little inside what is possible.
 # pitch: forward; roll: to the person's left; twist: to the left. head angles are relative to the chest.
@@ -28,68 +34,7 @@ JOINT_LIMITS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class BodyShape:
-    """Proportions of one person.
-
-    Attributes:
-      height: standing height, metres.
-      girth: factor on the thickness of trunk and limbs; 1 is average.
-      femininity: 0..1, moves width from the shoulders to the hips and adds a bust.
-      limbs: factors on the lengths of (arms, legs, trunk, head) against the average of the same height.
-    """
-
-    height: float
-    girth: float = 1.0
-    femininity: float = 0.0
-    limbs: tuple = (1.0, 1.0, 1.0, 1.0)
-
-    def length(self, part):
-        """Length of a part in metres: its share of the height (Drillis and Contini's table) times the person's own."""
-        share, group = _SHARES[part]
-        factor = 1.0 if group is None else self.limbs[group]
-        if part == "shoulder_half":
-            factor *= (1.0 - 0.10 * self.femininity) * (0.7 + 0.3 * self.girth)
-        elif part == "hip_half":
-            factor *= (1.0 + 0.08 * self.femininity) * (0.7 + 0.3 * self.girth)
-        return share * factor * self.height
-
-    @property
-    def depth(self):
-        """Half the depth of the chest, metres: how near two trunks can come."""
-        return 0.067 * self.height * self.girth
-
-
-_ARMS, _LEGS, _TRUNK, _HEAD = range(4)
-_SHARES = {
-    "upper_arm": (0.172, _ARMS),
-    "forearm": (0.148, _ARMS),
-    "hand": (0.100, _ARMS),
-    "thigh": (0.245, _LEGS),
-    "shin": (0.246, _LEGS),
-    "foot": (0.150, _LEGS),
-    "ankle_height": (0.045, None),
-    "lumbar": (0.110, _TRUNK),
-    "thorax": (0.175, _TRUNK),
-    "neck": (0.055, _TRUNK),
-    "head": (0.135, _HEAD),
-    "shoulder_half": (0.106, None),
-    "hip_half": (0.052, None),
-}
-
-
-def sample_shape(rng):
-    """A random adult or, now and then, a smaller, teenage body."""
-    femininity = float(rng.choice([0.0, 1.0])) * rng.uniform(0.7, 1.0)
-    height = rng.normal(1.77 - 0.12 * femininity, 0.07)
-    if rng.random() < 0.08:
-        height -= rng.uniform(0.1, 0.25)
-    girth = float(np.clip(rng.normal(1.02, 0.12), 0.82, 1.4))
-    limbs = tuple(float(f) for f in np.clip(rng.normal(1.0, 0.035, 4), 0.92, 1.08))
-    return BodyShape(float(np.clip(height, 1.4, 2.0)), girth, float(femininity), limbs)
-
-
-def rotation(pitch=0.0, roll=0.0, yaw=0.0):
+def rotation(pitch: float = 0.0, roll: float = 0.0, yaw: float = 0.0) -> np.ndarray:
     """Rotation matrix [3, 3]: first roll to the left, then pitch forward, then yaw to the left; degrees."""
     (cp, cr, cy), (sp, sr, sy) = np.cos(np.radians([pitch, roll, yaw])), np.sin(np.radians([pitch, roll, yaw]))
     turn = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
@@ -98,7 +43,9 @@ def rotation(pitch=0.0, roll=0.0, yaw=0.0):
     return turn @ lean @ tilt
 
 
-def two_bone(root, target, lengths, pole, limits):
+def two_bone(
+    root: np.ndarray, target: np.ndarray, lengths: np.ndarray, pole: np.ndarray, limits: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
     """Inverse kinematics of N two-bone chains whose middle joint bends towards ``pole`` only.
 
     Args:
@@ -127,6 +74,14 @@ def two_bone(root, target, lengths, pole, limits):
     return middle, root + distance[:, None] * direction
 
 
+def _within_limits(part: str, angles: Angles) -> Angles:
+    pitch, roll, twist = (
+        float(np.clip(angle, *JOINT_LIMITS[f"{part}_{name}"]))
+        for angle, name in zip(angles, ("pitch", "roll", "twist"))
+    )
+    return pitch, roll, twist
+
+
 class Posing:
     """A body being posed: first the trunk is placed, then the limbs are told what to reach, then ``solve`` bends them.
 
@@ -138,19 +93,27 @@ class Posing:
     stands on the ground; gloves: boxing gloves.
     """
 
-    def __init__(self, shape):
+    def __init__(self, shape: BodyShape) -> None:
         self.shape = shape
         self.scale = shape.height / 1.75
         self.elbow_poles = np.array([[0.7, -0.7, -0.6], [-0.7, -0.7, -0.6]])
         self.knee_poles = np.array([[0.15, 0.0, 1.0], [-0.15, 0.0, 1.0]])
-        self.wrists = self.ankles = None
+        self.wrists, self.ankles = np.zeros((2, 3)), np.zeros((2, 3))
         self.hand_hints = np.full((2, 3), np.nan)
         self.foot_pitch = np.zeros(2)
         self.foot_yaw = np.array([8.0, 8.0])
         self.grounded = np.zeros(2, bool)
         self.gloves = False
 
-    def place(self, pelvis, facing, pitch=0.0, roll=0.0, spine=(0.0, 0.0, 0.0), head=(0.0, 0.0, 0.0)):
+    def place(
+        self,
+        pelvis: np.ndarray | Sequence[float],
+        facing: float,
+        pitch: float = 0.0,
+        roll: float = 0.0,
+        spine: Angles = (0.0, 0.0, 0.0),
+        head: Angles = (0.0, 0.0, 0.0),
+    ) -> Posing:
         """Sets the trunk: ``pelvis`` [3] world; facing, pitch, roll of the pelvis; spine and head (pitch, roll, twist).
 
         Spine and head angles are clipped to ``JOINT_LIMITS``.
@@ -159,16 +122,25 @@ class Posing:
         self.facing = facing
         self.pelvis = np.asarray(pelvis, float)
         self.pelvis_rotation = rotation(pitch, roll, facing)
-        names = ("pitch", "roll", "twist")
-        self.spine = tuple(float(np.clip(v, *JOINT_LIMITS[f"spine_{n}"])) for v, n in zip(spine, names))
-        self.head = tuple(float(np.clip(v, *JOINT_LIMITS[f"head_{n}"])) for v, n in zip(head, names))
+        self.spine, self.head = _within_limits("spine", spine), _within_limits("head", head)
         self.chest_rotation = self.pelvis_rotation @ rotation(*self.spine)
         self.head_rotation = self.chest_rotation @ rotation(*self.head)
         self.waist = self.pelvis + self.pelvis_rotation[:, 1] * shape.length("lumbar")
         self.chest = self.waist + self.chest_rotation[:, 1] * shape.length("thorax")
         return self
 
-    def stand(self, ground, facing, stance=((0.1, 0.0), (-0.1, 0.0)), crouch=0.0, pitch=0.0, lift=(0.0, 0.0), **trunk):
+    def stand(
+        self,
+        ground: Sequence[float],
+        facing: float,
+        stance: Sequence[Sequence[float]] = ((0.1, 0.0), (-0.1, 0.0)),
+        crouch: float = 0.0,
+        pitch: float = 0.0,
+        lift: tuple[float, float] = (0.0, 0.0),
+        roll: float = 0.0,
+        spine: Angles = (0.0, 0.0, 0.0),
+        head: Angles = (0.0, 0.0, 0.0),
+    ) -> Posing:
         """Places the trunk above feet that stand on the ground.
 
         Args:
@@ -178,31 +150,31 @@ class Posing:
           crouch: 0 standing straight .. 1 knees fully bent.
           pitch: forward lean of the pelvis, degrees.
           lift: height of each ankle above standing flat (a raised heel or a lifted foot), metres.
-          trunk: roll, spine, head as in ``place``.
+          roll, spine, head: as in ``place``.
         """
         shape, turn = self.shape, rotation(yaw=facing)
         feet = np.asarray(stance, float) * self.scale
         local = np.stack([feet[:, 0], shape.length("ankle_height") + np.asarray(lift, float), feet[:, 1]], 1)
         self.ankles = local @ turn.T + [ground[0], 0.0, ground[1]]
         leg = shape.length("thigh") + shape.length("shin")
-        hips_local = _SIGN[:, None] * shape.length("hip_half") * rotation(pitch, trunk.get("roll", 0.0), facing)[:, 0]
+        hips_local = SIGN[:, None] * shape.length("hip_half") * rotation(pitch, roll, facing)[:, 0]
         reach = self.ankles - (hips_local + [ground[0], 0.0, ground[1]])
         level = np.sqrt(np.maximum((0.995 * leg) ** 2 - (reach[:, [0, 2]] ** 2).sum(1), 0.02)) + reach[:, 1]
         # The lower foot carries: a lifted one may hang free of its leg's full length.
         height = min(level[np.asarray(lift) <= min(lift) + 0.12]) - crouch * 0.62 * leg
         self.foot_pitch = np.degrees(np.arcsin(np.clip(np.asarray(lift) / (0.75 * shape.length("foot")), 0.0, 0.85)))
         self.grounded = np.array(lift) < 0.2
-        return self.place([ground[0], max(height, 0.12), ground[1]], facing, pitch=pitch, **trunk)
+        return self.place([ground[0], max(height, 0.12), ground[1]], facing, pitch, roll, spine, head)
 
-    def at_chest(self, x, y, z):
+    def at_chest(self, x: float, y: float, z: float) -> np.ndarray:
         """World position of (x, y, z) metres of a 1.75 m person in the chest's frame, from between the shoulders."""
         return self.chest + self.chest_rotation @ (np.array([x, y, z]) * self.scale)
 
-    def at_pelvis(self, x, y, z):
+    def at_pelvis(self, x: float, y: float, z: float) -> np.ndarray:
         """As ``at_chest``, in the pelvis's frame from between the hips."""
         return self.pelvis + self.pelvis_rotation @ (np.array([x, y, z]) * self.scale)
 
-    def mirror(self):
+    def mirror(self) -> None:
         """Mirrors the posing in the plane x = 0 of the world: left and right limbs change places."""
         flip = np.array([-1.0, 1.0, 1.0])
         for name in ("pelvis", "waist", "chest"):
@@ -215,9 +187,9 @@ class Posing:
             setattr(self, name, getattr(self, name)[::-1])
         self.facing = -self.facing
 
-    def solve(self):
-        """Bends arms and legs to their targets; returns a ``Pose``."""
-        shape, sides = self.shape, _SIGN[:, None]
+    def solve(self) -> Pose:
+        """Bends arms and legs to their targets."""
+        shape, sides = self.shape, SIGN[:, None]
         shoulders = self.chest + sides * shape.length("shoulder_half") * self.chest_rotation[:, 0]
         hips = self.pelvis + sides * shape.length("hip_half") * self.pelvis_rotation[:, 0]
         arm = np.tile([shape.length("upper_arm"), shape.length("forearm")], (2, 1))
@@ -247,17 +219,17 @@ class Pose:
     joints: np.ndarray
     skull: np.ndarray
 
-    def joint(self, name):
+    def joint(self, name: str) -> np.ndarray:
         return self.joints[skeletons.CROWDPOSE14.joints.index(name)]
 
-    def flexion(self):
+    def flexion(self) -> np.ndarray:
         """Flexion of left elbow, right elbow, left knee, right knee; degrees, 0 = straight; [4]."""
         first = self.joints[[2, 3, 8, 9]] - self.joints[[0, 1, 6, 7]]
         second = self.joints[[4, 5, 10, 11]] - self.joints[[2, 3, 8, 9]]
         cosine = (first * second).sum(1) / np.linalg.norm(first, axis=1) / np.linalg.norm(second, axis=1)
         return np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
 
-    def strain(self):
+    def strain(self) -> float:
         """How far upper arms and thighs leave their range, 0 = within; a unitless sum for ranking candidates.
 
         In the chest's and pelvis's frames: an upper arm cannot point far backwards or far across the chest, a thigh not
@@ -266,7 +238,7 @@ class Pose:
         arms = (self.joints[[2, 3]] - self.joints[[0, 1]]) / self.posing.shape.length("upper_arm")
         legs = (self.joints[[8, 9]] - self.joints[[6, 7]]) / self.posing.shape.length("thigh")
         arms, legs = arms @ self.posing.chest_rotation, legs @ self.posing.pelvis_rotation
-        across = np.concatenate([arms[:, 0], legs[:, 0]]) * np.tile(_SIGN, 2)
+        across = np.concatenate([arms[:, 0], legs[:, 0]]) * np.tile(SIGN, 2)
         back = np.concatenate([arms[:, 2], legs[:, 2]])
         excess = np.maximum(-across - [0.6, 0.6, 0.45, 0.45], 0.0) + np.maximum(-back - [0.8, 0.8, 0.5, 0.5], 0.0)
         return float(excess.sum())

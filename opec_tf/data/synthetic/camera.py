@@ -1,5 +1,7 @@
 """The pinhole camera. Camera frame: x right, y down, z forward (depth), metres; pixels as in poses/geometry.py."""
 
+from __future__ import annotations
+
 import dataclasses
 
 import numpy as np
@@ -20,31 +22,33 @@ class Camera:
     rotation: np.ndarray
     position: np.ndarray
     focal: float
-    center: tuple
-    size: tuple
+    center: tuple[float, float]
+    size: tuple[int, int]
 
-    def to_camera(self, points):
+    def to_camera(self, points: np.ndarray) -> np.ndarray:
         """World points [..., 3] -> camera frame [..., 3]."""
         return (points - self.position) @ self.rotation.T
 
-    def project(self, points):
+    def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """World points [..., 3] -> pixels (x, y) [..., 2] and depth [...], metres along the viewing direction."""
         local = self.to_camera(points)
         return local[..., :2] / local[..., 2:] * self.focal + self.center, local[..., 2]
 
-    def scaled(self, factor):
+    def scaled(self, factor: float) -> Camera:
         """The same view drawn at ``factor`` times the resolution (pixel centres stay at integers)."""
-        center = tuple((c + 0.5) * factor - 0.5 for c in self.center)
-        size = tuple(int(round(side * factor)) for side in self.size)
-        return dataclasses.replace(self, focal=self.focal * factor, center=center, size=size)
+        x, y = ((c + 0.5) * factor - 0.5 for c in self.center)
+        height, width = (int(round(side * factor)) for side in self.size)
+        return dataclasses.replace(self, focal=self.focal * factor, center=(x, y), size=(height, width))
 
-    def rays(self):
+    def rays(self) -> tuple[np.ndarray, np.ndarray]:
         """x / z of every column [W] and y / z of every row [H]: the ray of pixel (i, j) is (x[j], y[i], 1)."""
         height, width = self.size
         return (np.arange(width) - self.center[0]) / self.focal, (np.arange(height) - self.center[1]) / self.focal
 
 
-def look_at(target, azimuth, elevation, distance, roll, size):
+def look_at(
+    target: np.ndarray, azimuth: float, elevation: float, distance: float, roll: float, size: tuple[int, int]
+) -> Camera:
     """A camera at ``distance`` from ``target``, seen from ``azimuth`` and ``elevation``; degrees. Focal length 1 pixel.
 
     Azimuth 0 stands on the +z side of the target, 90 on the +x side; the camera never goes below the ground.
@@ -64,7 +68,17 @@ def look_at(target, azimuth, elevation, distance, roll, size):
     return Camera(rotation, position, 1.0, ((width - 1) / 2.0, (height - 1) / 2.0), size)
 
 
-def frame(target, points, azimuth, elevation, distance, roll, size, fill, jitter):
+def frame(
+    target: np.ndarray,
+    points: np.ndarray,
+    azimuth: float,
+    elevation: float,
+    distance: float,
+    roll: float,
+    size: tuple[int, int],
+    fill: float,
+    jitter: np.ndarray,
+) -> Camera:
     """``look_at`` with the focal length and the principal point that make ``points`` [N, 3] fill the picture.
 
     Args:

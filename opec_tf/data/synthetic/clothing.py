@@ -1,12 +1,14 @@
 """Who wears what: skin, hair and clothes of a person, and the face painted on the head."""
 
+from __future__ import annotations
+
 import colorsys
 import dataclasses
 
 import numpy as np
 
 from opec_tf.data.synthetic import textures
-from opec_tf.data.synthetic.solids import Material
+from opec_tf.data.synthetic.solids import Color, Material
 
 # Hues (0..1) and tiles that only the held-out split wears.
 _HUES, _HELD_OUT_HUES = ((0.0, 0.2), (0.38, 0.5), (0.5, 0.7), (0.96, 1.0)), ((0.24, 0.33), (0.75, 0.88))
@@ -60,10 +62,10 @@ class Outfit:
     loose: float
     hairstyle: str
     beard: bool
-    eyes: tuple
+    eyes: Color
 
 
-def sample_outfit(rng, femininity, held_out=False):
+def sample_outfit(rng: np.random.Generator, femininity: float, held_out: bool = False) -> Outfit:
     """A random outfit; ``held_out`` draws colours and patterns that training never sees."""
     u = rng.uniform
     feminine = rng.random() < femininity
@@ -91,7 +93,7 @@ def sample_outfit(rng, femininity, held_out=False):
     )
 
 
-def _cloth(rng, held_out, plain=0.45):
+def _cloth(rng: np.random.Generator, held_out: bool, plain: float = 0.45) -> Material:
     tiles = _HELD_OUT_TILES if held_out else _TILES[1:]
     if rng.random() < plain:
         tile = "plain"
@@ -100,7 +102,7 @@ def _cloth(rng, held_out, plain=0.45):
     return Material(color(rng, held_out), color(rng, held_out), textures.INDEX[tile], rng.uniform(0.16, 0.45))
 
 
-def color(rng, held_out=False):
+def color(rng: np.random.Generator, held_out: bool = False) -> Color:
     """A colour as clothes have it: often black, white, grey or muted, sometimes loud; RGB, 0..1."""
     draw = rng.random()
     if draw < 0.3 and not held_out:
@@ -112,7 +114,7 @@ def color(rng, held_out=False):
     return colorsys.hsv_to_rgb(rng.uniform(low, high), saturation, rng.uniform(0.25, 0.95))
 
 
-def muted_color(rng):
+def muted_color(rng: np.random.Generator) -> Color:
     """A colour as walls, floors and furniture have it: mostly pale or earthy, now and then loud; RGB, 0..1."""
     loud = rng.random() < 0.15
     hue = rng.random() if loud or rng.random() < 0.4 else rng.uniform(0.04, 0.16)
@@ -127,7 +129,7 @@ class Face:
     height: float  # of the person, metres
     jaw: bool
 
-    def paint(self, local, color):
+    def paint(self, local: np.ndarray, color: np.ndarray) -> np.ndarray:
         """Colours [N, 3] of points with local coordinates [N, 3] of the skull's or the jaw's ellipsoid."""
         x, y, z = local.T / np.float32(self.height)
         front = z > 0.012

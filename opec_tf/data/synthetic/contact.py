@@ -1,9 +1,14 @@
 """Contact of two posed bodies, each simplified to a few capsules: how deep they cut into each other, and arms that go
 round a body instead of through it."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 
 from opec_tf.data.synthetic import body
+from opec_tf.data.synthetic.body import Pose, Posing
 from opec_tf.data.synthetic.solids import cross
 
 # Radii as shares of the body height.
@@ -14,7 +19,7 @@ _DRAW_BACK = np.array([0.0, 0.2, 0.4])  # share of the way from wrist to shoulde
 _SWIVELS = np.radians([0.0, -25.0, 25.0, -50.0, 50.0, -80.0, 80.0])
 
 
-def capsules(pose):
+def capsules(pose: Pose) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The body as capsules: start [11, 3], end [11, 3], radius [11]; trunk halves, head, arms (4), legs (4)."""
     joints = pose.joints
     start, end, radius = _core(pose.posing, pose.skull, joints[12])
@@ -24,7 +29,7 @@ def capsules(pose):
     return start, np.concatenate([end, joints[[2, 3, 4, 5, 8, 9, 10, 11]]]), np.concatenate([radius, limbs])
 
 
-def _core(posing, skull, head):
+def _core(posing: Posing, skull: np.ndarray, head: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Capsules of trunk and head, as ``capsules``, [3]."""
     shape, chest, pelvis = posing.shape, posing.chest_rotation, posing.pelvis_rotation
     half = _TRUNK_HALF_GAP * shape.height
@@ -34,7 +39,7 @@ def _core(posing, skull, head):
     return start, end, np.array([shape.depth, shape.depth, _HEAD_RADIUS * shape.height])
 
 
-def segment_distance(start_a, end_a, start_b, end_b):
+def segment_distance(start_a: np.ndarray, end_a: np.ndarray, start_b: np.ndarray, end_b: np.ndarray) -> np.ndarray:
     """Shortest distance between segments, broadcast over leading axes; [..., 3] each -> [...] (Ericson 2005, 5.1.9)."""
     first, second, between = end_a - start_a, end_b - start_b, start_a - start_b
     a, e = (first**2).sum(-1) + 1e-12, (second**2).sum(-1) + 1e-12
@@ -46,7 +51,7 @@ def segment_distance(start_a, end_a, start_b, end_b):
     return np.sqrt((gap**2).sum(-1))
 
 
-def excess(pose_a, pose_b):
+def excess(pose_a: Pose, pose_b: Pose) -> float:
     """Deepest interpenetration of two poses beyond what clothes and flesh give; metres, 0 = fine."""
     start_a, end_a, radius_a = capsules(pose_a)
     start_b, end_b, radius_b = capsules(pose_b)
@@ -54,7 +59,7 @@ def excess(pose_a, pose_b):
     return max(float((radius_a[:, None] + radius_b[None] - distance).max()) - _TOLERANCE, 0.0)
 
 
-def clear_arms(poses):
+def clear_arms(poses: Sequence[Pose]) -> None:
     """Moves the arms of two poses out of trunks and heads; changes wrists and elbow poles of their ``Posing``s.
 
     Candidates: the wrist where it is or drawn back towards the shoulder, pushed to the surface of any trunk it lies
@@ -75,12 +80,7 @@ def clear_arms(poses):
     )
     elbows, wrists = body.two_bone(shoulders, wrists, lengths, elbows - shoulders, body.JOINT_LIMITS["elbow"])
 
-    axis = wrists - shoulders
-    axis /= np.sqrt((axis**2).sum(1, keepdims=True)) + 1e-9
-    arm = elbows - shoulders
-    along = (arm * axis).sum(1, keepdims=True) * axis
-    bend, side = arm - along, cross(axis, arm - along)
-    turned = np.cos(_SWIVELS)[None, :, None] * bend[:, None] + np.sin(_SWIVELS)[None, :, None] * side[:, None]
+    along, turned = _swivelled(elbows - shoulders, wrists - shoulders)
     candidates = (shoulders + along)[:, None] + turned  # [wrists * 4, swivels, 3]
     upper = segment_distance(shoulders[:, None, None], candidates[:, :, None], start, end)
     lower = segment_distance(candidates[:, :, None], wrists[:, None, None], start, end)
@@ -98,7 +98,22 @@ def clear_arms(poses):
         pose.posing.elbow_poles = turned[row, swivel][arms] @ pose.posing.chest_rotation
 
 
-def _push_out(points, margin, start, end, radius):
+def _swivelled(arm: np.ndarray, reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Elbows swivelled about the line from shoulder to wrist ``reach`` [N, 3], where ``arm`` [N, 3] is the upper arm.
+
+    Returns:
+      The elbow's foot on that line, from the shoulder [N, 3], and the elbow from there [N, swivels, 3].
+    """
+    axis = reach / (np.sqrt((reach**2).sum(1, keepdims=True)) + 1e-9)
+    along = (arm * axis).sum(1, keepdims=True) * axis
+    bend, side = arm - along, cross(axis, arm - along)
+    turned = np.cos(_SWIVELS)[None, :, None] * bend[:, None] + np.sin(_SWIVELS)[None, :, None] * side[:, None]
+    return along, turned
+
+
+def _push_out(
+    points: np.ndarray, margin: np.ndarray, start: np.ndarray, end: np.ndarray, radius: np.ndarray
+) -> np.ndarray:
     """Points [N, 3] moved out of capsules [C] to ``margin`` [N] above their surface, one capsule after the other."""
     points = points.copy()
     for first, last, thick in zip(start, end, radius):

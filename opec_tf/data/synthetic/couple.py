@@ -1,6 +1,9 @@
 """One picture of a couple: who, doing what, where, seen from where; and its exact annotations."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -13,10 +16,12 @@ from opec_tf.data.synthetic import (
     figure,
     interactions,
     objects,
-    render,
+    shading,
     textures,
 )
-from opec_tf.data.synthetic.body import sample_shape
+from opec_tf.data.synthetic.body import Pose
+from opec_tf.data.synthetic.body_shape import sample_shape
+from opec_tf.data.synthetic.raycasting import Buffers, rasterize
 from opec_tf.data.synthetic.solids import SolidArrays, Solids
 from opec_tf.poses import skeletons
 from opec_tf.poses.boxes import iou
@@ -53,7 +58,7 @@ class Couple:
     interaction: str
 
 
-def make_couple(rng, image_size, held_out=False):
+def make_couple(rng: np.random.Generator, image_size: int, held_out: bool = False) -> Couple:
     """Draws everything of one picture from ``rng``; ``held_out`` uses the reserved interactions and clothes."""
     kind = interactions.draw_kind(rng, held_out)
     poses = interactions.pose_pair(rng, kind, (sample_shape(rng), sample_shape(rng)))
@@ -65,10 +70,10 @@ def make_couple(rng, image_size, held_out=False):
     camera, fine, solids = scene.camera, scene.fine, scene.solids
 
     light = _light(rng, camera)
-    lighting = render.Lighting(
+    lighting = shading.Lighting(
         camera.rotation @ light, rng.uniform(0.6, 1.05), rng.uniform(0.4, 0.7), tuple(1.0 + rng.normal(0, 0.05, 3))
     )
-    color, mask = render.shade(scene.buffers, scene.local, solids.polygons, solids.materials, fine, lighting, faces)
+    color, mask = shading.shade(scene.buffers, scene.local, solids.polygons, solids.materials, fine, lighting, faces)
     shadows = [np.concatenate(parts) for parts in zip(*(contact.capsules(pose) for pose in poses))]
     target = np.concatenate([pose.joints for pose in poses]).mean(0)
     behind = background.paint(rng, camera.scaled(_BACKGROUND_SCALE), target, light, shadows)
@@ -86,12 +91,14 @@ class _Scene:
     fine: cameras.Camera
     solids: Solids
     local: SolidArrays
-    buffers: render.Buffers
+    buffers: Buffers
     boxes: np.ndarray
     keypoints: np.ndarray
 
 
-def _shoot(rng, figures, poses, size, attempts=4):
+def _shoot(
+    rng: np.random.Generator, figures: Solids, poses: Sequence[Pose], size: tuple[int, int], attempts: int = 4
+) -> _Scene:
     """Chooses a view and things around the couple (``Solids``) such that something of both people is seen."""
     people = figures.arrays()
     for _ in range(attempts):
@@ -100,14 +107,21 @@ def _shoot(rng, figures, poses, size, attempts=4):
         _add_objects(rng, solids, camera, poses)
         fine = camera.scaled(SUPERSAMPLE)
         local = solids.arrays().in_camera(fine)
-        buffers = render.rasterize(local, fine, solids.polygons)
+        buffers = rasterize(local, fine, solids.polygons)
         keypoints = np.stack([annotate(pose, i, camera, fine, buffers, local) for i, pose in enumerate(poses)])
         if (keypoints[..., 2] == skeletons.VISIBLE).sum(1).min() >= _MIN_VISIBLE:
             break
     return _Scene(camera, fine, solids, local, buffers, boxes, keypoints)
 
 
-def annotate(pose, owner, camera, fine, buffers, solids):
+def annotate(
+    pose: Pose,
+    owner: int,
+    camera: cameras.Camera,
+    fine: cameras.Camera,
+    buffers: Buffers,
+    solids: SolidArrays,
+) -> np.ndarray:
     """Keypoints [14, 3] (x, y, v) of a pose.
 
     A joint inside the picture is visible where nothing lies in front of the body part around it, or where what lies in
@@ -117,7 +131,7 @@ def annotate(pose, owner, camera, fine, buffers, solids):
       pose: ``Pose`` of person number ``owner``.
       camera: ``Camera`` of the picture: the frame of x and y.
       fine: the camera that ``buffers`` were drawn with.
-      buffers: ``render.Buffers`` of the whole scene.
+      buffers: of the whole scene.
       solids: its ``SolidArrays``.
     """
     points, distance = camera.project(pose.joints)
@@ -137,7 +151,9 @@ def annotate(pose, owner, camera, fine, buffers, solids):
     return np.concatenate([points * inside[:, None], flag[:, None]], 1)
 
 
-def _choose_view(rng, poses, people, size, attempts=12):
+def _choose_view(
+    rng: np.random.Generator, poses: Sequence[Pose], people: SolidArrays, size: tuple[int, int], attempts: int = 12
+) -> tuple[cameras.Camera, np.ndarray]:
     """A camera that has the couple in the picture, and the people's boxes [2, 4] in it.
 
     Views along the line of the two, where one covers the other, and views in which they hardly overlap are mostly
@@ -166,7 +182,7 @@ def _choose_view(rng, poses, people, size, attempts=12):
     return camera, boxes
 
 
-def person_boxes(people, camera):
+def person_boxes(people: SolidArrays, camera: cameras.Camera) -> np.ndarray:
     """Boxes [2, 4] (x, y, w, h) of the silhouettes of solids owned by person 0 and 1, clipped to the picture."""
     low, high = people.in_camera(camera).plane_boxes()
     edge = np.array(camera.center) + 0.5  # pixel coordinates to box coordinates, whose 0 is the picture's edge
@@ -178,7 +194,7 @@ def person_boxes(people, camera):
     return np.stack(boxes)
 
 
-def _add_objects(rng, solids, camera, poses):
+def _add_objects(rng: np.random.Generator, solids: Solids, camera: cameras.Camera, poses: Sequence[Pose]) -> None:
     """Puts some things behind the couple and, in half of the pictures, one or two in front."""
     joints = np.concatenate([pose.joints for pose in poses])
     middle = joints.mean(0) * [1, 0, 1]
@@ -198,7 +214,7 @@ def _add_objects(rng, solids, camera, poses):
         objects.BACKGROUND[rng.choice(len(objects.BACKGROUND))](rng, solids, place)
 
 
-def _light(rng, camera):
+def _light(rng: np.random.Generator, camera: cameras.Camera) -> np.ndarray:
     """A direction towards the light, mostly from above and from the camera's side; world [3]."""
     turn = rng.uniform(-1.9, 1.9)
     back = -camera.rotation[2] * [1, 0, 1]
@@ -207,7 +223,9 @@ def _light(rng, camera):
     return light / np.linalg.norm(light)
 
 
-def _develop(rng, color, mask, behind, size):
+def _develop(
+    rng: np.random.Generator, color: np.ndarray, mask: np.ndarray, behind: np.ndarray, size: tuple[int, int]
+) -> np.ndarray:
     """Puts the figures onto the background at ``size`` (width, height) and adds a camera's faults; uint8 [H, W, 3]."""
     alpha = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     picture = cv2.resize(behind, size, interpolation=cv2.INTER_LINEAR)

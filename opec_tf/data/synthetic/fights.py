@@ -1,12 +1,14 @@
-"""Interaction kinds of opponents: wrestling, boxing, pushing. See ``limbs`` for the conventions."""
+"""Interaction kinds of opponents: wrestling, boxing, pushing. See ``gestures`` for the conventions."""
+
+from __future__ import annotations
 
 import numpy as np
 
-from opec_tf.data.synthetic.body import LEFT, RIGHT
-from opec_tf.data.synthetic.limbs import SIGN, ready, rest_arm, send, stance
+from opec_tf.data.synthetic.body import LEFT, RIGHT, SIGN, Posing
+from opec_tf.data.synthetic.gestures import rest_arm, send, stance
 
 
-def wrestle(rng, a, b):
+def wrestle(rng: np.random.Generator, a: Posing, b: Posing) -> None:
     """A clinch: both bent forward, knees bent, heads side by side, hands at neck, arms or legs."""
     u = rng.uniform
     deep = u(0.0, 1.0)
@@ -14,25 +16,12 @@ def wrestle(rng, a, b):
     reach = 0.31 * (np.sin(np.radians(pitch_a + 14)) * a.scale + np.sin(np.radians(pitch_b + 14)) * b.scale)
     apart = 1.45 * reach + u(0.18, 0.30)
     aside = u(0.10, 0.16)
-    a.stand(
-        (0, 0),
-        0,
-        stance(rng, u(0.18, 0.3), u(0.1, 0.5)),
-        u(0.12, 0.26) + 0.12 * deep,
-        pitch_a,
-        spine=(u(5, 22), u(-6, 6), u(-10, 10)),
-        head=(u(-40, -10), u(0, 15), u(-20, 10)),
-    )
-    b.stand(
-        (-aside, apart),
-        180 + u(-12, 12),
-        stance(rng, u(0.18, 0.3), u(0.1, 0.5)),
-        u(0.10, 0.26),
-        pitch_b,
-        spine=(u(5, 22), u(-6, 6), u(-10, 10)),
-        head=(u(-40, -10), u(0, 15), u(-20, 10)),
-    )
-    ready(a, b)
+    feet, crouch = stance(rng, u(0.18, 0.3), u(0.1, 0.5)), u(0.12, 0.26) + 0.12 * deep
+    spine, head = (u(5, 22), u(-6, 6), u(-10, 10)), (u(-40, -10), u(0, 15), u(-20, 10))
+    a.stand((0, 0), 0, feet, crouch, pitch_a, spine=spine, head=head)
+    facing, feet, crouch = 180 + u(-12, 12), stance(rng, u(0.18, 0.3), u(0.1, 0.5)), u(0.10, 0.26)
+    spine, head = (u(5, 22), u(-6, 6), u(-10, 10)), (u(-40, -10), u(0, 15), u(-20, 10))
+    b.stand((-aside, apart), facing, feet, crouch, pitch_b, spine=spine, head=head)
     for first, second in ((a, b), (b, a)):
         for side, s in enumerate(SIGN):
             grips = (
@@ -45,23 +34,15 @@ def wrestle(rng, a, b):
             send(first, side, *grips[rng.choice(4, p=weights)])
 
 
-def boxing(rng, a, b):
+def boxing(rng: np.random.Generator, a: Posing, b: Posing) -> None:
     """Two boxers, one landing a punch, the other covering up or countering."""
     u = rng.uniform
     gap = u(0.48, 0.66)
     for posing, ground, facing in ((a, (0, 0), -12), (b, (u(-0.12, 0.12), gap), 168)):
-        posing.stand(
-            ground,
-            facing + u(-12, 12),
-            ((0.10, u(0.12, 0.28)), (-0.12, -u(0.12, 0.3))),
-            u(0.04, 0.16),
-            u(2, 14),
-            lift=(0, u(0, 0.06)),
-            roll=u(-8, 8),
-            spine=(u(4, 20), u(-12, 12), u(-28, 20)),
-            head=(u(5, 22), u(-8, 8), u(-15, 15)),
-        )
-    ready(a, b)
+        turned, feet, crouch = facing + u(-12, 12), ((0.10, u(0.12, 0.28)), (-0.12, -u(0.12, 0.3))), u(0.04, 0.16)
+        pitch, heels, roll = u(2, 14), (0, u(0, 0.06)), u(-8, 8)
+        spine, head = (u(4, 20), u(-12, 12), u(-28, 20)), (u(5, 22), u(-8, 8), u(-15, 15))
+        posing.stand(ground, turned, feet, crouch, pitch, lift=heels, roll=roll, spine=spine, head=head)
     for posing in (a, b):
         posing.gloves = True
         for side, s in enumerate(SIGN):
@@ -74,42 +55,25 @@ def boxing(rng, a, b):
         send(b, rng.choice(2), a.at_chest(u(-0.1, 0.1), u(-0.25, 0.2), 0.24), (0.8, -0.7, 0.0), b.pelvis_rotation[:, 2])
 
 
-def push(rng, a, b):
+def push(rng: np.random.Generator, a: Posing, b: Posing) -> None:
     """a pushes b, or both push, hands on chest, shoulders or arms."""
     u = rng.uniform
     gap = u(0.46, 0.62)
-    a.stand(
-        (0, 0),
-        u(-10, 10),
-        ((0.12, u(0.1, 0.35)), (-0.12, -u(0.2, 0.45))),
-        u(0.04, 0.15),
-        u(10, 26),
-        lift=(0, u(0, 0.08)),
-        spine=(u(0, 14), u(-6, 6), u(-14, 14)),
-        head=(u(-18, 10), u(-8, 8), u(-12, 12)),
-    )
-    b.stand(
-        (u(-0.1, 0.1), gap + 0.1),
-        180 + u(-18, 18),
-        stance(rng, 0.14, u(0.1, 0.5)),
-        u(0.0, 0.14),
-        u(-14, 12),
-        spine=(u(-16, 8), u(-8, 8), u(-14, 14)),
-        head=(u(-12, 18), u(-8, 8), u(-20, 20)),
-    )
-    ready(a, b)
+    facing, feet, crouch, pitch = u(-10, 10), ((0.12, u(0.1, 0.35)), (-0.12, -u(0.2, 0.45))), u(0.04, 0.15), u(10, 26)
+    heels = (0, u(0, 0.08))
+    spine, head = (u(0, 14), u(-6, 6), u(-14, 14)), (u(-18, 10), u(-8, 8), u(-12, 12))
+    a.stand((0, 0), facing, feet, crouch, pitch, lift=heels, spine=spine, head=head)
+    ground, facing, feet = (u(-0.1, 0.1), gap + 0.1), 180 + u(-18, 18), stance(rng, 0.14, u(0.1, 0.5))
+    crouch, pitch = u(0.0, 0.14), u(-14, 12)
+    spine, head = (u(-16, 8), u(-8, 8), u(-14, 14)), (u(-12, 18), u(-8, 8), u(-20, 20))
+    b.stand(ground, facing, feet, crouch, pitch, spine=spine, head=head)
     front = b.shape.depth / b.scale + 0.05
     for side, s in enumerate(SIGN):
         send(a, side, b.at_chest(-s * u(0.06, 0.16), u(-0.22, 0.0), front), (0.8, -0.9, -0.1), [0, 1, 0])
         style = rng.choice(3)
         if style == 0:
-            send(
-                b,
-                side,
-                a.at_chest(-s * u(0.10, 0.2), u(-0.2, 0.0), a.shape.depth / a.scale + 0.05),
-                (0.9, -0.8, 0),
-                [0, 1, 0],
-            )
+            chest = a.at_chest(-s * u(0.10, 0.2), u(-0.2, 0.0), a.shape.depth / a.scale + 0.05)
+            send(b, side, chest, (0.9, -0.8, 0), [0, 1, 0])
         elif style == 1:  # grips the pushing arm
             middle = (a.wrists[1 - side] + a.at_chest(-s * 0.185, 0.0, 0.0)) / 2.0
             send(b, side, middle + [0, u(-0.1, 0.03), 0], (0.9, -0.9, 0))
@@ -117,19 +81,12 @@ def push(rng, a, b):
             rest_arm(rng, b, side)
 
 
-def headlock(rng, a, b):
+def headlock(rng: np.random.Generator, a: Posing, b: Posing) -> None:
     """a holds b's head under the arm; b is bent over beside a and pulls at a's waist or arm."""
     u = rng.uniform
-    a.stand(
-        (0, 0),
-        0,
-        stance(rng, 0.2, u(0, 0.3)),
-        u(0.04, 0.16),
-        u(5, 20),
-        roll=u(-4, 8),
-        spine=(u(2, 16), u(0, 10), u(-5, 15)),
-        head=(u(-8, 20), u(-5, 8), u(0, 40)),
-    )
+    feet, crouch, pitch, roll = stance(rng, 0.2, u(0, 0.3)), u(0.04, 0.16), u(5, 20), u(-4, 8)
+    spine, head = (u(2, 16), u(0, 10), u(-5, 15)), (u(-8, 20), u(-5, 8), u(0, 40))
+    a.stand((0, 0), 0, feet, crouch, pitch, roll=roll, spine=spine, head=head)
     bend = u(48, 62)
     # b faces across a's front from a's left and behind; the neck comes under a's left arm.
     facing = u(-25, 15)
@@ -139,16 +96,10 @@ def headlock(rng, a, b):
     ground = neck - trunk * np.array([np.sin(heading), np.cos(heading)])
     height = a.chest[1] - 0.28 * a.scale - b.shape.length("lumbar") * np.cos(np.radians(bend - 10))
     straight = 0.5 * b.shape.height
-    b.stand(
-        tuple(ground),
-        facing,
-        stance(rng, 0.16, u(0.1, 0.4)),
-        np.clip((straight - height) / straight, 0.05, 0.3),
-        bend - 12,
-        spine=(26.0, u(-5, 5), u(-12, 12)),
-        head=(u(-15, 10), u(-8, 8), u(-10, 10)),
-    )
-    ready(a, b)
+    feet = stance(rng, 0.16, u(0.1, 0.4))
+    spine, head = (26.0, u(-5, 5), u(-12, 12)), (u(-15, 10), u(-8, 8), u(-10, 10))
+    crouch = np.clip((straight - height) / straight, 0.05, 0.3)
+    b.stand(tuple(ground), facing, feet, crouch, bend - 12, spine=spine, head=head)
     throat = b.chest + 0.10 * b.scale * b.chest_rotation[:, 1] - 0.05 * b.chest_rotation[:, 2]
     front = a.chest_rotation[:, 2]
     send(a, LEFT, throat + [-0.10, -0.08, 0.10], (1.0, -0.2, -0.5), -a.chest_rotation[:, 0])
@@ -160,27 +111,17 @@ def headlock(rng, a, b):
     send(b, RIGHT, a.at_pelvis(u(-0.1, 0.1), u(-0.05, 0.2), 0.20) if u() < 0.7 else a.wrists[LEFT] + front * 0.06)
 
 
-def pin(rng, a, b):
+def pin(rng: np.random.Generator, a: Posing, b: Posing) -> None:
     """b lies on the back; a kneels astride and holds b's arms or chest down, b pushes or shields."""
     u = rng.uniform
-    b.place(
-        [0.0, 0.11 * b.scale, 0.0],
-        180 + u(-8, 8),
-        pitch=-90 + u(0, 6),
-        roll=u(-5, 5),
-        spine=(u(2, 14), u(-8, 8), u(-10, 10)),
-        head=(u(0, 25), u(-8, 8), u(-40, 40)),
-    )
+    facing, pitch, roll = 180 + u(-8, 8), -90 + u(0, 6), u(-5, 5)
+    spine, head = (u(2, 14), u(-8, 8), u(-10, 10)), (u(0, 25), u(-8, 8), u(-40, 40))
+    b.place([0.0, 0.11 * b.scale, 0.0], facing, pitch=pitch, roll=roll, spine=spine, head=head)
     # Lying with the head towards +z; a faces the same way, kneeling across the belly or hips.
     seat = u(0.05, 0.30)
-    a.place(
-        [u(-0.04, 0.04), u(0.34, 0.46) * a.scale, seat],
-        u(-10, 10),
-        pitch=u(12, 38),
-        spine=(u(8, 28), u(-6, 6), u(-12, 12)),
-        head=(u(-25, 15), u(-6, 6), u(-15, 15)),
-    )
-    ready(a, b)
+    pelvis, facing, pitch = [u(-0.04, 0.04), u(0.34, 0.46) * a.scale, seat], u(-10, 10), u(12, 38)
+    spine, head = (u(8, 28), u(-6, 6), u(-12, 12)), (u(-25, 15), u(-6, 6), u(-15, 15))
+    a.place(pelvis, facing, pitch=pitch, spine=spine, head=head)
     a.ankles = np.array([[s * u(0.22, 0.28), 0.07, seat - u(0.28, 0.4)] for s in SIGN])
     a.knee_poles = np.array([[0.5, -0.1, 1.0], [-0.5, -0.1, 1.0]])
     a.foot_pitch = np.array([u(55, 75), u(55, 75)])

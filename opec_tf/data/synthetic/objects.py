@@ -1,16 +1,20 @@
 """Things: what stands in front of the couple, and the clutter behind it."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 
 from opec_tf.data.synthetic import clothing, textures
 from opec_tf.data.synthetic.body import rotation
-from opec_tf.data.synthetic.solids import Material
+from opec_tf.data.synthetic.solids import Material, Solids
 
 _UP = np.array([0.0, 1.0, 0.0])
 _SURFACES = ("plain", "mottled", "planks", "checks", "stripes", "bricks", "speckle", "dots")
 
 
-def material(rng, tiles=_SURFACES):
+def material(rng: np.random.Generator, tiles: Sequence[str] = _SURFACES) -> Material:
     """A random painted, wooden or patterned surface."""
     first = np.array(clothing.muted_color(rng))
     second = first * rng.uniform(0.5, 0.85) if rng.random() < 0.6 else np.array(clothing.muted_color(rng))
@@ -18,7 +22,7 @@ def material(rng, tiles=_SURFACES):
     return Material(tuple(first), tuple(second), textures.INDEX[tile], rng.uniform(0.2, 0.8))
 
 
-def post(rng, solids, place):
+def post(rng: np.random.Generator, solids: Solids, place: np.ndarray) -> None:
     """A pole, pillar or trunk."""
     radius = rng.uniform(0.03, 0.11)
     lean = np.array([rng.normal(0, 0.04), 1.0, rng.normal(0, 0.04)])
@@ -31,7 +35,7 @@ def post(rng, solids, place):
     )
 
 
-def crate(rng, solids, place):
+def crate(rng: np.random.Generator, solids: Solids, place: np.ndarray) -> None:
     """A box, sometimes two on top of each other."""
     turn, paint = rotation(yaw=rng.uniform(0, 90)), solids.material(material(rng))
     w, h, d = rng.uniform(0.15, 0.4), rng.uniform(0.25, 0.95), rng.uniform(0.15, 0.3)
@@ -40,7 +44,7 @@ def crate(rng, solids, place):
         solids.box((-0.7 * w, h, -0.8 * d), (0.5 * w, h + 0.3, 0.7 * d), turn, place, solids.material(material(rng)))
 
 
-def table(rng, solids, place):
+def table(rng: np.random.Generator, solids: Solids, place: np.ndarray) -> None:
     """A table with four legs."""
     turn, paint = rotation(yaw=rng.uniform(0, 90)), solids.material(material(rng))
     w, d, h = rng.uniform(0.35, 0.7), rng.uniform(0.25, 0.4), rng.uniform(0.5, 0.8)
@@ -51,7 +55,7 @@ def table(rng, solids, place):
             solids.cone(foot, foot + _UP * (h - 0.06), (0.022, 0.03), np.array([1.0, 0, 0]), paint)
 
 
-def chair(rng, solids, place):
+def chair(rng: np.random.Generator, solids: Solids, place: np.ndarray) -> None:
     """A chair with a back."""
     turn, paint = rotation(yaw=rng.uniform(0, 360)), solids.material(material(rng))
     solids.box((-0.21, 0.40, -0.2), (0.21, 0.45, 0.22), turn, place, paint)
@@ -62,7 +66,7 @@ def chair(rng, solids, place):
             solids.cone(foot, foot + _UP * top, (0.018, 0.02), np.array([1.0, 0, 0]), paint)
 
 
-def plant(rng, solids, place):
+def plant(rng: np.random.Generator, solids: Solids, place: np.ndarray) -> None:
     """A potted plant or a shrub: a fan of long leaves."""
     green = np.array([rng.uniform(0.1, 0.3), rng.uniform(0.3, 0.55), rng.uniform(0.08, 0.22)])
     leaf = solids.material(Material(tuple(green), tuple(green * 0.6), textures.INDEX["mottled"], 0.2))
@@ -75,14 +79,14 @@ def plant(rng, solids, place):
         solids.ellipsoid(center, up, _UP + [0.1, 0, 0.2], (0.06 + 0.1 * size, size, 0.015), leaf)
 
 
-def ball(rng, solids, place):
+def ball(rng: np.random.Generator, solids: Solids, place: np.ndarray) -> None:
     """A ball on the ground or a balloon in the air."""
     radius = rng.uniform(0.1, 0.22)
     height = radius if rng.random() < 0.5 else rng.uniform(0.5, 1.6)
     solids.ellipsoid(place + _UP * height, _UP, np.array([0.3, 0, 1.0]), (radius,) * 3, solids.material(material(rng)))
 
 
-def fence(rng, solids, place):
+def fence(rng: np.random.Generator, solids: Solids, place: np.ndarray) -> None:
     """Two rails on thin posts."""
     turn, paint = rotation(yaw=rng.uniform(-25, 25) + rng.choice([0, 90])), solids.material(material(rng))
     height, width = rng.uniform(0.5, 1.05), rng.uniform(0.6, 1.2)
@@ -93,7 +97,7 @@ def fence(rng, solids, place):
         solids.cone(foot, foot + _UP * height, (0.025, 0.025), turn[:, 2], paint)
 
 
-def board(rng, solids, place):
+def board(rng: np.random.Generator, solids: Solids, place: np.ndarray) -> None:
     """A sign on a stand."""
     turn, paint = rotation(yaw=rng.uniform(0, 360)), solids.material(material(rng))
     level, w, h = rng.uniform(0.3, 1.1), rng.uniform(0.12, 0.3), rng.uniform(0.1, 0.2)
@@ -101,7 +105,7 @@ def board(rng, solids, place):
     solids.box((-w, level, -0.015), (w, level + 2 * h, 0.015), turn, place, paint)
 
 
-def limbs(rng, solids, place):
+def limbs(rng: np.random.Generator, solids: Solids, place: np.ndarray) -> None:
     """Limb-like, skin-coloured things that belong to nobody: a hard negative."""
     tone = np.array([0.85, 0.62, 0.48]) * rng.uniform(0.5, 1.1)
     paint = solids.material(

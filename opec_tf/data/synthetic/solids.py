@@ -5,30 +5,46 @@ be flattened: it is round in a local frame whose x and z axes are stretched. Its
 two end caps and a cone clipped along its axis; an ellipsoid is one. Quadrics keep perspective, depth and normals exact.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
+
+from opec_tf.data.synthetic.camera import Camera
+
+Color = tuple[float, float, float]  # RGB, 0..1
 
 
 @dataclasses.dataclass(frozen=True)
 class Material:
     """Two colours (RGB, 0..1) mixed by a tile of ``textures.TILES``; ``scale`` is the tile's side in metres."""
 
-    color: tuple
-    second: tuple = ()
+    color: Color
+    second: Color | None = None
     tile: int = 0
     scale: float = 0.2
 
 
-def cross(first, second):
+def cross(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Cross product of [..., 3] arrays; ``np.cross`` costs several times as much on small ones."""
     a, b, c = first[..., 0], first[..., 1], first[..., 2]
     d, e, f = second[..., 0], second[..., 1], second[..., 2]
     return np.stack([b * f - c * e, c * d - a * f, a * e - b * d], -1)
 
 
-def _bits(joints):
+def _bits(joints: Iterable[int]) -> int:
     return sum(1 << joint for joint in joints)
+
+
+class Polygon(NamedTuple):
+    """A flat convex polygon: corners [N, 3], world, counterclockwise as seen; index of its material; owner."""
+
+    corners: np.ndarray
+    material: int
+    owner: int
 
 
 class Solids:
@@ -39,37 +55,38 @@ class Solids:
     ends in: it never hides those.
     """
 
-    def __init__(self):
-        self.materials, self.polygons = [], []
-        self._rows = []
+    def __init__(self) -> None:
+        self.materials: list[Material] = []
+        self.polygons: list[Polygon] = []
+        self._rows: list[tuple] = []
 
-    def copy(self):
+    def copy(self) -> Solids:
         """The same solids, to add others to."""
         other = Solids()
         other.materials, other.polygons, other._rows = list(self.materials), list(self.polygons), list(self._rows)
         return other
 
-    def material(self, material):
+    def material(self, material: Material) -> int:
         """Adds a material; returns its index."""
         self.materials.append(material)
         return len(self.materials) - 1
 
     def cone(
         self,
-        start,
-        end,
-        radii,
-        hint,
-        material,
-        owner=-1,
-        wide=1.0,
-        deep=1.0,
-        split=np.inf,
-        beyond=0,
-        face=-1,
-        joints=(),
-        caps=(True, True),
-    ):
+        start: np.ndarray,
+        end: np.ndarray,
+        radii: tuple[float, float],
+        hint: np.ndarray,
+        material: int,
+        owner: int = -1,
+        wide: float = 1.0,
+        deep: float = 1.0,
+        split: float = np.inf,
+        beyond: int = 0,
+        face: int = -1,
+        joints: tuple[int, ...] = (),
+        caps: tuple[bool, bool] = (True, True),
+    ) -> None:
         """A rounded cone from ``start`` to ``end`` (spheres of the two ``radii``), stretched ``wide`` times sideways
         and ``deep`` times towards ``hint``, the direction of its local z axis. ``caps``: whether start and end are
         rounded; an end inside another solid need not be, and a skirt's are not."""
@@ -94,24 +111,43 @@ class Solids:
             )
         )
 
-    def ellipsoid(self, center, up, hint, radii, material, owner=-1, split=np.inf, beyond=0, face=-1, joints=()):
+    def ellipsoid(
+        self,
+        center: np.ndarray,
+        up: np.ndarray,
+        hint: np.ndarray,
+        radii: tuple[float, float, float],
+        material: int,
+        owner: int = -1,
+        split: float = np.inf,
+        beyond: int = 0,
+        face: int = -1,
+        joints: tuple[int, ...] = (),
+    ) -> None:
         """An ellipsoid with half axes ``radii`` (across, along ``up``, towards ``hint``)."""
         self._rows.append(
             (center, up, hint, radii, 1.0, 1.0, 0.0, material, beyond, split, owner, face, _bits(joints), (True, True))
         )
 
-    def polygon(self, corners, material, owner=-1):
+    def polygon(self, corners: np.ndarray, material: int, owner: int = -1) -> None:
         """A flat convex polygon, seen from the side on which its corners [N, 3] run counterclockwise."""
-        self.polygons.append((np.asarray(corners, float), material, owner))
+        self.polygons.append(Polygon(np.asarray(corners, float), material, owner))
 
-    def box(self, low, high, turn, origin, material):
+    def box(
+        self,
+        low: tuple[float, float, float],
+        high: tuple[float, float, float],
+        turn: np.ndarray,
+        origin: np.ndarray,
+        material: int,
+    ) -> None:
         """A box from ``low`` to ``high`` in a frame turned by the rotation ``turn`` [3, 3] and moved to ``origin``."""
         x, y, z = zip(low, high)
         corners = np.array([[x[i], y[j], z[k]] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) @ turn.T + origin
         for face in ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)):
             self.polygon(corners[list(face)], material)
 
-    def arrays(self):
+    def arrays(self) -> SolidArrays:
         """The rounded solids as a ``SolidArrays`` in world coordinates."""
         columns = list(zip(*self._rows))
         origin, axis, hint, stretch = (np.array(column, float) for column in columns[:4])
@@ -140,11 +176,11 @@ class SolidArrays:
     joints: np.ndarray
     caps: np.ndarray
 
-    def in_camera(self, camera):
+    def in_camera(self, camera: Camera) -> SolidArrays:
         """The same solids in the camera's frame."""
         return dataclasses.replace(self, origin=camera.to_camera(self.origin), frame=self.frame @ camera.rotation.T)
 
-    def plane_boxes(self):
+    def plane_boxes(self) -> tuple[np.ndarray, np.ndarray]:
         """Silhouette bounds of solids in the camera's frame: (low, high), [S, 2] each, in x / z and y / z.
 
         Exact for the end caps, by their dual conics; the hull of two caps has the union of their bounds.
@@ -162,7 +198,7 @@ class SolidArrays:
             highs.append((middle - root) / last)
         return np.minimum(*lows), np.maximum(*highs)
 
-    def quadrics(self):
+    def quadrics(self) -> Quadrics:
         """The surfaces of solids in the camera's frame, as ``Quadrics``."""
         local = self.frame / self.stretch[:, :, None]
         gram = local.transpose(0, 2, 1) @ local
@@ -180,7 +216,7 @@ class SolidArrays:
         clip = np.full((len(index), 2), (-np.inf, np.inf))
         side = np.stack([self.radius_start * sine, self.length + self.radius_end * sine], 1) + [-1e-4, 1e-4]
 
-        def join(start, end, body):
+        def join(start: np.ndarray, end: np.ndarray, body: np.ndarray) -> np.ndarray:
             return np.concatenate([start[start_cap], end[end_cap], body[long]])
 
         return Quadrics(

@@ -1,12 +1,14 @@
 """Texture tiles: small periodic pictures, made once from fixed seeds and the same in every process."""
 
+from __future__ import annotations
+
 import cv2
 import numpy as np
 
 SIDE = 64  # a tile's side in texels; a power of two
 
 
-def _noise(seed, blur, stretch=1.0):
+def _noise(seed: int, blur: float, stretch: float = 1.0) -> np.ndarray:
     """Periodic smooth noise [SIDE, SIDE], 0..1."""
     picture = np.random.default_rng(seed).random((SIDE, SIDE)).astype(np.float32)
     wide = np.tile(picture, (3, 3))
@@ -15,7 +17,7 @@ def _noise(seed, blur, stretch=1.0):
     return wide / wide.max()
 
 
-def _make_tiles():
+def _make_tiles() -> tuple[tuple[str, ...], np.ndarray]:
     v, u = np.mgrid[0:SIDE, 0:SIDE]
     dots = (u % 16 - 7.5) ** 2 + (v % 16 - 7.5) ** 2 < 18
     plaid = 0.45 * (v % 32 < 12) + 0.45 * (u % 32 < 12) + 0.4 * (v % 32 == 20) + 0.4 * (u % 32 == 20)

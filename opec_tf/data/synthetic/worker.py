@@ -4,26 +4,53 @@ Its own small program rather than ``multiprocessing``, whose children would impo
 TensorFlow with it.
 """
 
+from __future__ import annotations
+
 import json
 import sys
+from collections.abc import Iterator
+from typing import NamedTuple, TypedDict
 
 import cv2
 import numpy as np
 
 from opec_tf.data.synthetic import couple
 
+
+class Picture(NamedTuple):
+    """One picture of a job."""
+
+    path: str  # of the JPEG
+    split: int
+    number: int
+    held_out: bool
+
+
+class Job(TypedDict):
+    """What a worker is told; JSON makes a plain list of a ``Picture``."""
+
+    seed: int
+    image_size: int
+    pictures: list[Picture]
+
+
+class Record(TypedDict):
+    """What a worker says of a finished picture, as ``couple.Couple`` has it."""
+
+    path: str
+    keypoints: list
+    boxes: list
+    interaction: str
+
+
 CANNOT_WRITE = 3  # exit status of a worker whose disk is full or folder gone; stderr says which file
 
 
-def render(job):
-    """Renders the pictures of a job and yields the record of each, as ``dataset`` wants it.
-
-    Args:
-      job: dict of image_size, seed, pictures: list of (path of the JPEG, split number, index, held out).
-    """
-    for path, split, index, held_out in job["pictures"]:
+def render(job: Job) -> Iterator[Record]:
+    """Renders the pictures of a job and yields the record of each."""
+    for path, split, number, held_out in job["pictures"]:
         # A generator of its own makes a picture the same whichever process draws it and whatever came before.
-        rng = np.random.default_rng([job["seed"], split, index])
+        rng = np.random.default_rng([job["seed"], split, number])
         picture = couple.make_couple(rng, job["image_size"], held_out)
         quality = int(rng.integers(78, 96))
         _, encoded = cv2.imencode(".jpg", picture.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
@@ -41,7 +68,7 @@ def render(job):
         }
 
 
-def main():
+def main() -> None:
     cv2.setNumThreads(1)  # one process a core: threads of their own would only fight
     try:
         for record in render(json.load(sys.stdin)):

@@ -1,10 +1,16 @@
 """From what a detector proposes to the people of a picture."""
 
+from __future__ import annotations
+
 import cv2
 import numpy as np
 
+from opec_tf.config import DetectorConfig
 
-def select(boxes, scores, size, detector_config):
+
+def select(
+    boxes: np.ndarray, scores: np.ndarray, size: tuple[int, ...], detector_config: DetectorConfig
+) -> tuple[np.ndarray, np.ndarray]:
     """The boxes that are kept: of a sufficient score, none twice, cut off at the picture's edges.
 
     Args:
@@ -22,6 +28,8 @@ def select(boxes, scores, size, detector_config):
     boxes = np.concatenate([low, high - low], axis=1)
     usable = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0.0).all(axis=1)
     boxes, scores = boxes[usable], scores[usable]
-    rows = cv2.dnn.NMSBoxes(boxes, scores, detector_config.detector_score, detector_config.detector_nms_iou)
+    rows = cv2.dnn.NMSBoxes(
+        boxes.tolist(), scores.tolist(), detector_config.detector_score, detector_config.detector_nms_iou
+    )
     kept = np.asarray(rows, int)
     return boxes[kept], scores[kept]

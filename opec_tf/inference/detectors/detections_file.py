@@ -1,5 +1,11 @@
 """The people a detector finds in image files, as COCO detection results."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from opec_tf.common import files
@@ -9,7 +15,13 @@ from opec_tf.inference import frames
 from opec_tf.inference.detectors import named
 
 
-def write(path, detector, image_paths, image_ids, strict=False):
+def write(
+    path: os.PathLike[str] | str,
+    detector: named.Detector,
+    image_paths: Sequence[str] | np.ndarray,
+    image_ids: Sequence[int] | np.ndarray,
+    strict: bool = False,
+) -> None:
     """Finds the people in image files and writes [{image_id, category_id, bbox, score}].
 
     Args:
@@ -23,12 +35,13 @@ def write(path, detector, image_paths, image_ids, strict=False):
       UserError: nobody is found anywhere, an image cannot be read under ``strict``, or the file cannot be written.
     """
     source = frames.ImageFiles([str(path) for path in image_paths], "", strict)
-    found, without = [], []
+    found: list[dict[str, Any]] = []
+    without: list[str] = []
     with Progress("detecting people", "images", len(source)) as meter:
         for row, image in source.start_at(0):
             boxes, scores = detector(image)
             if not len(boxes):
-                without.append(image_paths[row])
+                without.append(str(image_paths[row]))
             found += [
                 {"image_id": int(image_ids[row]), "category_id": 1, "bbox": box, "score": score}
                 for box, score in zip(np.round(boxes, 2).tolist(), np.round(scores, 5).tolist())

@@ -3,9 +3,12 @@
 It knows people who stand upright, whole and alone, at least 100 pixels tall; of others it finds few.
 """
 
+from __future__ import annotations
+
 import cv2
 import numpy as np
 
+from opec_tf.config import DetectorConfig
 from opec_tf.inference.detectors import candidates
 
 # Longest side of a picture that is searched; a larger one is reduced, which keeps the time for it below a second or so.
@@ -25,12 +28,12 @@ class HogDetector:
       detector_config: ``DetectorConfig``.
     """
 
-    def __init__(self, detector_config):
+    def __init__(self, detector_config: DetectorConfig) -> None:
         self._config = detector_config
         self._hog = cv2.HOGDescriptor()
         self._hog.setSVMDetector(cv2.HOGDescriptor.getDefaultPeopleDetector())
 
-    def __call__(self, image):
+    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         height, width = image.shape[:2]
         shrink = max(1.0, max(height, width) / _MAX_SIDE)
         size = max(1, round(width / shrink)), max(1, round(height / shrink))

@@ -1,31 +1,37 @@
 """The detector that a name stands for."""
 
+from __future__ import annotations
+
 import logging
 import os
+from collections.abc import Callable, Sequence
+
+import numpy as np
 
 from opec_tf.common.errors import UserError
+from opec_tf.config import DetectorConfig
 from opec_tf.inference.detectors.hog import HogDetector
 from opec_tf.inference.detectors.yolo import YoloDetector
+
+# A picture, RGB uint8 [h, w, 3], to the boxes of its people and their scores; see the package's docstring.
+Detector = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 HOG = "hog"
 MODEL_SUFFIXES = (".onnx", ".cfg", ".weights")
 
 
-def is_detector(name):
+def is_detector(name: str) -> bool:
     """Whether ``make`` knows the name: "hog", or a file of a network."""
     return name == HOG or name.lower().endswith(MODEL_SUFFIXES)
 
 
-def make(name, detector_config):
+def make(name: str, detector_config: DetectorConfig) -> Detector:
     """Makes a detector.
 
     Args:
       name: "hog"; a YOLO network in ONNX; or Darknet's FILE.cfg or FILE.weights, whose other half lies beside it under
         the same name, or is named too: FILE.cfg,OTHER.weights.
-      detector_config: ``DetectorConfig``.
-
-    Returns:
-      The detector, see above.
+      detector_config: which of its boxes are kept.
 
     Raises:
       UserError: a file is missing or cannot be read, or the network is none that is known.
@@ -40,7 +46,7 @@ def make(name, detector_config):
     return YoloDetector.from_darknet(config_path, weights_path, detector_config)
 
 
-def warn_about_nobody(names, num_images):
+def warn_about_nobody(names: Sequence[str], num_images: int) -> None:
     """One line on the pictures, of ``num_images``, in which a detector found nobody; none where there are no such."""
     if names:
         logging.getLogger(__name__).warning(
@@ -51,7 +57,7 @@ def warn_about_nobody(names, num_images):
         )
 
 
-def _darknet_files(name):
+def _darknet_files(name: str) -> tuple[str, str]:
     """The .cfg and the .weights file of a network, of which one or both are named."""
     stem = os.path.splitext(name)[0]
     named = name.split(",") if "," in name else [stem + ".cfg", stem + ".weights"]

@@ -3,6 +3,8 @@
 A few messages of ONNX's protocol buffer schema (onnx.proto3), with the fields that are looked at.
 """
 
+from __future__ import annotations
+
 from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
 
 _OPTIONAL, _REPEATED = (
@@ -23,7 +25,7 @@ _SCHEMA = {
 _PACKAGE = "opec_tf.onnx_header"
 
 
-def input_size(content):
+def input_size(content: bytes) -> tuple[int, int] | None:
     """(height, width) of the picture that an ONNX model takes, input [B, 3, height, width].
 
     Args:
@@ -45,7 +47,7 @@ def input_size(content):
     return shapes[0][2].dim_value, shapes[0][3].dim_value
 
 
-def _model_class():
+def _model_class() -> type[message.Message]:
     file = descriptor_pb2.FileDescriptorProto(name=_PACKAGE, package=_PACKAGE, syntax="proto3")
     scalars = {
         "int64": descriptor_pb2.FieldDescriptorProto.TYPE_INT64,

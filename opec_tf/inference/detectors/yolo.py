@@ -3,12 +3,16 @@
 Which family an ONNX network belongs to follows from the shape of what it gives.
 """
 
+from __future__ import annotations
+
 import configparser
+import os
 
 import cv2
 import numpy as np
 
 from opec_tf.common.errors import UserError
+from opec_tf.config import DetectorConfig
 from opec_tf.inference.detectors import candidates, onnx_header, yolo_outputs
 
 _DARKNET_HEADER = 20  # bytes: three numbers for the version, and the pictures seen, of 64 bits
@@ -25,12 +29,14 @@ class YoloDetector:
       detector_config: ``DetectorConfig``.
     """
 
-    def __init__(self, network, family, size, detector_config):
+    def __init__(
+        self, network: cv2.dnn.Net, family: yolo_outputs.Family, size: tuple[int, int], detector_config: DetectorConfig
+    ) -> None:
         self._network, self._family, self._size, self._config = network, family, size, detector_config
         self._output_names = network.getUnconnectedOutLayersNames()
 
     @classmethod
-    def from_onnx(cls, path, detector_config):
+    def from_onnx(cls, path: os.PathLike[str] | str, detector_config: DetectorConfig) -> YoloDetector:
         """Reads an ONNX file.
 
         Raises:
@@ -42,7 +48,7 @@ class YoloDetector:
             network = cv2.dnn.readNetFromONNX(np.frombuffer(content, np.uint8)) if size else None
         except cv2.error as error:
             raise UserError(f"{path}: OpenCV cannot read this network ({_line(error.err)}); export it anew") from error
-        if network is None:
+        if network is None or size is None:
             raise UserError(f"{path}: is no ONNX network that takes one picture; check the file")
         size = size[0] or _OPEN_SIZE, size[1] or _OPEN_SIZE
         try:
@@ -61,7 +67,9 @@ class YoloDetector:
         return cls(network, family, size, detector_config)
 
     @classmethod
-    def from_darknet(cls, config_path, weights_path, detector_config):
+    def from_darknet(
+        cls, config_path: os.PathLike[str] | str, weights_path: os.PathLike[str] | str, detector_config: DetectorConfig
+    ) -> YoloDetector:
         """Reads Darknet's two files.
 
         Raises:
@@ -90,7 +98,7 @@ class YoloDetector:
             ) from error
         return cls(network, yolo_outputs.DARKNET, size, detector_config)
 
-    def __call__(self, image):
+    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         embedded, shift, factor = letterbox(image, self._size, self._family.centered, self._family.padding)
         # Pictures are RGB here.
         blob = cv2.dnn.blobFromImage(embedded, self._family.scale, swapRB=not self._family.rgb)
@@ -101,7 +109,9 @@ class YoloDetector:
         return candidates.select(boxes * np.tile(factor, 2), scores, image.shape[:2], self._config)
 
 
-def letterbox(image, size, centered, padding):
+def letterbox(
+    image: np.ndarray, size: tuple[int, int], centered: bool, padding: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Fits a picture into a frame without changing its aspect ratio.
 
     Args:
@@ -124,7 +134,7 @@ def letterbox(image, size, centered, padding):
     return frame, np.array([left, top], float), np.array([width / new_width, height / new_height])
 
 
-def _darknet_settings(path, text):
+def _darknet_settings(path: os.PathLike[str] | str, text: bytes) -> tuple[tuple[int, int], int]:
     """(height, width) of the input and the number of classes that Darknet's .cfg states."""
     parser = configparser.ConfigParser(strict=False, comment_prefixes=("#", ";"), allow_no_value=True)
     try:
@@ -139,7 +149,7 @@ def _darknet_settings(path, text):
         ) from error
 
 
-def _darknet_bytes(network, weights):
+def _darknet_bytes(network: cv2.dnn.Net, weights: bytes) -> int:
     """Length that the .weights file of a ``cv2.dnn.Net`` must have."""
     major, minor = np.frombuffer(weights[:8], np.int32).tolist()
     # Files before version 0.2 count the pictures seen with 32 bits.
@@ -149,7 +159,7 @@ def _darknet_bytes(network, weights):
     return header + sum(blob.nbytes for layer in layers if layer.type != "Region" for blob in layer.blobs)
 
 
-def _check_class(path, classes, detector_config):
+def _check_class(path: os.PathLike[str] | str, classes: int, detector_config: DetectorConfig) -> None:
     if detector_config.person_class >= classes:
         raise UserError(
             f"{path}: --person_class={detector_config.person_class}, but the network knows {classes} classes, 0 to "
@@ -157,7 +167,7 @@ def _check_class(path, classes, detector_config):
         )
 
 
-def _read(path):
+def _read(path: os.PathLike[str] | str) -> bytes:
     try:
         with open(path, "rb") as file:
             return file.read()
@@ -165,6 +175,6 @@ def _read(path):
         raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from error
 
 
-def _line(error):
+def _line(error: object) -> str:
     """An error's message on one line."""
     return " ".join(str(error).split())

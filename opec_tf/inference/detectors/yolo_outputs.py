@@ -4,8 +4,10 @@ A network divides its input of H x W pixels into grids of cells of 8, 16 and 32 
 says of each cell, or of each of its three anchors, where a box lies and what is in it.
 """
 
+from __future__ import annotations
+
 import dataclasses
-from typing import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -28,14 +30,14 @@ class Family:
     """
 
     name: str
-    decode: Callable
+    decode: Callable[[Sequence[np.ndarray], tuple[int, int], int], tuple[np.ndarray, np.ndarray]]
     rgb: bool
     scale: float
     centered: bool
     padding: int = 114
 
 
-def grid_cells(size, strides):
+def grid_cells(size: tuple[int, int], strides: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Corners and sides of all cells of the grids, fine to coarse, row by row: [N, 2] (x, y) and [N, 1], pixels."""
     corners, sides = [], []
     for stride in strides:
@@ -46,30 +48,41 @@ def grid_cells(size, strides):
     return np.concatenate(corners), np.concatenate(sides)
 
 
-def decode_yolox(outputs, size, class_index):
+def decode_yolox(
+    outputs: Sequence[np.ndarray], size: tuple[int, int], class_index: int
+) -> tuple[np.ndarray, np.ndarray]:
     """YOLOX: [1, N, 5 + C], centre as an offset from the cell's corner in cells, log of (w, h) in cells, likelihoods
     of an object and of each class. (Ge et al., 2021; the official export leaves the decoding to its user.)"""
     (rows,) = outputs[0].astype(np.float64)
-    corners, sides = grid_cells(size, _strides(len(rows), size))
+    strides = _strides(len(rows), size)
+    if strides is None:
+        raise ValueError(f"{len(rows)} rows are no grids of an input of {size}")
+    corners, sides = grid_cells(size, strides)
     centers = rows[:, :2] * sides + corners
     # A box larger than e^20 cells is none; the bound keeps it finite.
     extents = np.exp(np.minimum(rows[:, 2:4], 20.0)) * sides
     return _boxes(centers, extents), rows[:, 4] * rows[:, 5 + class_index]
 
 
-def decode_yolov5(outputs, size, class_index):
+def decode_yolov5(
+    outputs: Sequence[np.ndarray], size: tuple[int, int], class_index: int
+) -> tuple[np.ndarray, np.ndarray]:
     """YOLOv5: [1, 3 N, 5 + C], (x, y) of the centre and (w, h) in pixels, likelihoods of an object and of classes."""
     (rows,) = outputs[0].astype(np.float64)
     return _boxes(rows[:, :2], rows[:, 2:4]), rows[:, 4] * rows[:, 5 + class_index]
 
 
-def decode_yolov8(outputs, size, class_index):
+def decode_yolov8(
+    outputs: Sequence[np.ndarray], size: tuple[int, int], class_index: int
+) -> tuple[np.ndarray, np.ndarray]:
     """YOLOv8 and its successors: [1, 4 + C, N], (x, y) of the centre and (w, h) in pixels, likelihoods of classes."""
     rows = outputs[0][0].T.astype(np.float64)
     return _boxes(rows[:, :2], rows[:, 2:4]), rows[:, 4 + class_index]
 
 
-def decode_darknet(outputs, size, class_index):
+def decode_darknet(
+    outputs: Sequence[np.ndarray], size: tuple[int, int], class_index: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Darknet's yolo layers as OpenCV gives them: [N, 5 + C] each, (x, y) of the centre and (w, h) as shares of the
     input, likelihood of an object, and the product of that and each class's (0 where it is below 0.2)."""
     rows = np.concatenate(outputs).astype(np.float64)
@@ -84,7 +97,7 @@ YOLOV8 = Family("YOLOv8", decode_yolov8, rgb=True, scale=1 / 255, centered=True)
 DARKNET = Family("Darknet", decode_darknet, rgb=True, scale=1 / 255, centered=True, padding=127)
 
 
-def family_of(shapes, size):
+def family_of(shapes: Sequence[tuple[int, ...]], size: tuple[int, int]) -> tuple[Family, int] | None:
     """The family of an ONNX network by the shapes of its outputs, and its number of classes.
 
     Args:
@@ -106,7 +119,7 @@ def family_of(shapes, size):
     return None
 
 
-def _strides(count, size):
+def _strides(count: int, size: tuple[int, int]) -> tuple[int, ...] | None:
     """The strides at which an input of ``size`` has ``count`` cells, or None."""
     height, width = size
     for strides in _STRIDES:
@@ -115,5 +128,5 @@ def _strides(count, size):
     return None
 
 
-def _boxes(centers, extents):
+def _boxes(centers: np.ndarray, extents: np.ndarray) -> np.ndarray:
     return np.concatenate([centers - extents / 2.0, extents], axis=1)

@@ -5,6 +5,8 @@ use as well, and so is the padding: symmetric, where Keras's "same" pads strided
 trained in PyTorch therefore agree after conversion.
 """
 
+from __future__ import annotations
+
 import functools
 
 import tensorflow as tf
@@ -22,7 +24,15 @@ BLOCKS = {
 BASIC_BLOCKS = ("resnet10", "resnet18", "resnet34")
 
 
-def resnet(images, *, trunk, width=64, squeeze_excite=False, stride_in_1x1=False, unshuffle=False):
+def resnet(
+    images: tf.Tensor,
+    *,
+    trunk: str,
+    width: int = 64,
+    squeeze_excite: bool = False,
+    stride_in_1x1: bool = False,
+    unshuffle: bool = False,
+) -> list[tf.Tensor]:
     """Applies a ResNet without its classifier.
 
     Args:
@@ -55,13 +65,15 @@ def resnet(images, *, trunk, width=64, squeeze_excite=False, stride_in_1x1=False
     return maps
 
 
-def _basic_block(x, channels, stride, squeeze_excite, name):
+def _basic_block(x: tf.Tensor, channels: int, stride: int, squeeze_excite: bool, name: str) -> tf.Tensor:
     y = tf.keras.layers.ReLU(name=f"{name}_relu1")(_conv_norm(x, channels, 3, stride, name=f"{name}_conv1"))
     y = _conv_norm(y, channels, 3, name=f"{name}_conv2", gamma="zeros")
     return _add_shortcut(x, y, channels, stride, squeeze_excite, name)
 
 
-def _bottleneck(x, channels, stride, squeeze_excite, name, unshuffle):
+def _bottleneck(
+    x: tf.Tensor, channels: int, stride: int, squeeze_excite: bool, name: str, unshuffle: bool
+) -> tf.Tensor:
     y = tf.keras.layers.ReLU(name=f"{name}_relu1")(_conv_norm(x, channels, 1, name=f"{name}_conv1"))
     unshuffle = unshuffle and stride > 1
     if unshuffle:
@@ -72,7 +84,7 @@ def _bottleneck(x, channels, stride, squeeze_excite, name, unshuffle):
     return _add_shortcut(x, y, 4 * channels, stride, squeeze_excite, name)
 
 
-def _add_shortcut(x, y, channels, stride, squeeze_excite, name):
+def _add_shortcut(x: tf.Tensor, y: tf.Tensor, channels: int, stride: int, squeeze_excite: bool, name: str) -> tf.Tensor:
     if stride > 1 or x.shape[-1] != channels:
         if stride > 1:
             x = _subsample(x, name)
@@ -83,7 +95,7 @@ def _add_shortcut(x, y, channels, stride, squeeze_excite, name):
     return tf.keras.layers.ReLU(name=f"{name}_relu")(y)
 
 
-def _subsample(x, name):
+def _subsample(x: tf.Tensor, name: str) -> tf.Tensor:
     """The first of two steps of a 1x1 convolution of stride 2.
 
     In one step, the oneDNN of TensorFlow 2.15 writes its gradient beyond its memory where there are fewer than 16
@@ -92,7 +104,9 @@ def _subsample(x, name):
     return tf.keras.layers.MaxPooling2D(1, 2, name=f"{name}_subsample")(x)
 
 
-def _conv_norm(x, channels, kernel_size, stride=1, *, name, gamma="ones"):
+def _conv_norm(
+    x: tf.Tensor, channels: int, kernel_size: int, stride: int = 1, *, name: str, gamma: str = "ones"
+) -> tf.Tensor:
     """Convolution and BatchNorm with PyTorch's padding, epsilon and momentum (its 0.1 is Keras's 0.9).
 
     ``gamma="zeros"`` at the end of a residual branch makes every block start as its shortcut, which trains more easily

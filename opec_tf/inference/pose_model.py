@@ -1,0 +1,209 @@
+"""A trained model as one object: ``load`` a workdir, ``PoseModel.predict`` pictures.
+
+::
+
+  model = opec_tf.load("runs/crowdpose")
+  poses = model.predict("photo.jpg")
+  poses.draw("out.jpg")
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+from typing import Any, overload
+
+import tensorflow as tf
+
+from opec_tf import config
+from opec_tf.common import files
+from opec_tf.common.errors import UserError
+from opec_tf.config import DataConfig, DetectorConfig, InferenceConfig, ModelConfig
+from opec_tf.inference import chunks, people as who, pictures
+from opec_tf.inference.detectors import named
+from opec_tf.inference.people import People
+from opec_tf.inference.pictures import Numbers, Picture, Pictures
+from opec_tf.inference.pose_estimator import PoseEstimator
+from opec_tf.models import loading, workdir
+from opec_tf.poses.picture_poses import Poses
+from opec_tf.poses.skeletons import SKELETONS, Skeleton
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PoseModel:
+    """A trained network with all that is needed to run it.
+
+    Attributes:
+      network: from ``models.builders``; its outputs are named.
+      model_config: the settings it was built from.
+      stage: "base", "opec" or "couple".
+      box_margin: side of a crop over side of its person's box, as in training.
+      name: where it comes from, for messages: the workdir.
+      git_revision: the source tree that trained it; None where nobody knows.
+      metrics: what training measured last, see ``workdir``; empty where nothing.
+    """
+
+    network: tf.keras.Model = dataclasses.field(repr=False)
+    model_config: ModelConfig
+    stage: str
+    box_margin: float
+    name: str = "the model"
+    git_revision: str | None = None
+    metrics: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+    # What was built once and serves again: variants of the network and compiled estimators.
+    _kept: dict[Any, Any] = dataclasses.field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The joints of its poses."""
+        return SKELETONS[self.model_config.skeleton]
+
+    @overload
+    def predict(
+        self,
+        images: Picture,
+        *,
+        boxes: Numbers | None = ...,
+        detector: str = ...,
+        initial_poses: Numbers | None = ...,
+        flip_test: bool = ...,
+        batch_size: int = ...,
+        detector_score: float = ...,
+    ) -> Poses: ...
+
+    @overload
+    def predict(
+        self,
+        images: list[Picture],
+        *,
+        boxes: Numbers | None = ...,
+        detector: str = ...,
+        initial_poses: Numbers | None = ...,
+        flip_test: bool = ...,
+        batch_size: int = ...,
+        detector_score: float = ...,
+    ) -> list[Poses]: ...
+
+    def predict(
+        self,
+        images: Picture | list[Picture],
+        *,
+        boxes: Numbers | None = None,
+        detector: str = named.HOG,
+        initial_poses: Numbers | None = None,
+        flip_test: bool = False,
+        batch_size: int = InferenceConfig.inference_batch_size,
+        detector_score: float = DetectorConfig.detector_score,
+    ) -> Poses | list[Poses]:
+        """Finds the poses in a picture, or in each of a list.
+
+        Args:
+          images: a file (JPEG, PNG, BMP, GIF), an RGB uint8 array [h, w, 3], or a list of such.
+          boxes: where the people are, [N, 4], (x, y, w, h), pixels of the upright picture; of a list a list of arrays.
+          detector: finds the people where there are neither boxes nor poses: "hog", OpenCV's own, which is weak; a YOLO
+            network, FILE.onnx or FILE.cfg; "none": the whole picture is one person's box.
+          initial_poses: another system's, to be refined, [N, K, 3], (x, y, score), pixels; a joint of a score of 0
+            starts from the network's own. Of a list a list of arrays. Their boxes are around the joints or ``boxes``.
+          flip_test: average with the mirrored picture: better, and half as fast.
+          batch_size: crops in a batch at most.
+          detector_score: a detector's boxes of a lower score are left out.
+
+        Returns:
+          ``Poses``, a row for each box in this order; of a list a list of them.
+
+        Raises:
+          UserError: a picture cannot be read, or an argument is not of the form above.
+        """
+        if not isinstance(images, list):
+            boxes, initial_poses = (None if given is None else [given] for given in (boxes, initial_poses))
+        source = Pictures(images if isinstance(images, list) else [images])
+        if initial_poses is None and boxes is None:
+            people = who.by_detector(detector, DetectorConfig(detector_score=detector_score))
+        else:
+            people = pictures.people(source, boxes, initial_poses, self.skeleton)
+        found = self._poses(source, people, InferenceConfig(flip_test=flip_test, inference_batch_size=batch_size))
+        return found if isinstance(images, list) else found[0]
+
+    def estimator(self, inference_config: InferenceConfig, num_people: int) -> PoseEstimator:
+        """What runs the network on crops, in batches no larger than about ``num_people`` people need."""
+        batch_size = max(1, min(inference_config.inference_batch_size, num_people))
+        return PoseEstimator(
+            self.network,
+            model_config=self.model_config,
+            box_margin=self.box_margin,
+            inference_config=dataclasses.replace(inference_config, inference_batch_size=batch_size),
+        )
+
+    def starting_from_poses_of(self, people: People) -> PoseModel:
+        """The same weights in a network that refines the poses that people have, or else makes its own to start from.
+
+        Weights serve both kinds, whichever was trained.
+
+        Raises:
+          UserError: there are poses, and the model is a base, which refines none.
+        """
+        initial_pose = "given" if people.have_poses else "integral"
+        if self.stage == "base":
+            if people.have_poses:
+                raise UserError(f"{self.name}: stage base refines no given poses; train stage opec")
+            return self
+        if initial_pose == self.model_config.initial_pose:
+            return self
+        if initial_pose not in self._kept:
+            if not people.have_poses:
+                logging.getLogger(__name__).warning(
+                    "%s: trained to refine given poses; without --initial_poses it starts from poses of its own",
+                    self.name,
+                )
+            model_config = dataclasses.replace(self.model_config, initial_pose=initial_pose)
+            network = loading.rebuild(self.network, self.stage, model_config)
+            self._kept[initial_pose] = dataclasses.replace(self, network=network, model_config=model_config)
+        return self._kept[initial_pose]
+
+    def _poses(self, source: Pictures, people: People, inference_config: InferenceConfig) -> list[Poses]:
+        model = self.starting_from_poses_of(people)
+        estimator = model._kept_estimator(inference_config, people.expected(len(source)))
+        found = []
+        for chunk, estimates in chunks.estimated(estimator, source, people):
+            for position, row in enumerate(chunk.rows):
+                picture, name = source[row], source.names[row]
+                found.append(chunks.poses_of_frame(chunk, estimates, position, self.skeleton, picture, name))
+        return found
+
+    def _kept_estimator(self, inference_config: InferenceConfig, num_people: int) -> PoseEstimator:
+        """``estimator``, of a batch size that is a power of two, so that it is seldom compiled anew."""
+        num_people = 1 << max(0, num_people - 1).bit_length()
+        key = inference_config, min(num_people, inference_config.inference_batch_size)
+        if key not in self._kept:
+            self._kept[key] = self.estimator(inference_config, num_people)
+        return self._kept[key]
+
+
+def load(path: os.PathLike[str] | str, stage: str | None = None) -> PoseModel:
+    """Loads a trained model.
+
+    Args:
+      path: the workdir, folder of a training run.
+      stage: "base", "opec" or "couple"; by default the last one that is finished.
+
+    Raises:
+      UserError: not a workdir, no such stage, or unusable files.
+    """
+    model_config = workdir.read_model_config(path)
+    if stage is None:
+        stage = loading.last_stage(path)
+    elif stage not in config.STAGES:
+        raise UserError(f"{stage}: is no stage; choose from {', '.join(config.STAGES)}")
+    network = loading.load_network(path, stage, model_config)
+    folder = workdir.stage_folder(path, stage)
+    settings = files.read_json(folder.config)
+    return PoseModel(
+        network,
+        model_config,
+        stage,
+        box_margin=config.from_mapping(DataConfig, settings).box_margin,
+        name=os.fspath(path),
+        git_revision=settings.get("git_revision"),
+        metrics=files.read_json(folder.metrics) if folder.metrics.exists() else {},
+    )

@@ -1,0 +1,77 @@
+"""A trained network of a workdir: which one is meant, and how it is rebuilt."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import tensorflow as tf
+
+from opec_tf import config
+from opec_tf.common.errors import UserError
+from opec_tf.config import ModelConfig
+from opec_tf.models import workdir
+
+
+def locate(root: os.PathLike[str] | str | None, stage: str | None, base_weights: str) -> tuple[str, str | None]:
+    """The workdir and stage that a command line names: ``root`` and ``stage``, or a workdir's base by its weights.
+
+    Raises:
+      UserError: neither is given, or the weights are not a workdir's finished base.
+    """
+    if root:
+        return os.fspath(root), stage
+    if not base_weights:
+        raise UserError("--workdir is missing; name a training run, or a base by --base_weights")
+    path = pathlib.Path(base_weights)
+    folder = workdir.stage_folder(path.parent.parent, "base")
+    if path != folder.best_weights or not (path.parent.parent / "config.json").exists():
+        raise UserError(
+            f"--base_weights={path}: must be WORKDIR/base/best.weights.h5, since WORKDIR/config.json says what the "
+            "network is"
+        )
+    if not folder.finished:
+        raise UserError(f"--base_weights={path}: is no finished base, only weights to start training from")
+    return str(path.parent.parent), "base"
+
+
+def last_stage(root: os.PathLike[str] | str) -> str:
+    """The last stage of a workdir that is finished.
+
+    Raises:
+      UserError: there is none.
+    """
+    finished = [name for name in config.STAGES if workdir.stage_folder(root, name).finished]
+    if not finished:
+        raise UserError(f"{root}: no stage is finished; run opec_tf.train with this --workdir to its end")
+    return finished[-1]
+
+
+def load_network(root: os.PathLike[str] | str, stage: str, model_config: ModelConfig) -> tf.keras.Model:
+    """Rebuilds the network of a stage, with its best weights.
+
+    Raises:
+      UserError: there is no such stage, or its weights are unusable.
+    """
+    path = workdir.stage_folder(root, stage).best_weights
+    if not path.exists():
+        raise UserError(f"{path}: does not exist; stage {stage} has not been trained in this --workdir")
+    network = workdir.BUILDERS[stage](model_config)
+    workdir.load_weights(network, path)
+    return network
+
+
+def rebuild(network: tf.keras.Model, stage: str, model_config: ModelConfig) -> tf.keras.Model:
+    """A network of other settings with the weights of one whose layers have the same names and shapes."""
+    variant = workdir.BUILDERS[stage](model_config)
+    copy_weights(network, variant)
+    return variant
+
+
+def copy_weights(source: tf.keras.Model, target: tf.keras.Model) -> None:
+    """Copies the weights of layers to the layers of the same names in another model, in nested models too."""
+    for layer in source.layers:
+        if isinstance(layer, tf.keras.Model):
+            copy_weights(layer, target.get_layer(layer.name))
+        elif layer.weights:
+            target.get_layer(layer.name).set_weights(layer.get_weights())

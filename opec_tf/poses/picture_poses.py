@@ -1,0 +1,90 @@
+"""``Poses``: the people of one picture, as ``PoseModel.predict`` gives them."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from opec_tf.poses import drawing
+from opec_tf.poses.skeletons import Skeleton
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Poses:
+    """N people in one picture, K joints each. Coordinates are (x, y), pixels of the upright picture.
+
+    Attributes:
+      keypoints: float64 [N, K, 2].
+      joint_scores: float64 [N, K], 0..1.
+      scores: float64 [N], one number a person as COCO has it: the mean of the joint scores, times the detector's score
+        where a detector found the person.
+      boxes: float64 [N, 4], (x, y, w, h), the boxes that the people were looked for in.
+      visibility: float64 [N, K, 3], probabilities of skeletons.VISIBILITY_CLASSES (visible, occluded, outside the
+        picture); None of a model that says nothing of it.
+      skeleton: names of the joints, and the bones.
+      image: RGB uint8 [h, w, 3], or the picture's file.
+      name: the file's name; "" of a picture that was an array.
+    """
+
+    keypoints: np.ndarray
+    joint_scores: np.ndarray
+    scores: np.ndarray
+    boxes: np.ndarray
+    visibility: np.ndarray | None
+    skeleton: Skeleton
+    image: np.ndarray | pathlib.Path = dataclasses.field(repr=False)
+    name: str = ""
+
+    def __len__(self) -> int:
+        return len(self.keypoints)
+
+    def draw(self, path: os.PathLike[str] | str | None = None, hidden_score: float = 0.3) -> np.ndarray:
+        """The people drawn over the picture, RGB uint8 [h, w, 3]; written to a file where a path is given.
+
+        A joint that the model calls occluded is a hollow ring, one outside the picture is left out.
+
+        Args:
+          path: image file to write; its suffix chooses the format.
+          hidden_score: where the model says nothing of visibility, joints of a lower score are drawn as occluded.
+
+        Raises:
+          UserError: the file cannot be written.
+        """
+        keypoints, hidden = drawing.mark_joints(self._with_scores(), hidden_score, self.visibility)
+        drawn = drawing.draw_people(self._pixels(), keypoints, self.skeleton, hidden)
+        if path is not None:
+            drawing.write_image(path, drawn)
+        return drawn
+
+    def to_coco(self, image_id: int = 1) -> list[dict[str, Any]]:
+        """COCO results of the people, with the file's name and, where the model says it, each joint's visibility."""
+        results: list[dict[str, Any]] = [
+            {
+                **({"file_name": self.name} if self.name else {}),
+                "image_id": int(image_id),
+                "category_id": 1,
+                "keypoints": np.round(keypoints, 3).ravel().tolist(),
+                "score": round(score, 5),
+                "bbox": box,
+            }
+            for keypoints, score, box in zip(self._with_scores(), self.scores.tolist(), self.boxes.tolist())
+        ]
+        if self.visibility is not None:
+            for result, visibility in zip(results, self.visibility):
+                result["visibility"] = np.round(visibility, 4).tolist()
+        return results
+
+    def _with_scores(self) -> np.ndarray:
+        """float64 [N, K, 3], (x, y, score)."""
+        return np.concatenate([self.keypoints, self.joint_scores[..., None]], axis=-1)
+
+    def _pixels(self) -> np.ndarray:
+        if isinstance(self.image, np.ndarray):
+            return self.image
+        from opec_tf.poses import images  # TensorFlow decodes: needed for files alone, and slow to start
+
+        return images.decode(self.image.read_bytes()).numpy()
