@@ -59,7 +59,7 @@ class PoseClient:
       target: HOST:PORT of the server's gRPC port, or with ``rest`` of its REST port. gRPC spreads its requests over all
         addresses that a name has, dns:///HOST:PORT.
       model: the model's name.
-      version: int; None: the newest.
+      version: None: the newest.
       rest: REST instead of gRPC.
       deadline: seconds for one picture, retries included.
       retries: how often a server that is UNAVAILABLE is asked again, 0 to 4.
