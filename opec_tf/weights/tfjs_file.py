@@ -1,4 +1,4 @@
-"""TensorFlow.js graph models: a JSON file with the graph and a weights manifest, the weights' bytes in shards beside it.
+"""TensorFlow.js graph models: a JSON file with the graph and a weights manifest, and shards of the weights beside it.
 
 The graph is read for the names of its constants only; none of its operations is run. Quantised weights are put back
 into numbers as TensorFlow.js does: float16 is widened, uint8 and uint16 are value * scale + min.
@@ -70,7 +70,9 @@ def _tensors(path: str, entries: list[dict[str, Any]], raw: bytes) -> dict[str, 
             raise UserError(f"{path}: a weight's entry in 'weightsManifest' is not understood: {entry}") from error
         end = start + math.prod(shape) * elements.size(kind)
         if end > len(raw):
-            raise UserError(f"{path}: tensor {name}: its bytes lie beyond the end of the shards; check that all are whole")
+            raise UserError(
+                f"{path}: tensor {name}: its bytes lie beyond the end of the shards; check that all are whole"
+            )
         values = elements.decode(raw[start:end], kind).reshape(shape)
         tensors[name.removeprefix("StatefulPartitionedCall/")] = _dequantized(values, quantization)
         start = end

@@ -1,4 +1,4 @@
-"""MoveNet (Google, 2021): MobileNetV2, a feature pyramid and CenterNet's four heads, as Keras builders.
+"""MoveNet (Google, 2021): MobileNetV2, a feature pyramid and CenterNet's heads, as Keras builders.
 
 References: Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks" (CVPR 2018); Lin et al., "Feature
 Pyramid Networks for Object Detection" (CVPR 2017); Zhou et al., "Objects as Points" (2019). BatchNorm is folded into
@@ -11,10 +11,8 @@ import tensorflow as tf
 
 # The published sizes by the multiple of MobileNetV2's channels.
 WIDTHS = {"movenet_thunder": 1.75, "movenet_lightning": 1.0}
-NUM_JOINTS = 17  # COCO's
 # MobileNetV2's stages: expansion of the inner channels, channels at width 1, blocks, stride of the first block.
 _STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
-_HEADS = {"heatmap": NUM_JOINTS, "center": 1, "regression": 2 * NUM_JOINTS, "offset": 2 * NUM_JOINTS}
 
 
 def movenet_features(images: tf.Tensor, width: float) -> dict[str, tf.Tensor]:
@@ -48,19 +46,19 @@ def movenet_features(images: tf.Tensor, width: float) -> dict[str, tf.Tensor]:
     return {"F1": f1, "F2": f2, "F3": f3, "C4": c4, "C3": c3, "C2": c2}
 
 
-def movenet_heads(features: tf.Tensor) -> dict[str, tf.Tensor]:
-    """CenterNet's heads on F3.
+def movenet_heads(features: tf.Tensor, num_joints: int) -> dict[str, tf.Tensor]:
+    """CenterNet's heads on F3. MoveNet has a fourth one, for the part of a cell; the peak's own shape tells that here.
 
     Args:
       features: F3, [B, H / 4, W / 4, 24].
+      num_joints: K.
 
     Returns:
-      heatmap [B, H / 4, W / 4, 17], logits of a joint of anybody; center [.., 1], logits of somebody's middle;
-      regression [.., 34], (y, x) of each joint of the person in whose middle a cell lies, from that cell, in cells;
-      offset [.., 34], (y, x) of a joint from the cell of its heatmap's peak. float32.
+      heatmap float32 [B, H / 4, W / 4, K], logits of a joint of anybody; center [.., 1], logits of somebody's middle;
+      regression [.., 2 K], (y, x) of each joint of the person in whose middle a cell lies, from that cell, in cells.
     """
     heads = {}
-    for name, channels in _HEADS.items():
+    for name, channels in {"heatmap": num_joints, "center": 1, "regression": 2 * num_joints}.items():
         x = _separable(features, 96, name=f"{name}_conv")
         heads[name] = _conv(x, channels, 1, name=name, dtype="float32")
     return heads
@@ -81,9 +79,9 @@ def _separable(x: tf.Tensor, channels: int, *, name: str) -> tf.Tensor:
 def _inverted_residual(x: tf.Tensor, expansion: int, channels: int, strides: int, *, name: str) -> tf.Tensor:
     """Expanded, convolved channel by channel, projected; the block's input is added where it has the same shape."""
     inner = x if expansion == 1 else _conv(x, expansion * x.shape[-1], 1, "relu6", name=f"{name}_expand")
-    inner = tf.keras.layers.DepthwiseConv2D(
-        3, strides, padding="same", activation="relu6", name=f"{name}_depthwise"
-    )(inner)
+    inner = tf.keras.layers.DepthwiseConv2D(3, strides, padding="same", activation="relu6", name=f"{name}_depthwise")(
+        inner
+    )
     out = _conv(inner, channels, 1, name=f"{name}_project")
     if strides == 1 and x.shape[-1] == channels:
         out = tf.keras.layers.Add(name=f"{name}_add")([x, out])
