@@ -61,7 +61,7 @@ def write_dataset(
     """
     shares = splits or SPLITS
     sizes = split_sizes(couples, shares)
-    output_dir = files.make_folder(output_dir)
+    folder = files.make_folder(output_dir)
     source = sources.read(annotations, images)
     settings = {
         "generator": GENERATOR,
@@ -73,7 +73,7 @@ def write_dataset(
         "splits": shares,
     }
     parts = pairing.split_images(source, shares, seed)
-    pending = [split for split in sizes if not generated.is_finished(output_dir / split, settings, sizes[split])]
+    pending = [split for split in sizes if not generated.is_finished(folder / split, settings, sizes[split])]
     chosen = {
         split: pairing.choose(source, parts[split], sizes[split], split, _generator(seed, shares, split))
         for split in pending
@@ -81,8 +81,8 @@ def write_dataset(
     _check_images(source, [couple for split in pending for couple in chosen[split]])
     for number, split in enumerate(sizes):
         if split in pending:
-            _write_split(output_dir / split, source, chosen[split], number, settings, workers, progress)
-    return {split: generated.summarize(files.read_json(output_dir / split / "annotations.json")) for split in sizes}
+            _write_split(folder / split, source, chosen[split], number, settings, workers, progress)
+    return {split: generated.summarize(files.read_json(folder / split / "annotations.json")) for split in sizes}
 
 
 def parse_splits(texts: list[str]) -> dict[str, float]:

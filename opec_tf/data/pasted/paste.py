@@ -14,7 +14,7 @@ _FEATHER = 1.0
 _CLEAR, _OPAQUE = 0.4, 0.9
 # How much of the difference in brightness, and in colour beyond it, to the place is made up for, and at most by what
 # exponent of the pixel values.
-_BRIGHTNESS, _COLOUR, _MAX_EXPONENT = 0.5, 0.4, 1.5
+_BRIGHTNESS, _COLOUR, _MAX_EXPONENT = 0.5, 0.4, 1.3
 _GREY = 4.0  # mean difference between the channels of a picture that has no colours
 
 

@@ -41,6 +41,8 @@ class Source:
       heights: float64 [N], see ``body_heights``.
       can_stand_behind: bool [N], who is large enough and has enough joints, in a picture without crowd regions, whose
         people nobody labelled one by one.
+      may_be_cut_out: bool [N], who is large enough, has enough joints, a knee and an ankle among them, and a mask;
+        whether that is whole is for ``can_be_cut_out`` to say.
     """
 
     path: pathlib.Path
@@ -49,6 +51,7 @@ class Source:
     segmentations: list[masks.Segmentation | None]
     heights: np.ndarray
     can_stand_behind: np.ndarray
+    may_be_cut_out: np.ndarray
 
     def mask(self, row: int) -> np.ndarray:
         """The mask of a person who has one, over its picture, uint8 [h, w].
@@ -63,8 +66,8 @@ class Source:
         return masks.decode(segmentation, height, width, name)
 
     def can_be_cut_out(self, row: int) -> bool:
-        """Whether a person is large enough, labelled, and whole in its mask (``masks.is_whole``)."""
-        if self.segmentations[row] is None or not _is_large(self.people, self.heights)[row]:
+        """Whether a person may be cut out and is whole in the mask (``masks.is_whole``)."""
+        if not self.may_be_cut_out[row]:
             return False
         joints = self.people.keypoints[row]
         return masks.is_whole(self.mask(row), joints[joints[:, 2] != skeletons.UNLABELLED, :2])
@@ -89,9 +92,16 @@ def read(path: os.PathLike[str] | str, image_folder: os.PathLike[str] | str) -> 
     if not any(segmentations):
         raise UserError(f"{path}: no annotation has a 'segmentation'; give a file with masks, such as COCO's own")
     heights = body_heights(people.keypoints, people.skeleton)
-    digest = hashlib.sha1(path.read_bytes()).hexdigest()
-    can_stand_behind = _is_large(people, heights) & ~_in_crowd_pictures(people)
-    return Source(path, digest, people, segmentations, heights, can_stand_behind)
+    large, masked = _is_large(people, heights), np.array([segmentation is not None for segmentation in segmentations])
+    return Source(
+        path=path,
+        digest=hashlib.sha1(path.read_bytes()).hexdigest(),
+        people=people,
+        segmentations=segmentations,
+        heights=heights,
+        can_stand_behind=large & ~_in_crowd_pictures(people),
+        may_be_cut_out=large & masked & _has(people, "knee") & _has(people, "ankle"),
+    )
 
 
 def body_heights(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
@@ -135,6 +145,12 @@ def _is_large(people: PoseAnnotations, heights: np.ndarray) -> np.ndarray:
     joints = np.sum(inside & (people.keypoints[..., 2] != skeletons.UNLABELLED), axis=1)
     large = (people.boxes[:, 2:].max(axis=1) >= _MIN_SIDE) & (joints >= _MIN_JOINTS)
     return large & people.has_usable_box & ~people.is_crowd & np.isfinite(heights)
+
+
+def _has(people: PoseAnnotations, part: str) -> np.ndarray:
+    """Who has a part of the body labelled on one side at least; without legs the cut-out is half a person. bool [N]."""
+    sides = [people.skeleton.joints.index(f"{side}_{part}") for side in ("left", "right")]
+    return (people.keypoints[:, sides, 2] != skeletons.UNLABELLED).any(axis=1)
 
 
 def _in_crowd_pictures(people: PoseAnnotations) -> np.ndarray:
