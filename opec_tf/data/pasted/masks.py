@@ -48,7 +48,7 @@ def decode(segmentation: Segmentation, height: int, width: int, name: str) -> np
     if mask.shape != (height, width):
         size = f"{mask.shape[1]} x {mask.shape[0]}"
         raise UserError(f"{name}: 'segmentation' is of {size} pixels, its image of {width} x {height}; correct it")
-    return mask
+    return np.ascontiguousarray(mask)
 
 
 def is_whole(mask: np.ndarray, joints: np.ndarray) -> bool:
@@ -72,6 +72,20 @@ def is_whole(mask: np.ndarray, joints: np.ndarray) -> bool:
     _, _, parts, _ = cv2.connectedComponentsWithStats(part)
     areas = parts[1:, cv2.CC_STAT_AREA]
     return areas.max() >= _MIN_LARGEST_PART * areas.sum() and covered(mask, joints).mean() >= _MIN_COVERED_JOINTS
+
+
+def excess(mask: np.ndarray, limbs: np.ndarray, width: float) -> float:
+    """The share of a mask that belongs to no limb: what else it shows, such as a horse or somebody else.
+
+    Args:
+      mask: uint8 [h, w].
+      limbs: [L, 2, 2], the two ends (x, y) of each.
+      width: what belongs to a limb lies within half of this of it, pixels.
+    """
+    body = np.zeros_like(mask)
+    for start, end in np.round(limbs).astype(int).tolist():
+        cv2.line(body, start, end, 1, max(1, round(width)))
+    return 1.0 - float(cv2.countNonZero(mask & body)) / max(cv2.countNonZero(mask), 1)
 
 
 def covered(mask: np.ndarray, points: np.ndarray) -> np.ndarray:

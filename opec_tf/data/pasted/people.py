@@ -27,6 +27,8 @@ _SHARES_OF_HEIGHT = {
     ("shoulder", "elbow"): 0.186,
     ("elbow", "wrist"): 0.146,
 }
+# How wide limbs are, clothes included, of a person's height, and how much of a mask may be none.
+_LIMB_WIDTH, _MAX_EXCESS = 0.24, 0.12
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,11 +68,14 @@ class Source:
         return masks.decode(segmentation, height, width, name)
 
     def can_be_cut_out(self, row: int) -> bool:
-        """Whether a person may be cut out and is whole in the mask (``masks.is_whole``)."""
+        """Whether a person may be cut out, is whole in the mask (``masks.is_whole``) and alone in it."""
         if not self.may_be_cut_out[row]:
             return False
-        joints = self.people.keypoints[row]
-        return masks.is_whole(self.mask(row), joints[joints[:, 2] != skeletons.UNLABELLED, :2])
+        mask, joints = self.mask(row), self.people.keypoints[row]
+        labelled, edges = joints[:, 2] != skeletons.UNLABELLED, self.people.skeleton.edges
+        limbs = joints[edges[labelled[edges].all(axis=1)], :2]
+        is_alone = masks.excess(mask, limbs, _LIMB_WIDTH * self.heights[row]) <= _MAX_EXCESS
+        return is_alone and masks.is_whole(mask, joints[labelled, :2])
 
 
 def read(path: os.PathLike[str] | str, image_folder: os.PathLike[str] | str) -> Source:
