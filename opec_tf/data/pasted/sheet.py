@@ -12,6 +12,7 @@ from opec_tf.poses.boxes import iou
 from opec_tf.poses.pose_annotations import PoseAnnotations
 
 _PAIRS, _COLUMNS, _CELL = 12, 4, 360
+_ROOM = 0.3  # shown on every side of a pair, of its longer side
 
 
 def write(path: os.PathLike[str] | str, people: PoseAnnotations) -> None:
@@ -36,13 +37,22 @@ def write(path: os.PathLike[str] | str, people: PoseAnnotations) -> None:
 
 
 def _draw(people: PoseAnnotations, image: int, rows: np.ndarray) -> list[np.ndarray]:
-    """A picture bare, and with its people, in the size of a cell so that lines are as fine."""
+    """The part of a picture around a pair, bare and with its people; in a cell's size, so that lines are as fine."""
     picture = cv2.cvtColor(cv2.imread(str(people.image_paths[image])), cv2.COLOR_BGR2RGB)
-    scale = _CELL / max(picture.shape[:2])
-    picture = cv2.resize(
-        picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    )
+    left, top, right, bottom = _around(people.boxes[rows[:2]], picture.shape)
+    scale = _CELL / max(right - left, bottom - top)
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    part = cv2.resize(picture[top:bottom, left:right], None, fx=scale, fy=scale, interpolation=how)
     keypoints = people.keypoints[rows].copy()
-    keypoints[..., :2] = (keypoints[..., :2] + 0.5) * scale - 0.5
+    keypoints[..., :2] = (keypoints[..., :2] - [left, top] + 0.5) * scale - 0.5
     hidden = keypoints[..., 2] == skeletons.OCCLUDED
-    return [picture, drawing.draw_people(picture, keypoints, people.skeleton, hidden)]
+    return [part, drawing.draw_people(part, keypoints, people.skeleton, hidden)]
+
+
+def _around(boxes: np.ndarray, shape: tuple[int, ...]) -> list[int]:
+    """The window (left, top, right, bottom) of a picture around boxes [N, 4] (x, y, w, h), with room on all sides."""
+    low, high = boxes[:, :2].min(axis=0), (boxes[:, :2] + boxes[:, 2:]).max(axis=0)
+    room = _ROOM * (high - low).max()
+    extent = [shape[1], shape[0]]
+    low, high = np.clip(low - room, 0, extent), np.clip(high + room, 0, extent)
+    return [*np.floor(low).astype(int).tolist(), *np.ceil(high).astype(int).tolist()]
