@@ -68,13 +68,14 @@ def run(
 
 
 def serve(work: Callable[[dict], Iterator[dict]]) -> None:
-    """The main of such a process: hands what stands on stdin to ``work`` and prints each record that it yields."""
+    """The main of such a process: ``work`` gets what stands on stdin; what it yields goes to stdout, a line a record."""
     cv2.setNumThreads(1)  # one process a core: threads of their own would only fight
     try:
         for record in work(json.load(sys.stdin)):
-            print(json.dumps(record), flush=True)
+            sys.stdout.write(json.dumps(record) + "\n")
+            sys.stdout.flush()
     except UserError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         sys.exit(_USER_FAULT)
 
 

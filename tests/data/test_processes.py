@@ -48,7 +48,7 @@ def test_a_full_disk_and_a_folder_that_vanishes_are_told_with_the_file(tmp_path)
         processes.write_picture(str(tmp_path / "absent" / "a.jpg"), b"")
 
 
-def test_serve_prints_a_line_a_record(monkeypatch, capsys):
+def test_serve_writes_a_line_a_record(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps({"jobs": [1, 2]})))
     processes.serve(lambda task: ({"job": job} for job in task["jobs"]))
     assert capsys.readouterr().out == '{"job": 1}\n{"job": 2}\n'

@@ -22,6 +22,7 @@ SPLITS = {"train": 0.7, "val": 0.1, "test": 0.2}
 GENERATOR = "opec_tf pasted pairs"
 # Raised whenever the same seed gives other pictures, so that a folder of an older generator is not taken for finished.
 VERSION = 1
+_FILE = "annotations.json"
 _WORKER = "opec_tf.data.pasted.worker"
 _MAX_PEOPLE = 100  # in a picture, on average over a split: the room that its annotations' ids have
 
@@ -63,15 +64,7 @@ def write_dataset(
     sizes = split_sizes(couples, shares)
     folder = files.make_folder(output_dir)
     source = sources.read(annotations, images)
-    settings = {
-        "generator": GENERATOR,
-        "version": VERSION,
-        "source": source.path.name,
-        "sha1": source.digest,
-        "couples": couples,
-        "seed": seed,
-        "splits": shares,
-    }
+    settings = _settings(source, couples, seed, shares)
     parts = pairing.split_images(source, shares, seed)
     pending = [split for split in sizes if not generated.is_finished(folder / split, settings, sizes[split])]
     chosen = {
@@ -79,10 +72,10 @@ def write_dataset(
         for split in pending
     }
     _check_images(source, [couple for split in pending for couple in chosen[split]])
-    for number, split in enumerate(sizes):
-        if split in pending:
-            _write_split(folder / split, source, chosen[split], number, settings, workers, progress)
-    return {split: generated.summarize(files.read_json(folder / split / "annotations.json")) for split in sizes}
+    for split in pending:
+        pairs = _make(folder / split, source, chosen[split], (list(shares).index(split), seed), workers, progress)
+        _write_annotations(folder / split, source, pairs, settings)
+    return {split: generated.summarize(files.read_json(folder / split / _FILE)) for split in sizes}
 
 
 def parse_splits(texts: list[str]) -> dict[str, float]:
@@ -120,6 +113,18 @@ def split_sizes(couples: int, shares: dict[str, float]) -> dict[str, int]:
     return sizes
 
 
+def _settings(source: Source, couples: int, seed: int, shares: dict[str, float]) -> dict[str, Any]:
+    return {
+        "generator": GENERATOR,
+        "version": VERSION,
+        "source": source.path.name,
+        "sha1": source.digest,
+        "couples": couples,
+        "seed": seed,
+        "splits": shares,
+    }
+
+
 def _generator(seed: int, shares: dict[str, float], split: str) -> np.random.Generator:
     return np.random.default_rng([seed, list(shares).index(split)])
 
@@ -133,42 +138,47 @@ def _check_images(source: Source, couples: list[Couple]) -> None:
         raise UserError(f"{missing[0]}: is missing, as are {len(missing) - 1} more of {len(paths)}; check --images")
 
 
-def _write_split(
+def _make(
     folder: pathlib.Path,
     source: Source,
     couples: list[Couple],
-    number: int,
-    settings: dict[str, Any],
+    number_and_seed: tuple[int, int],
     workers: int | None,
     progress: bool,
-) -> None:
-    (folder / "annotations.json").unlink(missing_ok=True)
+) -> list[Pair]:
+    """Makes the pictures of a split, which is no longer finished."""
+    number, seed = number_and_seed
+    (folder / _FILE).unlink(missing_ok=True)
     images = files.make_folder(folder / "images")
     jobs = [
         {"path": str(images / generated.file_name(number, index)), "number": [number, index], **_job(source, couple)}
         for index, couple in enumerate(couples)
     ]
     label = f"pasting {folder.name} couples"
-    told = processes.run(_WORKER, {"seed": settings["seed"]}, jobs, label=label, workers=workers, progress=progress)
-    records = {record["path"]: record for record in told}
-    pairs = [
+    records = processes.run(_WORKER, {"seed": seed}, jobs, label=label, workers=workers, progress=progress)
+    by_path = {record["path"]: record for record in records}
+    return [
         Pair(
             image_id=generated.image_id(number, index),
             path=job["path"],
             behind=couple.behind,
-            in_front=records[job["path"]]["in_front"],
-            placement=Placement.from_json(records[job["path"]]["placement"]),
-            hidden=np.array(records[job["path"]]["hidden"]),
+            in_front=by_path[job["path"]]["in_front"],
+            placement=Placement.from_json(by_path[job["path"]]["placement"]),
+            hidden=np.array(by_path[job["path"]]["hidden"]),
         )
         for index, (job, couple) in enumerate(zip(jobs, couples))
     ]
-    people = labels.annotate(source.people, pairs, _MAX_PEOPLE * generated.image_id(number, 0))
-    content = people.to_coco(image_root=images)
+
+
+def _write_annotations(folder: pathlib.Path, source: Source, pairs: list[Pair], settings: dict[str, Any]) -> None:
+    """Writes a split's contact sheet and, last, its annotations."""
+    people = labels.annotate(source.people, pairs, _MAX_PEOPLE * pairs[0].image_id)
+    content = people.to_coco(image_root=folder / "images")
     ids = source.people.annotation_ids
     for image, pair in zip(content["images"], pairs):
         image["source"] = {"in_front": int(ids[pair.in_front]), "behind": int(ids[pair.behind])}
     sheet.write(folder / "contact_sheet.jpg", people)
-    files.write_json(folder / "annotations.json", {"info": settings, **content})
+    files.write_json(folder / _FILE, {"info": settings, **content})
 
 
 def _job(source: Source, couple: Couple) -> dict[str, Any]:
