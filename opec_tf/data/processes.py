@@ -68,7 +68,7 @@ def run(
 
 
 def serve(work: Callable[[dict], Iterator[dict]]) -> None:
-    """The main of such a process: ``work`` gets what stands on stdin; what it yields goes to stdout, a line a record."""
+    """The main of such a process: ``work`` gets what stands on stdin; its records go to stdout, a line each."""
     cv2.setNumThreads(1)  # one process a core: threads of their own would only fight
     try:
         for record in work(json.load(sys.stdin)):

@@ -73,7 +73,8 @@ def write_dataset(
     }
     _check_images(source, [couple for split in pending for couple in chosen[split]])
     for split in pending:
-        pairs = _make(folder / split, source, chosen[split], (list(shares).index(split), seed), workers, progress)
+        number = list(shares).index(split)
+        pairs = _make(folder / split, source, chosen[split], number, seed, workers, progress)
         _write_annotations(folder / split, source, pairs, settings)
     return {split: generated.summarize(files.read_json(folder / split / _FILE)) for split in sizes}
 
@@ -142,12 +143,12 @@ def _make(
     folder: pathlib.Path,
     source: Source,
     couples: list[Couple],
-    number_and_seed: tuple[int, int],
+    number: int,
+    seed: int,
     workers: int | None,
     progress: bool,
 ) -> list[Pair]:
-    """Makes the pictures of a split, which is no longer finished."""
-    number, seed = number_and_seed
+    """Makes the pictures of a split, number ``number`` of them, which is no longer finished."""
     (folder / _FILE).unlink(missing_ok=True)
     images = files.make_folder(folder / "images")
     jobs = [
