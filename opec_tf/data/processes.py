@@ -13,7 +13,8 @@ import pathlib
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import cv2
 
@@ -25,7 +26,7 @@ _USER_FAULT = 3  # exit status of a process that ends with a UserError, the last
 
 def run(
     module: str, settings: dict, jobs: Sequence[dict], *, label: str, workers: int | None, progress: bool
-) -> list[dict]:
+) -> list[Any]:
     """Has jobs done by processes that run ``python -m module``.
 
     Args:
@@ -37,13 +38,15 @@ def run(
       progress: report to stderr, in couples.
 
     Returns:
-      The records, in any order.
+      The records, JSON objects, in any order.
 
     Raises:
       UserError: a process ended with one.
     """
+    if not jobs:
+        return []
     workers = max(1, min(workers or os.cpu_count() or 1, len(jobs)))
-    records: list[dict] = []
+    records: list[Any] = []
     processes: list[subprocess.Popen[str]] = []
     counting = threading.Lock()
     with Progress(label, "couples", len(jobs), enabled=progress) as meter:
@@ -67,7 +70,7 @@ def run(
     return records
 
 
-def serve(work: Callable[[dict], Iterator[dict]]) -> None:
+def serve(work: Callable[[dict], Iterator[Mapping]]) -> None:
     """The main of such a process: ``work`` gets what stands on stdin; its records go to stdout, a line each."""
     cv2.setNumThreads(1)  # one process a core: threads of their own would only fight
     try:

@@ -32,6 +32,7 @@ def test_every_job_is_answered_whatever_the_number_of_processes(worker):
     jobs = [{"number": number} for number in range(5)]
     for workers in (1, 3):
         assert sorted(record["sum"] for record in _run(module, jobs, workers)) == [10, 11, 12, 13, 14]
+    assert _run(module, []) == []
 
 
 def test_a_users_fault_comes_through_and_a_bug_as_one(worker):
