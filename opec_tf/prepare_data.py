@@ -55,7 +55,7 @@ def _generate():
         _print_statistics(split, statistics)
 
 
-def _paste():
+def _paste() -> None:
     if not _ANNOTATIONS.value:
         raise UserError("--annotations is missing; name a COCO-format file with joints and masks")
     splits = pasted.write_dataset(
