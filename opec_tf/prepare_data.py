@@ -1,11 +1,13 @@
 """Makes data sets: generates couples, or converts a published annotation file to COCO-format JSON.
 
 python -m opec_tf.prepare_data synthetic --output_dir=data/couples --couples=2000 --seed=1
+python -m opec_tf.prepare_data pasted --annotations=person_keypoints.json --images=images --output_dir=data/pairs
 python -m opec_tf.prepare_data ochuman --annotations=ochuman.json --images=ochuman/images --output_dir=data/ochuman
 
-Sub-commands: synthetic, and the formats ochuman, ocpose, mpii, coco, crowdpose. A conversion writes NAME_coco.json for
-NAME.json, which --format=coco or a data set coco:NAME_coco.json:IMAGES reads; OCHuman becomes ochuman_val_coco.json and
-ochuman_test_coco.json. Images are neither changed nor copied; with --images it warns of those that are not there.
+Sub-commands: synthetic; pasted, pairs of real people out of a COCO-format file with joints and masks; and the formats
+ochuman, ocpose, mpii, coco, crowdpose. A conversion writes NAME_coco.json for NAME.json, which --format=coco or a data
+set coco:NAME_coco.json:IMAGES reads; OCHuman becomes ochuman_val_coco.json and ochuman_test_coco.json. Images are
+neither changed nor copied; with --images it warns of those that are not there.
 """
 
 from __future__ import annotations
@@ -19,26 +21,53 @@ from absl import flags
 from opec_tf.common import cli, files
 from opec_tf.common.errors import UserError
 from opec_tf.data.annotations import loading, ochuman
+from opec_tf.data.pasted import dataset as pasted
 from opec_tf.data.synthetic import dataset
 from opec_tf.evaluation import occlusion
 
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "folder for what is made", required=True)
-_COUPLES = flags.DEFINE_integer("couples", 2000, "synthetic: pictures of train, val and test together", lower_bound=1)
-_SEED = flags.DEFINE_integer("seed", 0, "synthetic: the same seed makes the same pictures", lower_bound=0)
+_COUPLES = flags.DEFINE_integer(
+    "couples", 2000, "synthetic, pasted: pictures of train, val and test together", lower_bound=1
+)
+_SEED = flags.DEFINE_integer("seed", 0, "synthetic, pasted: the same seed makes the same pictures", lower_bound=0)
 _IMAGE_SIZE = flags.DEFINE_integer("image_size", 256, "synthetic: side of the square pictures, pixels")
-_ANNOTATIONS = flags.DEFINE_string("annotations", "", "conversion: the annotation file")
-_IMAGES = flags.DEFINE_string("images", "", "conversion: the image folder, to check that the images are there")
+_ANNOTATIONS = flags.DEFINE_string("annotations", "", "pasted, conversion: the annotation file")
+_IMAGES = flags.DEFINE_string(
+    "images", "", "pasted: the image folder; conversion: the same, to check that the images are there"
+)
+_SPLITS = flags.DEFINE_list(
+    "splits",
+    [f"{split}:{share}" for split, share in pasted.SPLITS.items()],
+    "pasted: NAME:SHARE of each split, or one NAME for everything; nobody is in two splits",
+)
 
 
 def main(command: str) -> None:
     if command == "synthetic":
         _generate()
+    elif command == "pasted":
+        _paste()
     else:
         _convert(command)
 
 
 def _generate() -> None:
     splits = dataset.write_dataset(_OUTPUT_DIR.value, _COUPLES.value, _SEED.value, image_size=_IMAGE_SIZE.value)
+    for split, statistics in splits.items():
+        _print_statistics(split, statistics)
+
+
+def _paste() -> None:
+    if not _ANNOTATIONS.value:
+        raise UserError("--annotations is missing; name a COCO-format file with joints and masks")
+    splits = pasted.write_dataset(
+        _OUTPUT_DIR.value,
+        _ANNOTATIONS.value,
+        _IMAGES.value,
+        _COUPLES.value,
+        _SEED.value,
+        pasted.parse_splits(_SPLITS.value),
+    )
     for split, statistics in splits.items():
         _print_statistics(split, statistics)
 
@@ -79,4 +108,4 @@ def _print_statistics(name: str | pathlib.Path, statistics: dict[str, float]) ->
 
 
 if __name__ == "__main__":
-    cli.run(main, __doc__, commands=("synthetic", *loading.FORMATS), resumes=True)
+    cli.run(main, __doc__, commands=("synthetic", "pasted", *loading.FORMATS), resumes=True)

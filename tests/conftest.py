@@ -13,7 +13,17 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 @pytest.fixture(scope="session")
 def real_samples():
     """Folder of a few real images and annotation files beside the project; the test is skipped where it is absent."""
-    folder = pathlib.Path(__file__).resolve().parents[2] / "shared" / "real_samples"
+    return _shared("real_samples")
+
+
+@pytest.fixture(scope="session")
+def real_people():
+    """Folder of some thousand real people with masks beside the project; the test is skipped where it is absent."""
+    return _shared("real_people")
+
+
+def _shared(name):
+    folder = pathlib.Path(__file__).resolve().parents[2] / "shared" / name
     if not folder.is_dir():
         pytest.skip(f"needs {folder}")
     return folder

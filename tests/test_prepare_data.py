@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import masked_people
 import numpy as np
 import pytest
 
@@ -57,12 +58,22 @@ def test_synthetic_prints_the_table_1_statistic(tmp_path):
     assert "14 people in 7 images; largest box IoU of an image: mean 0." in lines["train"]
 
 
+def test_pasted_prints_the_table_1_statistic(tmp_path):
+    annotations, images = masked_people.write(tmp_path / "source", 6)
+    source = (f"--annotations={annotations}", f"--images={images}", "--splits=val")
+    done = _prepare("pasted", *source, f"--output_dir={tmp_path}", "--couples=4", "--seed=3")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("val: 8 people in 4 images; largest box IoU of an image: mean 0.")
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
         ([], 2, "--output_dir"),
-        (["--output_dir=x"], 2, "name what to do: synthetic, coco, crowdpose, ochuman, ocpose, mpii"),
+        (["--output_dir=x"], 2, "name what to do: synthetic, pasted, coco, crowdpose, ochuman, ocpose, mpii"),
         (["cityscapes", "--output_dir=x"], 2, "name what to do: synthetic"),
+        (["pasted", "--output_dir=x"], 1, "--annotations is missing; name a COCO-format file with joints and masks"),
+        (["pasted", "--output_dir=x", "--annotations=y", "--splits=a,b"], 1, "--splits: 'a' is no NAME:SHARE"),
         (["mpii", "coco", "--output_dir=x"], 2, "unexpected argument 'coco'"),
         (["mpii", "--output_dir=x"], 1, "--annotations is missing; name the mpii annotation file"),
         (["mpii", "--output_dir=x", "--annotations=none.json"], 1, "none.json: cannot be read"),
