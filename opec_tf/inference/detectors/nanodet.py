@@ -1,8 +1,16 @@
-"""People by NanoDet-g, whose weights the package ships: the detector that needs no download."""
+"""People by NanoDet-g, whose weights the package ships: the detector that needs no download.
+
+On the 123 pictures of ``real_samples`` that have COCO annotations, with 327 people who have labelled joints, it finds
+83 % of them (IoU of 0.5 or more) at the default ``detector_score`` of 0.3, with 2.5 other boxes a picture; 80 % and 1.9
+at 0.33, 71 % and 1.0 at 0.39, 88 % and 3.6 at 0.27. Most of these others, looked at, hold people whom nobody labelled
+or a second time somebody found already, so that a higher threshold would lose more people than it spares boxes of
+nobody. test_nanodet.py measures it. Of two people of whom one hides most of the other it often makes one box.
+
+A picture of 640 x 480 takes 0.09 s of one core, the start 1.6 s besides TensorFlow's own.
+"""
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import tensorflow as tf
 
@@ -27,7 +35,7 @@ class NanodetDetector:
 
     def __init__(self, detector_config: DetectorConfig) -> None:
         if detector_config.person_class >= nanodet_network.NUM_CLASSES:
-            raise UserError(f"--person_class={detector_config.person_class}, but NanoDet knows classes 0 to 79")
+            raise UserError(f"--person_class={detector_config.person_class}, but NanoDet knows 80 classes, 0 to 79")
         self._config = detector_config
         self._network = tf.function(
             nanodet_weights.load(),
@@ -39,7 +47,7 @@ class NanodetDetector:
     def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         size = input_size(*image.shape[:2])
         embedded, _, factor = letterbox(image, size, centered=False, padding=0)
-        cells = self._network(cv2.cvtColor(embedded, cv2.COLOR_RGB2BGR)[None]).numpy()
+        cells = self._network(embedded[None, ..., ::-1]).numpy()
         boxes, scores = decode(cells, size, self._config)
         return candidates.select(boxes * np.tile(factor, 2), scores, image.shape[:2], self._config)
 

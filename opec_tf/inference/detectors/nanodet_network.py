@@ -13,6 +13,7 @@ STRIDES = (8, 16, 32)
 NUM_CLASSES = 80  # COCO's; 0 is a person
 NUM_BINS = 11  # of a distance's distribution: 0..10 strides
 _MEAN, _DEVIATION = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)  # of the training pictures, BGR, 0..255
+_WEIGHTS = {"kernel_initializer": "zeros"}  # a file's come in their place; random ones would take time
 
 
 def nanodet_g(images: tf.Tensor) -> tf.Tensor:
@@ -23,7 +24,7 @@ def nanodet_g(images: tf.Tensor) -> tf.Tensor:
 
     Returns:
       [B, N, 124], for each of the N cells of strides 8, 16 and 32, row by row: 80 class logits, then 11 logits each of
-      its distances, in strides, to the left, upper, right and lower side of the box. float32.
+      its distances, in strides, to the left, upper, right and lower side of the box.
     """
     scale = [1 / deviation for deviation in _DEVIATION]
     offset = [-mean / deviation for mean, deviation in zip(_MEAN, _DEVIATION)]
@@ -70,14 +71,19 @@ def _head(x: tf.Tensor, *, name: str) -> tf.Tensor:
 
 
 def _conv(x: tf.Tensor, channels: int, *, strides: int = 1, name: str) -> tf.Tensor:
-    """3x3 convolution and LeakyReLU. PyTorch pads by 1 on every side, also where TensorFlow's "same" would not."""
-    x = tf.keras.layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
-    x = tf.keras.layers.Conv2D(channels, 3, strides, name=name)(x)
-    return tf.keras.layers.LeakyReLU(0.1, name=f"{name}_relu")(x)
+    """3x3 convolution and LeakyReLU. PyTorch pads by 1 on every side, which TensorFlow's "same" is not at stride 2."""
+    if strides > 1:
+        x = tf.keras.layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
+    padding = "valid" if strides > 1 else "same"
+    return tf.keras.layers.Conv2D(channels, 3, strides, padding, activation=_leaky_relu, **_WEIGHTS, name=name)(x)
+
+
+def _leaky_relu(x: tf.Tensor) -> tf.Tensor:
+    return tf.nn.leaky_relu(x, 0.1)
 
 
 def _conv1x1(x: tf.Tensor, channels: int, *, name: str) -> tf.Tensor:
-    return tf.keras.layers.Conv2D(channels, 1, name=name)(x)
+    return tf.keras.layers.Conv2D(channels, 1, **_WEIGHTS, name=name)(x)
 
 
 def _max_pool(x: tf.Tensor, *, name: str) -> tf.Tensor:
@@ -91,5 +97,5 @@ def _enlarged(x: tf.Tensor, *, name: str) -> tf.Tensor:
 
 
 def _reduced(x: tf.Tensor, *, name: str) -> tf.Tensor:
-    """Half the size by the mean of 2x2 cells, which is what a bilinear resize by one half with half-pixel centres is."""
+    """Half the size by the mean of 2x2 cells: a bilinear resize with half-pixel centres does no more."""
     return tf.keras.layers.AveragePooling2D(2, name=name)(x)

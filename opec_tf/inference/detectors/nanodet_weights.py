@@ -66,7 +66,7 @@ def _network() -> tf.keras.Model:
 def _convolutions(network: tf.keras.Model) -> list[tf.keras.layers.Layer]:
     """The layers with weights, in the order of the file."""
     layers = [layer for layer in network.layers if layer.weights]
-    # Keras orders by depth, in which the backbone's is a chain. The sort is stable.
+    # Keras orders them by depth, and the backbone's are a chain. The sort is stable.
     return sorted(layers, key=lambda layer: _AFTER_BACKBONE.index(layer.name) if layer.name in _AFTER_BACKBONE else -1)
 
 
