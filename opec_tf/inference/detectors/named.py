@@ -34,7 +34,7 @@ def make(name, detector_config):
     if name == NANODET:
         return NanodetDetector(detector_config)
     if name == _GONE:
-        raise UserError(f"{name}: OpenCV's HOG detector is gone; leave it out or give {NANODET}, which finds far more")
+        raise UserError(f"{name}: OpenCV's HOG detector is gone; give {NANODET}, the default of predict, in its place")
     if not is_detector(name):
         raise UserError(f"{name}: is no detector; give {NANODET}, a YOLO network FILE.onnx, or Darknet's FILE.cfg")
     if name.lower().endswith(".onnx"):

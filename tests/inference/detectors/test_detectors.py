@@ -144,7 +144,9 @@ def test_bad_files(darknet):
 
 
 def test_hog_is_gone():
-    with pytest.raises(UserError, match="^hog: OpenCV's HOG detector is gone; leave it out or give nanodet"):
+    with pytest.raises(
+        UserError, match="^hog: OpenCV's HOG detector is gone; give nanodet, the default of predict, in its place"
+    ):
         named.make("hog", DetectorConfig())
 
 
