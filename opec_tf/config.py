@@ -288,8 +288,7 @@ class DetectorConfig(Checked):
 
     detector_score: float = setting(
         0.3,
-        "a detector's boxes of a lower score are left out; Darknet's networks give none below 0.2, HOG's scores lie in "
-        "0.5..1",
+        "a detector's boxes of a lower score are left out; Darknet's networks give none below 0.2",
         at_least=0,
         at_most=1,
     )

@@ -3,7 +3,7 @@
 python -m opec_tf.evaluate --flagfile=configs/crowdpose.flags --workdir=runs/crowdpose --output_dir=runs/crowdpose/test
 
 OUTPUT_DIR gets metrics.json, the COCO results of every pose, a contact sheet of drawings and, on annotated boxes,
-curves by occlusion and the reliability of predicted visibility; of --boxes=hog or a detector's network also what it
+curves by occlusion and the reliability of predicted visibility; of --boxes=nanodet or a detector's network also what it
 found, detections.json, which --boxes takes again.
 """
 
@@ -35,8 +35,8 @@ absl_flags.DEFINE_enum(
 absl_flags.DEFINE_string(
     "boxes",
     people.ANNOTATED,
-    "gt: annotated boxes; a detector's results, JSON: [{image_id, bbox, score}]; hog: OpenCV's people detector, which "
-    "is weak; or a YOLO network, FILE.onnx (YOLOX, YOLOv5, YOLOv8) or Darknet's FILE.cfg with FILE.weights beside it",
+    "gt: annotated boxes; a detector's results, JSON: [{image_id, bbox, score}]; nanodet: the package's "
+    "detector; or a YOLO network, FILE.onnx (YOLOX, YOLOv5, YOLOv8) or Darknet's FILE.cfg with FILE.weights beside it",
 )
 absl_flags.DEFINE_string(
     "initial_poses",

@@ -2,8 +2,8 @@
 
 python -m opec_tf.predict --workdir=runs/crowdpose --images=photos --output_dir=poses --compare
 
-People are found by OpenCV's HOG detector, which misses most of those in a crowd: name a YOLO network
-(--detector=yolox_s.onnx, yolov8n.onnx or yolov3.cfg) or give --boxes. --detector=none: each image is one person's box.
+People are found by NanoDet, which comes with the package; or name a YOLO network (--detector=yolox_s.onnx, yolov8n.onnx
+or yolov3.cfg), or give --boxes. --detector=none: each image is one person's box.
 
 OUTPUT_DIR/predictions.json holds COCO results with file names; image_id is the number that a file is named by, where
 all are, else its place from 1 on; of a video's frames it counts from 0. People have "visibility" where the model tells:
@@ -45,8 +45,8 @@ absl_flags.DEFINE_string(
 )
 absl_flags.DEFINE_string(
     "detector",
-    named.HOG,
-    "what finds people where no --boxes are given: hog, OpenCV's own, which is weak; a YOLO network, FILE.onnx (YOLOX, "
+    named.NANODET,
+    "what finds people where no --boxes are given: nanodet, the package's own; a YOLO network, FILE.onnx (YOLOX, "
     "YOLOv5, YOLOv8) or Darknet's FILE.cfg with FILE.weights beside it; none: each whole image is one person's box",
 )
 absl_flags.DEFINE_string(

@@ -45,7 +45,7 @@ def test_a_pattern_with_a_bad_image(run, folder):
     assert len(list((folder / "out" / "drawings").iterdir())) == 3
 
 
-def test_hog_finds_the_people_unless_the_images_are_the_boxes(run, folder):
+def test_nanodet_finds_the_people_unless_the_images_are_the_boxes(run, folder):
     """There is nobody in grey pictures; as boxes they hold a person each."""
     arguments = [f"--workdir={run}", f"--images={folder}", "--nodraw"]
     whole, found = folder / "whole", folder / "found"
@@ -104,9 +104,13 @@ def test_bad_input(run, folder, tmp_path_factory):
         ({"boxes": folder / "short.json"}, "short.json: box number 1: 'bbox' has 3 values"),
         ({"boxes": folder / "empty.json"}, "empty.json: is not valid JSON"),
         ({"boxes": folder / "missing.json"}, "missing.json: cannot be read"),
-        ({"boxes": folder / "boxes.json", "detector": "hog"}, "--boxes and --detector both say where the people are"),
+        (
+            {"boxes": folder / "boxes.json", "detector": "nanodet"},
+            "--boxes and --detector both say where the people are",
+        ),
         ({"detector": folder / "none.onnx"}, "none.onnx: cannot be read"),
         ({"detector": "model.pt"}, "model.pt: is no detector"),
+        ({"detector": "hog"}, "hog: OpenCV's HOG detector is gone"),
         ({"output_dir": folder / "0.jpg"}, "0.jpg: cannot be written"),
         ({"output_dir": folder / "begun", "detector": "none"}, "begun with weights=w (now "),
     ]

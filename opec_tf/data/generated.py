@@ -55,7 +55,7 @@ def summarize(crowdpose: dict) -> dict[str, float]:
         hidden, labelled = hidden + (flags == skeletons.OCCLUDED).sum(), labelled + (flags > 0).sum()
     overlaps = [occlusion.max_pair_iou(np.array(boxes.get(image["id"], []))) for image in crowdpose["images"]]
     return {
-        **occlusion.table1_statistics(overlaps),
+        **occlusion.table1_statistics(np.array(overlaps)),
         "people": len(crowdpose["annotations"]),
         "hidden_joints": float(hidden / max(labelled, 1)),
         "crowd_index": float(np.mean([image["crowdIndex"] for image in crowdpose["images"]])),

@@ -90,7 +90,7 @@ class PoseModel:
         images: Picture | list[Picture],
         *,
         boxes: Numbers | None = None,
-        detector: str = named.HOG,
+        detector: str = named.NANODET,
         initial_poses: Numbers | None = None,
         flip_test: bool = False,
         batch_size: int = InferenceConfig.inference_batch_size,
@@ -101,7 +101,7 @@ class PoseModel:
         Args:
           images: a file (JPEG, PNG, BMP, GIF), an RGB uint8 array [h, w, 3], or a list of such.
           boxes: where the people are, [N, 4], (x, y, w, h), pixels of the upright picture; of a list a list of arrays.
-          detector: finds the people where there are neither boxes nor poses: "hog", OpenCV's own, which is weak; a YOLO
+          detector: finds the people where there are neither boxes nor poses: "nanodet", the package's own; a YOLO
             network, FILE.onnx or FILE.cfg; "none": the whole picture is one person's box.
           initial_poses: another system's, to be refined, [N, K, 3], (x, y, score), pixels; a joint of a score of 0
             starts from the network's own. Of a list a list of arrays. Their boxes are around the joints or ``boxes``.

@@ -8,7 +8,7 @@ import pytest
 from opec_tf.common.errors import UserError
 from opec_tf.config import DetectorConfig
 from opec_tf.inference import people
-from opec_tf.inference.detectors.hog import HogDetector
+from opec_tf.inference.detectors.nanodet import NanodetDetector
 from opec_tf.inference.person_boxes import PersonBoxes
 from opec_tf.poses import skeletons
 from opec_tf.poses.pose_annotations import PoseAnnotations
@@ -84,6 +84,6 @@ def test_annotated_people_know_who_they_are():
 def test_names_of_detectors():
     config = DetectorConfig()
     assert isinstance(people.by_detector("none", config), people.WholeImage)
-    assert isinstance(people.by_detector("hog", config).detector, HogDetector)
+    assert isinstance(people.by_detector("nanodet", config).detector, NanodetDetector)
     with pytest.raises(UserError, match="model.pt: is no detector"):
         people.by_detector("model.pt", config)

@@ -59,9 +59,9 @@ def in_file(path):
     return lambda split: split.in_boxes_file(path)
 
 
-def by_hog(split):
+def by_nanodet(split):
     return split.detected(
-        "hog", DetectorConfig(), pathlib.Path(split.data_config.data_root) / "out" / "detections.json"
+        "nanodet", DetectorConfig(), pathlib.Path(split.data_config.data_root) / "out" / "detections.json"
     )
 
 
@@ -106,7 +106,7 @@ def test_a_detectors_boxes_are_kept_and_can_be_given_again(data, monkeypatch):
 
     second = cv2.imread(str(data / "1.png"))[..., ::-1]
     monkeypatch.setattr(named, "make", lambda name, config: detector)
-    metrics = evaluate(data, by_hog)
+    metrics = evaluate(data, by_nanodet)
     assert metrics["pose_3"]["AR"] == pytest.approx(2 / 3)
     kept = json.loads((data / "out" / "detections.json").read_text())
     assert [(item["image_id"], item["bbox"], item["score"]) for item in kept] == [
@@ -115,7 +115,7 @@ def test_a_detectors_boxes_are_kept_and_can_be_given_again(data, monkeypatch):
     assert evaluate(data, in_file(data / "out" / "detections.json")) == metrics
     monkeypatch.setattr(named, "make", lambda name, config: lambda image: (BOXES[:0], np.zeros(0)))
     with pytest.raises(UserError, match="the detector found nobody in 3 images; lower --detector_score"):
-        evaluate(data, by_hog)
+        evaluate(data, by_nanodet)
 
 
 def test_poses_meet_their_people_whatever_the_order_of_the_annotations():

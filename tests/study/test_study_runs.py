@@ -124,7 +124,7 @@ def test_scores_by_hand_in_a_runs_folder_are_measured_anew(study):
     runs.run(study, ["full"], [0], announce=str)
     path = study.root / "full" / "seed0" / "evaluation_test" / "metrics.json"
     metrics = json.loads(path.read_text())
-    for name, value in (("stage", "base"), ("boxes", "hog.json")):
+    for name, value in (("stage", "base"), ("boxes", "detections.json")):
         path.write_text(json.dumps({**metrics, "settings": {**metrics["settings"], name: value}}))
         runs.run(study, ["full"], [0], announce=str)
         assert json.loads(path.read_text()) == metrics

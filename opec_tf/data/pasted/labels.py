@@ -64,8 +64,8 @@ def annotate(people: PoseAnnotations, pairs: Sequence[Pair], first_id: int = 1) 
     crowd_index = [occlusion.crowd_index(part["boxes"], part["keypoints"], part["is_crowd"]) for part in parts]
     return PoseAnnotations(
         skeleton=people.skeleton,
-        image_ids=[pair.image_id for pair in pairs],
-        image_paths=[pair.path for pair in pairs],
+        image_ids=np.array([pair.image_id for pair in pairs]),
+        image_paths=np.array([pair.path for pair in pairs]),
         image_sizes=people.image_sizes[people.image_index[[pair.behind for pair in pairs]]],
         crowd_index=np.round(crowd_index, 4),
         annotation_ids=first_id + np.arange(len(image_index)),

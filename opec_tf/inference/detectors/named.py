@@ -10,36 +10,39 @@ import numpy as np
 
 from opec_tf.common.errors import UserError
 from opec_tf.config import DetectorConfig
-from opec_tf.inference.detectors.hog import HogDetector
+from opec_tf.inference.detectors.nanodet import NanodetDetector
 from opec_tf.inference.detectors.yolo import YoloDetector
 
 # A picture, RGB uint8 [h, w, 3], to the boxes of its people and their scores; see the package's docstring.
 Detector = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
-HOG = "hog"
+NANODET = "nanodet"
 MODEL_SUFFIXES = (".onnx", ".cfg", ".weights")
+_GONE = "hog"  # the default before NanoDet
 
 
 def is_detector(name: str) -> bool:
-    """Whether ``make`` knows the name: "hog", or a file of a network."""
-    return name == HOG or name.lower().endswith(MODEL_SUFFIXES)
+    """Whether the name is one for ``make``: "nanodet", or a file of a network."""
+    return name in (NANODET, _GONE) or name.lower().endswith(MODEL_SUFFIXES)
 
 
 def make(name: str, detector_config: DetectorConfig) -> Detector:
     """Makes a detector.
 
     Args:
-      name: "hog"; a YOLO network in ONNX; or Darknet's FILE.cfg or FILE.weights, whose other half lies beside it under
-        the same name, or is named too: FILE.cfg,OTHER.weights.
+      name: "nanodet"; a YOLO network in ONNX; or Darknet's FILE.cfg or FILE.weights, whose other half lies beside it
+        under the same name, or is named too: FILE.cfg,OTHER.weights.
       detector_config: which of its boxes are kept.
 
     Raises:
       UserError: a file is missing or cannot be read, or the network is none that is known.
     """
-    if name == HOG:
-        return HogDetector(detector_config)
+    if name == NANODET:
+        return NanodetDetector(detector_config)
+    if name == _GONE:
+        raise UserError(f"{name}: OpenCV's HOG detector is gone; give {NANODET}, the default of predict, in its place")
     if not is_detector(name):
-        raise UserError(f"{name}: is no detector; give {HOG}, a YOLO network FILE.onnx, or Darknet's FILE.cfg")
+        raise UserError(f"{name}: is no detector; give {NANODET}, a YOLO network FILE.onnx, or Darknet's FILE.cfg")
     if name.lower().endswith(".onnx"):
         return YoloDetector.from_onnx(name, detector_config)
     config_path, weights_path = _darknet_files(name)

@@ -132,7 +132,7 @@ def test_bad_files(darknet):
         "alone.cfg": "alone.weights: cannot be read",
         "bare.cfg": "bare.cfg: is no Darknet configuration",
         "one.cfg,two.cfg": "name one .cfg and one .weights file",
-        "model.pt": "model.pt: is no detector; give hog",
+        "model.pt": "model.pt: is no detector; give nanodet",
     }
     for name, expected in cases.items():
         with pytest.raises(UserError) as error:
@@ -143,28 +143,11 @@ def test_bad_files(darknet):
             detect(darknet / name, person_class=2)
 
 
-def test_hog_maps_its_window_to_the_person_in_it(monkeypatch):
-    """A window of 64 x 128 in the picture reduced by two is a person of 64 x 192 pixels."""
-    detector = named.make("hog", DetectorConfig())
-    searched = []
-
-    class Hog:
-        def detectMultiScale(self, image, **settings):
-            searched.append(image.shape)
-            return np.array([[100, 40, 64, 128], [300, 40, 64, 128]]), np.array([1.0, 0.0])
-
-    monkeypatch.setattr(detector, "_hog", Hog())
-    boxes, scores = detector(np.zeros([600, 1600, 3], np.uint8))
-    assert searched == [(300, 800, 3)]
-    np.testing.assert_allclose(boxes, [[232, 112, 64, 192], [632, 112, 64, 192]])
-    np.testing.assert_allclose(scores, [1 / (1 + np.exp(-1)), 0.5])
-
-
-@pytest.mark.parametrize("size", [(300, 200), (60, 50), (127, 63), (1, 1), (900, 1)])
-def test_hog_finds_nobody_in_an_empty_picture(size):
-    """OpenCV itself crashes where the picture is smaller than its window."""
-    boxes, scores = named.make("hog", DetectorConfig())(np.full([*size, 3], 90, np.uint8))
-    assert boxes.shape == (0, 4) and scores.shape == (0,)
+def test_hog_is_gone():
+    with pytest.raises(
+        UserError, match="^hog: OpenCV's HOG detector is gone; give nanodet, the default of predict, in its place"
+    ):
+        named.make("hog", DetectorConfig())
 
 
 def test_yolox_finds_the_large_people_of_real_pictures(real_samples):
