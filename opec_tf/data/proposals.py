@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 
 import numpy as np
 
@@ -20,7 +21,7 @@ def select(
     *,
     min_visible_joints: int,
     min_oks: float,
-    name: str = "proposals",
+    name: os.PathLike[str] | str = "proposals",
 ) -> PoseAnnotations:
     """Pairs each detected pose with the person it resembles most, and keeps the pairs good enough to learn from.
 

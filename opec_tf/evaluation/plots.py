@@ -134,7 +134,9 @@ def plot_ablation(splits: Mapping[str, Mapping[str, AblationPanel]], path: os.Pa
         for axis, (metric, (base, rows)) in zip(axis_row, metrics.items()):
             start = 0.0 if base is None else 100 * base
             axis.use_sticky_edges = False  # else the base's line would lie on the frame
-            for place, values in enumerate(100 * np.asarray(values) for values in rows.values()):
+            for place, values in enumerate(100 * values for values in rows.values()):
+                if not values.size:
+                    continue
                 spread = np.std(values, ddof=1) if len(values) > 1 else None
                 mean = np.mean(values)
                 axis.barh(place, mean - start, left=start, xerr=spread, height=0.62, color="C0", alpha=0.55, capsize=3)

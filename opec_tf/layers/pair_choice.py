@@ -25,9 +25,9 @@ class PairChoice(tf.keras.layers.Layer):
 
     Input: [pose [B, 2K, 2], (x, y), one person's joints, then the other's; points [B, 2K, M, 2] in the same frame;
       heights [B, 2K, M]; features [B, 2K, C]].
-    Output: pose float32 [B, 2K, 2]; what it was chosen from: alternatives float32 [B, 2K, 1 + M, 2], the refined
-      position first, and logits of the pairs (a, b), float32 [B, K, 1 + M, 1 + M]. They are for who has several such
-      layers' say and one choice to make, as the flip test has.
+    Output: pose float32 [B, 2K, 2]; and what it was chosen from, since the flip test has two passes and one choice to
+      make: alternatives float32 [B, 2K, 1 + M, 2], the refined position first, and the logits of the pairs (a, b),
+      float32 [B, K, 1 + M, 1 + M].
     """
 
     def __init__(

@@ -165,7 +165,7 @@ def empty(num_joints: int) -> PosePredictions:
 
 
 def map_to(
-    predictions: PosePredictions, annotations: PoseAnnotations, name: str = "predictions"
+    predictions: PosePredictions, annotations: PoseAnnotations, name: os.PathLike[str] | str = "predictions"
 ) -> tuple[PosePredictions, np.ndarray]:
     """The predictions with the joints of ``PoseAnnotations``, by name.
 

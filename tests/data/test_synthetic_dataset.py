@@ -64,7 +64,7 @@ def test_a_finished_folder_is_left_alone_and_a_broken_one_redone(written, tmp_pa
     dataset.write_dataset(tmp_path, seed=0, **settings)
     first = _files(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(dataset, "_start_worker", None)
+        patch.setattr(worker_pool, "render", None)
         dataset.write_dataset(tmp_path, seed=0, **settings)
     (tmp_path / "val" / "annotations.json").unlink()
     next((tmp_path / "test" / "images").iterdir()).unlink()

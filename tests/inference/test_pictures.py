@@ -9,7 +9,7 @@ from opec_tf.inference import pictures
 from opec_tf.inference.pictures import Pictures
 from opec_tf.poses import skeletons
 
-IMAGE = np.arange(40 * 60 * 3, dtype=np.uint8).reshape(40, 60, 3)
+IMAGE = np.random.default_rng(0).integers(0, 256, [40, 60, 3], np.uint8)
 
 
 @pytest.fixture
@@ -51,13 +51,16 @@ def test_no_pictures(picture, message):
 
 
 def test_a_damaged_file(tmp_path):
-    _, encoded = cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 256, [90, 90, 3], np.uint8))
-    content = encoded.tobytes()
-    (tmp_path / "a.jpg").write_bytes(content[: len(content) // 2] + content[-2:])
-    (tmp_path / "b.jpg").write_bytes(content[:30])
-    for name in ("a.jpg", "b.jpg"):
-        with pytest.raises(UserError, match=f"{name}: is truncated or damaged; "):
-            list(Pictures([tmp_path / name]).start_at(0))
+    """Half of it is known at once, damage in the middle where it is decoded."""
+    content = bytearray(cv2.imencode(".png", IMAGE)[1].tobytes())
+    (tmp_path / "half.png").write_bytes(content[: len(content) // 2])
+    content[200:260] = bytes(60)
+    (tmp_path / "damaged.png").write_bytes(content)
+    with pytest.raises(UserError, match=r"half.png: is truncated or damaged; give a JPEG, PNG, BMP or GIF file"):
+        Pictures([tmp_path / "half.png"])
+    damaged = Pictures([IMAGE, tmp_path / "damaged.png"])
+    with pytest.raises(UserError, match=r"damaged.png: is truncated or damaged; replace the file"):
+        list(damaged.start_at(1))
 
 
 def test_boxes_are_the_pictures(two):

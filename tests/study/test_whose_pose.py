@@ -10,7 +10,7 @@ import tiny_run
 from opec_tf.common import files
 from opec_tf.config import DataConfig, InferenceConfig
 from opec_tf.inference import pose_model
-from opec_tf.inference.pose_estimator import PoseEstimator
+from opec_tf.inference.pose_estimator import Estimates, PoseEstimator
 from opec_tf.poses.predictions import PosePredictions
 from opec_tf.study import report
 from opec_tf.study.split import Split
@@ -40,15 +40,9 @@ def _poses(truth):
 def swapped(setting, monkeypatch):
     """A network that gives everybody the pose of the other one in the image."""
     *_, truth = setting
-    estimate_files = PoseEstimator.estimate_files
-
-    def estimate(*args, **settings):
-        found = estimate_files(*args, **settings)
-        assert found.rows["peak"].tolist() == [0, 1, 2, 3]
-        poses = dataclasses.replace(_poses(truth), keypoints=truth.keypoints[[1, 0, 3, 2]])
-        return dataclasses.replace(found, predictions={"peak": poses})
-
-    monkeypatch.setattr(PoseEstimator, "estimate_files", estimate)
+    poses = dataclasses.replace(_poses(truth), keypoints=truth.keypoints[[1, 0, 3, 2]])
+    found = Estimates({"peak": poses}, {"peak": np.arange(4)}, [])
+    monkeypatch.setattr(PoseEstimator, "estimate_files", lambda *args, **settings: found)
 
 
 @pytest.mark.parametrize(("boxes", "found", "people_by"), [("gt", 0.0, "box"), ("boxes.json", 1.0, "assignment")])
