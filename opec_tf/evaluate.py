@@ -57,7 +57,6 @@ def main() -> None:
     if options.initial_poses and options.boxes != people.ANNOTATED:
         raise UserError("--boxes and --initial_poses both say where the people are; give one of them")
     root, stage = loading.locate(options.workdir, options.stage, options.base_weights)
-    stage = stage or loading.last_stage(root)
     _check_model_flags(root, stage)
     output_dir = pathlib.Path(options.output_dir or f"{root}/evaluation_{options.split}")
     inference_config = flags.read(InferenceConfig)
@@ -78,7 +77,7 @@ def main() -> None:
         files.write_json(options.metrics_out, list(metrics.values())[-1], indent=2)
 
 
-def _model(root: str, stage: str) -> PoseModel:
+def _model(root: str, stage: str | None) -> PoseModel:
     model = pose_model.load(root, stage)
     given = "box_margin" in flags.given(DataConfig)
     return dataclasses.replace(model, box_margin=flags.FLAGS.box_margin) if given else model
@@ -96,12 +95,12 @@ def _people(split: Split, output_dir: pathlib.Path) -> ListedPeople:
     return split.in_boxes_file(options.boxes)
 
 
-def _check_model_flags(root: str, stage: str) -> None:
+def _check_model_flags(root: str, stage: str | None) -> None:
     """The model is the workdir's; a flag that says otherwise is an error rather than ignored."""
     trained, asked = workdir.read_model_config(root), flags.read(ModelConfig)
     # Weights of either kind serve both, see --initial_poses.
     compared = set(flags.given(ModelConfig)) - {"initial_pose"}
-    if stage == "base":
+    if (stage or loading.last_stage(root)) == "base":
         compared &= builders.BASE_SETTINGS
     for name in compared:
         if getattr(asked, name) != getattr(trained, name):

@@ -1,5 +1,7 @@
 """The house rules that a machine can check, read off the syntax trees of the package.
 
+``python tests/test_architecture.py`` draws the house: its rooms from the top floor down, and where their imports lead.
+
 ``violations`` is a function of sources, so the tests below first show that it sees each kind of fault, then run it over
 the project.
 """
@@ -8,13 +10,16 @@ import ast
 import collections
 import graphlib
 import pathlib
+import statistics
 import textwrap
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PACKAGE = "opec_tf"
-MAX_LINES = 420
+MAX_LINES, MEDIAN_LINES = 300, 120  # of a file
+MEDIAN_FUNCTION_LINES = 10
+MAX_TEST_LINES = 400
 
 # The house: each room with the rooms it may import from. A room is a folder of the package, or config.py; the modules
 # beside it that run, known by their `if __name__ == "__main__"`, are the room "commands". Imports run down this list
@@ -82,6 +87,18 @@ def house(sources):
         for other in _imported(tree, trees):
             arrows[_room(name, tree), _room(other, trees[other])] += 1
     return {(first, second): count for (first, second), count in arrows.items() if first != second}
+
+
+def draw_house(sources):
+    """The house as text, a line a room: its modules, and the rooms it imports from with the number of imports."""
+    trees = {name: ast.parse(text) for name, text in sources.items()}
+    modules = collections.Counter(_room(name, tree) for name, tree in trees.items())
+    arrows = house(sources)
+    lines = []
+    for room in MAY_IMPORT:
+        leads = [f"{other} {arrows[room, other]}" for other in MAY_IMPORT if (room, other) in arrows]
+        lines.append(f"{room:<10} {modules[room]:>3} modules  -> {', '.join(leads) or 'nothing'}")
+    return "\n".join(lines)
 
 
 def _room(name, tree):
@@ -326,6 +343,30 @@ def test_imports_between_rooms_run_one_way():
     assert drawn == MAY_IMPORT
 
 
+def test_the_house_can_be_drawn():
+    sources = {
+        "opec_tf.poses.boxes": '"""D."""\nfrom opec_tf.common import files\nfrom opec_tf.common import errors\n',
+        "opec_tf.common.files": '"""D."""\n',
+        "opec_tf.common.errors": '"""D."""\n',
+    }
+    *_, poses, common = draw_house(sources).splitlines()
+    assert poses.split() == ["poses", "1", "modules", "->", "common", "2"]
+    assert common.split() == ["common", "2", "modules", "->", "nothing"]
+
+
+def test_files_and_functions_are_short():
+    sources = _sources(ROOT / PACKAGE)
+    texts = [text for text in sources.values() if len(ast.parse(text).body) > 1]
+    assert statistics.median(len(text.splitlines()) for text in texts) <= MEDIAN_LINES
+    functions = [
+        node.end_lineno - node.lineno + 1
+        for text in texts
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef)
+    ]
+    assert statistics.median(functions) <= MEDIAN_FUNCTION_LINES
+
+
 def test_packages_hold_a_docstring_and_nothing_else():
     for path in sorted((ROOT / PACKAGE).rglob("__init__.py")):
         if path.parent.name != PACKAGE:
@@ -334,7 +375,7 @@ def test_packages_hold_a_docstring_and_nothing_else():
 
 def test_test_files_are_short_and_have_unique_names():
     paths = sorted((ROOT / "tests").rglob("*.py"))
-    assert [path.name for path in paths if len(path.read_text(encoding="utf-8").splitlines()) > MAX_LINES] == []
+    assert [path.name for path in paths if len(path.read_text(encoding="utf-8").splitlines()) > MAX_TEST_LINES] == []
     # Without __init__.py files pytest knows a test module by its bare name.
     names = [path.name for path in paths if path.name != "conftest.py"]
     assert len(set(names)) == len(names)
@@ -346,3 +387,7 @@ def test_a_commands_docstring_shows_its_command():
         lines = [line.strip() for line in ast.get_docstring(ast.parse(text)).splitlines()]
         command = f"python -m {name} ".replace(".__main__", "")
         assert any(f"{line} ".startswith(command) for line in lines), name
+
+
+if __name__ == "__main__":
+    print(draw_house(_sources(ROOT / PACKAGE)))

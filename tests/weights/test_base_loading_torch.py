@@ -11,7 +11,7 @@ from opec_tf.weights import reading
 pytestmark = pytest.mark.slow
 
 torch = pytest.importorskip(
-    "torch", reason="needs PyTorch: pip install -e .[torch]; python -m pytest tests/weights/test_pretrained_torch.py"
+    "torch", reason="needs PyTorch: pip install -e .[torch]; python -m pytest tests/weights/test_base_loading_torch.py"
 )
 nn = torch.nn
 
