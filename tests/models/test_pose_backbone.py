@@ -102,7 +102,10 @@ def test_slim_variants(decoder, channels):
 
 
 def test_base_settings_are_all_that_the_base_is_made_from():
-    config = _Recorded(ModelConfig(crop_height=64, crop_width=64, trunk="resnet18", trunk_width=4))
-    builders.build_base(config)
+    read = set()
+    for decoder in ("duc", "deconv"):
+        config = _Recorded(ModelConfig(crop_height=64, crop_width=64, trunk="resnet18", trunk_width=4, decoder=decoder))
+        builders.build_base(config)
+        read |= config.read
     # The offset moves what the base sees, not what it is.
-    assert config.read | {"crop_offset"} == builders.BASE_SETTINGS
+    assert read | {"crop_offset"} == builders.BASE_SETTINGS
