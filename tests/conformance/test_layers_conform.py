@@ -43,7 +43,11 @@ CASES = {
     "JointAttention": (JointAttention, [NODES]),
     "JointIdentity": (lambda: JointIdentity(JOINTS), [NODES]),
     "JointSampling": (JointSampling, [MAP, (BATCH, JOINTS, 2)]),
-    "PairChoice": (PairChoice, [POSES, (BATCH, 2 * JOINTS, 4, 2), (BATCH, 2 * JOINTS, 4), (BATCH, 2 * JOINTS, 8)]),
+    # Logits of a size at which the sine of three times them can be told to the last digits.
+    "PairChoice": (
+        lambda: PairChoice(initial_beta=3.0, initial_lambda=1.0, initial_radius=0.5),
+        [POSES, (BATCH, 2 * JOINTS, 4, 2), (BATCH, 2 * JOINTS, 4), (BATCH, 2 * JOINTS, 8)],
+    ),
     "PairFrame": (lambda: PairFrame((32, 24)), [(BATCH, 2, 3), PARTNER]),
     "PairSampling": (PairSampling, [MAP, POSES, PARTNER]),
     "PeakCandidates": (lambda: PeakCandidates(3, "none"), [MAP]),

@@ -111,11 +111,11 @@ def test_joints_without_a_score_fall_back_and_nothing_given_has_a_gradient():
 
 @pytest.mark.parametrize("smoothing, error", [(1.0, 0.17), (2.0, 4.73)])
 def test_smoothing_as_wide_as_two_near_peaks_moves_them(smoothing, error):
-    """Two people's joints, 5 cells of 4 pixels apart, drawn with a standard deviation of 1.5 cells."""
+    """Two joints 5 cells of 4 pixels apart, Gaussians of 1.5 cells, one 1 and the other 0.9 high."""
     size = (32, 24)
     places = geometry.normalize(tf.constant([[9.3, 15.8], [14.3, 15.8]]), size)
     first, second = (losses.gaussian_heatmaps(place[None, None], size, sigma=1.5) for place in places)
     points, _ = PeakCandidates(2, smoothing=smoothing)(tf.maximum(first, 0.9 * second))
     found = geometry.denormalize(points[0, 0], size) - geometry.denormalize(places, size)
     pixels = 4.0 * np.linalg.norm(found, axis=-1)
-    assert pixels.max() == pytest.approx(error, abs=0.01)
+    assert pixels.max() == pytest.approx(error, abs=0.02)
