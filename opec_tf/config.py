@@ -14,6 +14,7 @@ from opec_tf.common.settings import Checked, as_flag, check_length, setting
 from opec_tf.poses import skeletons
 
 STAGES = ("base", "opec", "couple")
+MOVENETS = ("movenet_thunder", "movenet_lightning")
 to_json, from_mapping = settings.to_json, settings.from_mapping
 
 
@@ -26,8 +27,8 @@ class BaseConfig(Checked):
     crop_width: int = setting(256, "width of the person crop, pixels; a multiple of 32", above=0)
     trunk: str = setting(
         "resnet101",
-        "backbone depth; resnet10 is for first tries",
-        ("resnet10", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
+        "backbone; resnet10 is for first tries; MoveNet brings its own decoder and input scaling",
+        ("resnet10", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", *MOVENETS),
     )
     trunk_width: int = setting(64, "channels of the trunk's stem; 64 as published, less is slimmer", above=0)
     stride_in_1x1: bool = setting(False, "bottlenecks halve in their first 1x1 convolution (Caffe, keras.applications)")

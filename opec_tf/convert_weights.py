@@ -2,13 +2,15 @@
 
 python -m opec_tf.convert_weights --checkpoint=duc_se.pth --output=runs/duc_se
 
-Reads PyTorch checkpoints (zip and older), .safetensors and Keras .h5, and tells by names and shapes what they are:
+Reads PyTorch checkpoints (zip and older), .safetensors, Keras .h5 and TensorFlow.js graph models (the .json, its shards
+beside it), and tells by names and shapes what they are:
 
 * torchvision's resnet18 to resnet152: the trunk; the rest is random;
 * AlphaPose's duc_se.pth, FastPose (fast_res50, fast_res152) and FastPose_DUC (fast_421_res152,
   fast_421_res50-shuffle), not those with deformable convolutions: base with heatmap head, joints by name;
 * pose_resnet_50 to 152 of SimpleBaseline and MMPose, COCO, CrowdPose or MPII: the same;
-* keras.applications' ResNet50 to 152: the trunk, exactly, with --stride_in_1x1 placing its strides as they have them.
+* keras.applications' ResNet50 to 152: the trunk, exactly, with --stride_in_1x1 placing its strides as they have them;
+* MoveNet Thunder and Lightning: the whole base, for people chosen by their boxes; --new_joints for head and neck.
 
 OUTPUT/base/best.weights.h5 is for --base_weights of train, evaluate and predict; OUTPUT/model.flags has the settings
 that belong to it. No shape shows colours, strides and the half-pixel offset, so they are taken as published;

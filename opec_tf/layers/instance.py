@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from opec_tf.poses import geometry
-
 # Distances in cells are taken relative to this, so that a score halves at this distance; MoveNet's constant.
 _REACH = 1.8
 
@@ -21,13 +19,13 @@ class InstanceHeatmaps(tf.keras.layers.Layer):
 
     Input: [heatmap logits [B, h, w, K]; center logits [B, h, w, 1]; regression [B, h, w, 2 K], (y, x) of joint 1,
     (y, x) of joint 2, ..., cells].
-    Output: heatmaps float32 [B, h, w, K], 0..1; regressed pose float32 [B, K, 2], (x, y), normalised.
+    Output: float32 [B, h, w, K], 0..1.
     """
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
 
-    def call(self, inputs: list[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+    def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
         logits, center, regression = inputs
         _, height, width, joints = logits.shape
         rows, columns = tf.meshgrid(tf.range(float(height)), tf.range(float(width)), indexing="ij")
@@ -43,5 +41,4 @@ class InstanceHeatmaps(tf.keras.layers.Layer):
 
         # Its joints: the nearer to where it regresses them, the likelier they are its own.
         away = tf.norm(cells[None, :, :, None] - regressed[:, None, None], axis=-1)
-        heatmaps = tf.sigmoid(logits) * _REACH / (away + _REACH)
-        return heatmaps, geometry.normalize(tf.reverse(regressed, [-1]), (height, width))
+        return tf.sigmoid(logits) * _REACH / (away + _REACH)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from opec_tf.config import BaseConfig
+from opec_tf.config import MOVENETS, BaseConfig
 from opec_tf.layers.image import DUC, NORMALIZATIONS, ImageNormalization, PixelShuffle
+from opec_tf.models.movenet_base import movenet_base
 from opec_tf.models.trunks.resnet import resnet
 from opec_tf.poses import skeletons
 
@@ -14,9 +15,10 @@ DUC421_CONVOLUTIONS = (4, 2, 1)
 
 
 def pose_backbone(config: BaseConfig) -> tf.keras.Model:
-    """Builds AlphaPose+ (SE-ResNet, "duc") or SimplePose (ResNet, "deconv"), the paper's two base modules.
+    """Builds AlphaPose+ (SE-ResNet, "duc") or SimplePose (ResNet, "deconv"), the paper's two base modules, or MoveNet.
 
-    "duc421" is AlphaPose's FastPose_DUC, the base of its checkpoints named fast_421.
+    "duc421" is AlphaPose's FastPose_DUC, the base of its checkpoints named fast_421. MoveNet has a decoder of its own,
+    see ``movenet_base``.
 
     Returns:
       A model named "base" from crops [B, H, W, 3] (RGB, 0..255) to a dict of
@@ -26,6 +28,8 @@ def pose_backbone(config: BaseConfig) -> tf.keras.Model:
       With bottlenecks and "duc" the maps have 512, 256 and 128 channels, with "duc421" 1024, 512 and 256; with basic
       blocks a quarter of that.
     """
+    if config.trunk in MOVENETS:
+        return movenet_base(config)
     crops = tf.keras.Input((*config.crop_size, 3), name="crops")
     images = ImageNormalization(*NORMALIZATIONS[config.normalization], name="normalization")(crops)
     c2, c3, c4, c5 = resnet(

@@ -8,9 +8,10 @@ import pathlib
 from collections.abc import Collection
 
 from opec_tf.common import files
-from opec_tf.config import BaseConfig, DataConfig, InferenceConfig, ModelConfig, TrainConfig
+from opec_tf.config import MOVENETS, BaseConfig, DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.models import builders, workdir
-from opec_tf.weights import base_loading, reading, recognition
+from opec_tf.poses import skeletons
+from opec_tf.weights import base_loading, movenet, reading, recognition
 
 FLAGS_FILE = "model.flags"
 
@@ -41,10 +42,17 @@ def convert(
     Raises:
       UserError: the checkpoint cannot be used, or ``output`` exists or cannot be written.
     """
-    source = recognition.recognize(reading.read(checkpoint), checkpoint, trunk_only)
+    tensors = reading.read(checkpoint)
+    source = movenet.recognize(tensors, checkpoint, trunk_only) or recognition.recognize(
+        tensors, checkpoint, trunk_only
+    )
     model_config = base_loading.settle(source, model_config, given)
     model = builders.build_base(model_config)
-    report = base_loading.load(model, source, model_config, new_joints)
+    if model_config.trunk in MOVENETS:
+        joints = skeletons.SKELETONS[model_config.skeleton].joints
+        report = movenet.load(model.get_layer("base"), source, joints, new_joints)
+    else:
+        report = base_loading.load(model, source, model_config, new_joints)
     with files.atomic_folder(output) as folder:
         workdir.start(folder, model_config)
         base = workdir.stage_folder(folder, "base")

@@ -7,7 +7,7 @@ import os
 import numpy as np
 
 from opec_tf.common.errors import UserError
-from opec_tf.weights import keras_file, pytorch_file, safetensors_file
+from opec_tf.weights import keras_file, pytorch_file, safetensors_file, tfjs_file
 
 _TAR_MARK = slice(257, 262)
 
@@ -15,7 +15,8 @@ _TAR_MARK = slice(257, 262)
 def read(path: os.PathLike[str] | str) -> dict[str, np.ndarray]:
     """The tensors of a checkpoint. The format is known by the file's first bytes, not by its name.
 
-    Formats: PyTorch's zip files and the pickle streams before them (1.6), safetensors, and Keras's HDF5.
+    Formats: PyTorch's zip files and the pickle streams before them (1.6), safetensors, Keras's HDF5, and the JSON file
+    of a TensorFlow.js graph model, whose shards lie beside it.
 
     Returns:
       Name -> array, in the file's order; bfloat16 comes as float32.
@@ -35,8 +36,12 @@ def read(path: os.PathLike[str] | str) -> dict[str, np.ndarray]:
         return pytorch_file.read_stream(path)
     if start.startswith(b"\x89HDF\r\n\x1a\n"):
         return keras_file.read(path)
+    if tfjs_file.is_graph_model(start):
+        return tfjs_file.read(path)
     if start[8:9] == b"{":
         return safetensors_file.read(path)
     if start[_TAR_MARK] == b"ustar":
         raise UserError(f"{path}: is a tar file, PyTorch's oldest format; load it with PyTorch and torch.save it anew")
-    raise UserError(f"{path}: is no PyTorch, safetensors or Keras HDF5 file; check that the download is whole")
+    raise UserError(
+        f"{path}: is no PyTorch, safetensors, Keras HDF5 or TensorFlow.js file; check that the download is whole"
+    )

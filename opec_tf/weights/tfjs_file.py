@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import pathlib
 from typing import Any
 
@@ -26,8 +27,8 @@ def is_graph_model(start: bytes) -> bool:
     return start.lstrip()[:1] == b"{"
 
 
-def read(path: str) -> dict[str, np.ndarray]:
-    """name -> NumPy array of every weight of a graph model; see ``checkpoints.read``. The scope that conversion puts
+def read(path: os.PathLike[str] | str) -> dict[str, np.ndarray]:
+    """name -> NumPy array of every weight of a graph model; see ``reading.read``. The scope that conversion puts
     before all names, StatefulPartitionedCall, is left out."""
     try:
         with open(path, encoding="utf-8") as file:
@@ -47,7 +48,7 @@ def read(path: str) -> dict[str, np.ndarray]:
     return tensors
 
 
-def _shard(path: str, name: str) -> bytes:
+def _shard(path: os.PathLike[str] | str, name: str) -> bytes:
     """The bytes of a shard, which lies beside the JSON file."""
     if pathlib.PurePath(name).name != name:
         raise UserError(f"{path}: shard {name!r} in 'paths' is not the name of a file beside it")
@@ -58,7 +59,7 @@ def _shard(path: str, name: str) -> bytes:
         raise UserError(f"{shard}: cannot be read ({error.strerror}); {path} needs it beside itself") from error
 
 
-def _tensors(path: str, entries: list[dict[str, Any]], raw: bytes) -> dict[str, np.ndarray]:
+def _tensors(path: os.PathLike[str] | str, entries: list[dict[str, Any]], raw: bytes) -> dict[str, np.ndarray]:
     """The tensors of a group, whose bytes follow one another."""
     tensors, start = {}, 0
     for entry in entries:

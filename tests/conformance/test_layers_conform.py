@@ -13,6 +13,7 @@ from opec_tf.layers.fusion import FusionBlock
 from opec_tf.layers.graph import GraphConv, JointAttention, JointIdentity, ResidualGraphBlock, SemanticConv
 from opec_tf.layers.heatmap import GivenPose, PeakCandidates, SoftArgmax
 from opec_tf.layers.image import DUC, ImageNormalization, PixelShuffle, PixelUnshuffle, SqueezeExcite
+from opec_tf.layers.instance import InstanceHeatmaps
 from opec_tf.layers.joints import JointSampling, VisibilityHead
 from opec_tf.layers.pair import ChangeFrame, PairFrame, PairSampling, ReturnToCrop, WithPartner
 from opec_tf.layers.pair_choice import PairChoice
@@ -40,6 +41,7 @@ CASES = {
     "GraphConv of two bodies": (lambda: GraphConv(5, COUPLE, "semantic", bodies=2), [(BATCH, 2 * JOINTS, 8)]),
     "GraphConv semantic": (lambda: GraphConv(5, PATH, kind="semantic", activation=None), [NODES]),
     "ImageNormalization": (lambda: ImageNormalization(mean=(0.1, 0.2, 0.3)), [(BATCH, 6, 5, 3)]),
+    "InstanceHeatmaps": (InstanceHeatmaps, [(BATCH, 4, 6, JOINTS), (BATCH, 4, 6, 1), (BATCH, 4, 6, 2 * JOINTS)]),
     "JointAttention": (JointAttention, [NODES]),
     "JointIdentity": (lambda: JointIdentity(JOINTS), [NODES]),
     "JointSampling": (JointSampling, [MAP, (BATCH, JOINTS, 2)]),

@@ -1,12 +1,10 @@
 """NanoDet-g: its boxes by hand, the shipped weights on generated people, and both against what was published."""
 
-import json
-
 import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
-from google.protobuf import json_format
+import tfjs_graph
 
 from opec_tf.common.errors import UserError
 from opec_tf.config import DetectorConfig
@@ -14,7 +12,6 @@ from opec_tf.data.annotations import loading
 from opec_tf.data.synthetic import couple
 from opec_tf.inference.detectors import candidates, named, nanodet, nanodet_weights
 from opec_tf.poses import boxes as boxes_module
-from opec_tf.weights import tfjs_file
 
 MEAN, DEVIATION = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)
 
@@ -142,12 +139,8 @@ def test_the_network_equals_the_published_graph(published):
     pictures = np.random.default_rng(0).integers(0, 256, [1, 416, 416, 3]).astype(np.float32)
     normalized = (pictures - np.float32(MEAN)) / np.float32(DEVIATION)
     outputs = [f"PartitionedCall/Add_{number}" for number in (29, 33, 37)]  # heads of strides 8, 16, 32
-    with tf.Graph().as_default() as graph:
-        definition = tf.compat.v1.graph_util.extract_sub_graph(_graph_definition(published), outputs)
-        tf.import_graph_def(definition, name="")
-        with tf.compat.v1.Session(graph=graph) as session:
-            maps = session.run([f"{name}:0" for name in outputs], {"input_1:0": normalized.transpose(0, 3, 1, 2)})
-    expected = np.concatenate([values.reshape(1, -1, 124) for values in maps], axis=1)
+    maps = tfjs_graph.run(published, "input_1", normalized.transpose(0, 3, 1, 2), outputs)
+    expected = np.concatenate([maps[name].reshape(1, -1, 124) for name in outputs], axis=1)
     np.testing.assert_allclose(nanodet_weights.load()(pictures), expected, atol=1e-5)
 
 
@@ -195,17 +188,3 @@ def _matches(boxes, truth):
             overlaps[:, row.argmax()] = 0.0
             hits += 1
     return hits
-
-
-def _graph_definition(path):
-    """A TensorFlow.js graph model as TensorFlow's graph."""
-    tensors, definition = tfjs_file.read(str(path)), tf.compat.v1.GraphDef()
-    for node in json.loads(path.read_text())["modelTopology"]["node"]:
-        if node["op"] == "Const":
-            values = tensors[node["name"]]
-            added = definition.node.add(op="Const", name=node["name"])
-            added.attr["dtype"].type = tf.as_dtype(values.dtype).as_datatype_enum
-            added.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(values))
-        else:
-            json_format.ParseDict(node, definition.node.add())
-    return definition
