@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from opec_tf.poses.boxes import iou
@@ -24,7 +26,7 @@ def image_ious(annotations: PoseAnnotations) -> np.ndarray:
     return np.array([max_pair_iou(annotations.boxes[rows]) for rows in annotations.rows_by_image()])
 
 
-def table1_statistics(per_image_iou: np.ndarray) -> dict[str, float]:
+def table1_statistics(per_image_iou: Sequence[float] | np.ndarray) -> dict[str, float]:
     """A row of the paper's Table 1 from the images' maximum pair IoU.
 
     Args:
@@ -33,9 +35,9 @@ def table1_statistics(per_image_iou: np.ndarray) -> dict[str, float]:
     Returns:
       ``images`` (M), ``mean_iou``, and shares of images above each threshold: ``iou30``, ``iou50``, ``iou75``.
     """
-    per_image_iou = np.asarray(per_image_iou, np.float64)
-    shares = {f"iou{round(100 * level)}": float(np.mean(per_image_iou > level)) for level in IOU_THRESHOLDS}
-    return {"images": len(per_image_iou), "mean_iou": float(np.mean(per_image_iou)), **shares}
+    ious = np.asarray(per_image_iou, np.float64)
+    shares = {f"iou{round(100 * level)}": float(np.mean(ious > level)) for level in IOU_THRESHOLDS}
+    return {"images": len(ious), "mean_iou": float(np.mean(ious)), **shares}
 
 
 def crowd_index(boxes: np.ndarray, keypoints: np.ndarray, is_crowd: np.ndarray | None = None) -> float:
