@@ -99,7 +99,8 @@ def test_slim_variants(decoder, channels):
 
 
 def test_base_settings_are_all_that_the_base_is_made_from():
-    config = _Recorded(ModelConfig(crop_height=64, crop_width=64, trunk="resnet18", trunk_width=4))
+    settings = {"crop_height": 64, "crop_width": 64, "trunk": "resnet18", "trunk_width": 4, "decoder": "deconv"}
+    config = _Recorded(ModelConfig(**settings))
     builders.build_base(config)
     # The offset moves what the base sees, not what it is.
     assert config.read | {"crop_offset"} == builders.BASE_SETTINGS
