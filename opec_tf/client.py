@@ -20,7 +20,7 @@ from opec_tf.common import cli, files, flags, records
 from opec_tf.common.errors import UserError
 from opec_tf.poses import drawing, predictions, skeletons
 from opec_tf.serving import endpoint, pictures, pose_client
-from opec_tf.serving.pose_client import PoseClient, Poses
+from opec_tf.serving.pose_client import PoseClient, ServedPoses
 
 absl_flags.DEFINE_string(
     "target", "localhost:8500", "HOST:PORT of the server; dns:///HOST:PORT of a service of several, without --rest"
@@ -162,7 +162,7 @@ def _refuse_without_area(path: str, boxes: np.ndarray) -> None:
         raise UserError(f"{path}: 'bbox' {boxes[without_area][0].tolist()} has no area; give w and h above 0")
 
 
-def table(poses: Poses, skeleton: skeletons.Skeleton) -> str:
+def table(poses: ServedPoses, skeleton: skeletons.Skeleton) -> str:
     """The poses as text: a block a person, a line a joint."""
     lines = []
     for number, (keypoints, score) in enumerate(zip(poses.keypoints, poses.scores), start=1):
@@ -175,7 +175,7 @@ def table(poses: Poses, skeleton: skeletons.Skeleton) -> str:
     return "\n".join(lines)
 
 
-def coco_results(poses: Poses, image_name: str) -> list[dict[str, Any]]:
+def coco_results(poses: ServedPoses, image_name: str) -> list[dict[str, Any]]:
     """The poses as COCO results, as ``opec_tf.predict`` writes them."""
     results = [
         {

@@ -30,11 +30,11 @@ from opec_tf.serving.endpoint import Endpoint, PoseServiceError, Transport
 from opec_tf.serving.grpc_transport import GrpcTransport
 from opec_tf.serving.rest_transport import RestTransport
 
-__all__ = ["PoseClient", "PoseServiceError", "Poses", "draw"]
+__all__ = ["PoseClient", "PoseServiceError", "ServedPoses", "draw"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Poses:
+class ServedPoses:
     """The people of one picture.
 
     Attributes:
@@ -101,7 +101,7 @@ class PoseClient:
         image: bytes | os.PathLike[str] | str,
         boxes: npt.ArrayLike | None = None,
         keypoints: npt.ArrayLike | None = None,
-    ) -> Poses:
+    ) -> ServedPoses:
         """The poses of the people in one picture.
 
         Args:
@@ -117,7 +117,9 @@ class PoseClient:
         image_bytes, checked = _checked(image, boxes)
         return _unpad(self._transport.ask(image_bytes, self._padded(checked, keypoints)), checked)
 
-    def estimate_many(self, requests: Iterable[tuple[Any, ...]], in_flight: int = 8) -> Iterator[Poses | UserError]:
+    def estimate_many(
+        self, requests: Iterable[tuple[Any, ...]], in_flight: int = 8
+    ) -> Iterator[ServedPoses | UserError]:
         """The poses of many pictures, asked for at the same time and answered in order.
 
         Args:
@@ -126,10 +128,10 @@ class PoseClient:
           in_flight: pictures under way at a time.
 
         Yields:
-          ``Poses``, or the ``UserError`` that a picture met: one bad picture does not end the others.
+          ``ServedPoses``, or the ``UserError`` that a picture met: one bad picture does not end the others.
         """
         with concurrent.futures.ThreadPoolExecutor(in_flight) as pool:
-            pending: collections.deque[concurrent.futures.Future[Poses]] = collections.deque()
+            pending: collections.deque[concurrent.futures.Future[ServedPoses]] = collections.deque()
             for request in requests:
                 pending.append(pool.submit(self.estimate, *request))
                 if len(pending) >= in_flight:
@@ -142,7 +144,7 @@ class PoseClient:
         image: bytes | os.PathLike[str] | str,
         boxes: npt.ArrayLike | None = None,
         keypoints: npt.ArrayLike | None = None,
-    ) -> Poses:
+    ) -> ServedPoses:
         """``estimate`` for asyncio; over REST in a thread."""
         image_bytes, checked = _checked(image, boxes)
         return _unpad(await self._transport.ask_async(image_bytes, self._padded(checked, keypoints)), checked)
@@ -158,7 +160,7 @@ class PoseClient:
         return {name: np.pad(rows, [[0, missing], *[[0, 0]] * (rows.ndim - 1)])[None] for name, rows in people.items()}
 
 
-def draw(image_bytes: bytes, poses: Poses, skeleton: Skeleton, hidden_score: float = 0.3) -> np.ndarray:
+def draw(image_bytes: bytes, poses: ServedPoses, skeleton: Skeleton, hidden_score: float = 0.3) -> np.ndarray:
     """The picture, RGB uint8 [h, w, 3], with the poses over it; see ``drawing.mark_joints``."""
     keypoints, hidden = drawing.mark_joints(poses.keypoints, hidden_score, poses.visibility)
     return drawing.draw_people(pictures.decode_picture(image_bytes), keypoints, skeleton, hidden)
@@ -193,14 +195,14 @@ def _poses(keypoints: npt.ArrayLike, num_people: int) -> np.ndarray:
     return keypoints
 
 
-def _unpad(outputs: Mapping[str, np.ndarray], boxes: np.ndarray) -> Poses:
+def _unpad(outputs: Mapping[str, np.ndarray], boxes: np.ndarray) -> ServedPoses:
     people = {name: values[0, : len(boxes)] for name, values in outputs.items()}
     keypoints, initial, scores = (people[name] for name in endpoint.OUTPUTS)
-    return Poses(keypoints, initial, scores, boxes, people.get(endpoint.VISIBILITY))
+    return ServedPoses(keypoints, initial, scores, boxes, people.get(endpoint.VISIBILITY))
 
 
-def _result(future: concurrent.futures.Future[Poses]) -> Poses | UserError:
-    """A future's ``Poses`` or ``UserError``."""
+def _result(future: concurrent.futures.Future[ServedPoses]) -> ServedPoses | UserError:
+    """A future's ``ServedPoses`` or ``UserError``."""
     try:
         return future.result()
     except UserError as error:
