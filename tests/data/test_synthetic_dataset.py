@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from opec_tf.common.errors import UserError
+from opec_tf.data import processes
 from opec_tf.data.annotations import loading
-from opec_tf.data.synthetic import background, couple, dataset, interactions, shading, worker, worker_pool
+from opec_tf.data.synthetic import background, couple, dataset, interactions, shading, worker
 from opec_tf.poses import skeletons
 
 
@@ -64,7 +65,7 @@ def test_a_finished_folder_is_left_alone_and_a_broken_one_redone(written, tmp_pa
     dataset.write_dataset(tmp_path, seed=0, **settings)
     first = _files(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(worker_pool, "render", None)
+        patch.setattr(processes, "_start", None)
         dataset.write_dataset(tmp_path, seed=0, **settings)
     (tmp_path / "val" / "annotations.json").unlink()
     next((tmp_path / "test" / "images").iterdir()).unlink()
@@ -90,9 +91,9 @@ def test_a_folder_that_vanishes_is_one_line(tmp_path, monkeypatch):
 
 
 def test_a_full_disk_is_told_with_the_file():
-    pictures = [worker.Picture("/dev/full", 0, 0, False)]
+    pictures = [worker.Picture("/dev/full", 0, 0, False)._asdict()]
     with pytest.raises(UserError, match=r"^/dev/full: cannot be written \(No space left on device\); free some space"):
-        worker_pool.render(pictures, seed=0, image_size=64, workers=1, progress=False)
+        list(worker.render({"seed": 0, "image_size": 64, "jobs": pictures}))
 
 
 def test_overlap_is_that_of_ocpose(monkeypatch):

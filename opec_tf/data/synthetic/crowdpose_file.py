@@ -1,4 +1,4 @@
-"""A generated data set as a CrowdPose file, and what it says of occlusion."""
+"""A generated data set as a CrowdPose file."""
 
 from __future__ import annotations
 
@@ -6,16 +6,10 @@ import pathlib
 
 import numpy as np
 
+from opec_tf.data import generated
 from opec_tf.data.synthetic import worker
 from opec_tf.evaluation import occlusion
 from opec_tf.poses import skeletons
-
-_IDS_PER_SPLIT = 10_000_000
-
-
-def image_id(split: int, number: int) -> int:
-    """The id of picture ``number`` of a split, its own in the whole data set."""
-    return split * _IDS_PER_SPLIT + number + 1
 
 
 def content(pictures: list[worker.Picture], records: list[worker.Record], image_size: int) -> dict[str, list[dict]]:
@@ -44,7 +38,7 @@ def _image(picture: worker.Picture, record: worker.Record, image_size: int) -> d
     crowd_index = occlusion.crowd_index(np.array(record["boxes"]), np.array(record["keypoints"]))
     return {
         "file_name": pathlib.Path(picture.path).name,
-        "id": image_id(picture.split, picture.number),
+        "id": generated.image_id(picture.split, picture.number),
         "height": image_size,
         "width": image_size,
         "crowdIndex": round(crowd_index, 4),
@@ -62,22 +56,4 @@ def _person(person: int, keypoints: np.ndarray, box: list[float], of_image: int)
         "bbox": box,
         "category_id": 1,
         "id": 2 * of_image + person,
-    }
-
-
-def statistics(crowdpose: dict[str, list[dict]]) -> dict[str, float]:
-    """The Table 1 statistic (``occlusion.table1_statistics``) of a CrowdPose-format dict, ``people``, ``hidden_joints``
-    (share of the joints inside the picture) and ``crowd_index`` (mean)."""
-    boxes: dict[int, list] = {}
-    hidden, labelled = 0, 0
-    for annotation in crowdpose["annotations"]:
-        boxes.setdefault(annotation["image_id"], []).append(annotation["bbox"])
-        flags = np.array(annotation["keypoints"][2::3])
-        hidden, labelled = hidden + (flags == skeletons.OCCLUDED).sum(), labelled + (flags > 0).sum()
-    overlaps = [occlusion.max_pair_iou(np.array(boxes.get(image["id"], []))) for image in crowdpose["images"]]
-    return {
-        **occlusion.table1_statistics(np.array(overlaps)),
-        "people": len(crowdpose["annotations"]),
-        "hidden_joints": float(hidden / max(labelled, 1)),
-        "crowd_index": float(np.mean([image["crowdIndex"] for image in crowdpose["images"]])),
     }

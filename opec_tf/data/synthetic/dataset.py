@@ -7,8 +7,9 @@ import pathlib
 
 from opec_tf.common import files
 from opec_tf.common.errors import UserError
+from opec_tf.data import generated, processes
 from opec_tf.data.annotations import coco
-from opec_tf.data.synthetic import crowdpose_file, worker_pool
+from opec_tf.data.synthetic import crowdpose_file
 from opec_tf.data.synthetic.worker import Picture
 
 # Shares of the couples; test is large enough for a table. "heldout" comes on top, as large as test: interaction kinds
@@ -18,6 +19,7 @@ HELD_OUT = "heldout"
 # Raised whenever the same seed gives other pictures, so that a folder of an older generator is not taken for finished.
 VERSION = 5
 _FILE = "annotations.json"
+_WORKER = "opec_tf.data.synthetic.worker"
 
 
 def write_dataset(
@@ -50,15 +52,17 @@ def write_dataset(
         raise UserError(f"--image_size={image_size} must be from 64 to 2048")
     root = files.make_folder(output_dir)
     settings = _settings(couples, seed, image_size)
-    pending = [split for split in sizes if not _finished(root / split, settings, sizes[split])]
+    pending = [split for split in sizes if not generated.is_finished(root / split, settings, sizes[split])]
     pictures = {split: _begin(root / split, sizes[split], list(sizes).index(split)) for split in pending}
-    jobs = [picture for split in pending for picture in pictures[split]]
-    records = worker_pool.render(jobs, seed, image_size, workers, progress) if jobs else {}
+    jobs = [picture._asdict() for split in pending for picture in pictures[split]]
+    task = {"seed": seed, "image_size": image_size}
+    told = processes.run(_WORKER, task, jobs, label="rendering couples", workers=workers, progress=progress)
+    records = {record["path"]: record for record in told}
     for split in pending:
         of_split = [records[picture.path] for picture in pictures[split]]
         annotations = crowdpose_file.content(pictures[split], of_split, image_size)
         files.write_json(root / split / _FILE, {"info": settings, **annotations})
-    return {split: crowdpose_file.statistics(files.read_json(root / split / _FILE)) for split in sizes}
+    return {split: generated.summarize(files.read_json(root / split / _FILE)) for split in sizes}
 
 
 def split_sizes(couples: int) -> dict[str, int]:
@@ -86,21 +90,6 @@ def _begin(folder: pathlib.Path, size: int, split: int) -> list[Picture]:
     images = files.make_folder(folder / "images")
     pictures = []
     for number in range(size):
-        name = f"{crowdpose_file.image_id(split, number):08d}.jpg"
+        name = generated.file_name(split, number)
         pictures.append(Picture(str(images / name), split, number, folder.name == HELD_OUT))
     return pictures
-
-
-def _finished(folder: pathlib.Path, settings: dict[str, object], size: int) -> bool:
-    """Whether a split was written whole under the same settings."""
-    path = folder / _FILE
-    if not path.exists():
-        return False
-    try:
-        written = files.read_json(path)
-    except UserError:
-        return False
-    if not isinstance(written, dict) or written.get("info") != settings:
-        return False
-    names = set(os.listdir(folder / "images")) if (folder / "images").is_dir() else set()
-    return len(written["images"]) == size and all(image["file_name"] in names for image in written["images"])
