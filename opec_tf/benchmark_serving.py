@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def _made_up_jpeg() -> bytes:
-    return cv2.imencode(".jpg", made_up_picture(0)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+    return cv2.imencode(".jpg", made_up_picture(0).numpy()[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
 
 
 def _numbers(texts: list[str]) -> list[int]:

@@ -25,8 +25,8 @@ def test_defaults_are_the_papers_recipe():
 REFUSED = [
     (
         ModelConfig,
-        {"trunk": "resnet99"},
-        "--trunk=resnet99 is not known; choose from resnet10, resnet18, resnet34, resnet50, resnet101, resnet152",
+        {"decoder": "resnet99"},
+        "--decoder=resnet99 is not known; choose from duc, duc421, deconv",
     ),
     (
         ModelConfig,

@@ -17,6 +17,7 @@ def _score(*arguments):
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.slow
 def test_equals_the_published_crowdpose_tools(real_samples, tmp_path):
     folder = real_samples / "crowdpose"
     done = _score(

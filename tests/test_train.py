@@ -59,6 +59,7 @@ def test_killed_it_ends_with_as_many_steps(tmp_path, data_root):
     assert model.stage == "opec" and model.model_config.trunk_width == 8
 
 
+@pytest.mark.slow
 def test_an_error_is_one_line(tmp_path, data_root):
     workdir.start(tmp_path, ModelConfig())
     result = subprocess.run(_command(tmp_path, data_root), cwd=ROOT, capture_output=True, text=True, timeout=100)

@@ -87,8 +87,8 @@ def test_flagfiles_include_flagfiles(parse, tmp_path):
     [
         ("--batch_size=ten", "flag --batch_size=ten: invalid literal for int() with base 10: 'ten'"),
         (
-            "--trunk=vgg",
-            "flag --trunk=vgg: value should be one of <resnet10|resnet18|resnet34|resnet50|resnet101|resnet152>",
+            "--decoder=vgg",
+            "flag --decoder=vgg: value should be one of <duc|duc421|deconv>",
         ),
         ("--pose_loss_weights=1,x,1", "flag --pose_loss_weights=1,x,1: should be float values separated by commas"),
         ("--batchsize=4", "Unknown command line flag 'batchsize'. Did you mean: batch_size ?"),

@@ -214,6 +214,7 @@ def test_two_replicas_add_up_to_one(case):
         np.testing.assert_allclose(sum(strategy.experimental_local_results(gradient)), expected, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_half_precision_is_finite_and_close(case, precision):
     make, inputs = case

@@ -108,6 +108,7 @@ def test_two_of_a_pair_are_mirrored_and_turned_alike_and_jittered_each(people):
     assert turns.std() > 0.2 and np.abs(np.log(sizes[:, 0] / sizes[:, 1])).min() > 1e-4
 
 
+@pytest.mark.slow
 def test_a_seed_fixes_the_pairs(people):
     first, again, other = (couples(people, WILD, seed=seed, count=2) for seed in (3, 3, 4))
     np.testing.assert_array_equal(first[1][0]["crops"], again[1][0]["crops"])

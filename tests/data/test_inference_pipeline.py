@@ -91,6 +91,7 @@ def test_whole_images_share_a_batch(people, batch_size, images):
         np.testing.assert_array_equal(batch["crops"][:, 48, 32, 0], red)
 
 
+@pytest.mark.slow
 def test_an_image_left_out_moves_nobody_to_another_batch(people, tmp_path, caplog):
     """Image 0 or all of a batch is gone: the others stay where they were."""
     paths = np.array([str(tmp_path / "missing.png"), *people.image_paths[1:]])

@@ -110,6 +110,7 @@ def test_others_joints_move_with_the_crop(crowd):
     assert both > 15 and outside > both and 0 < mirrored_crops < both
 
 
+@pytest.mark.slow
 def test_labels_of_the_person_are_those_without_others(crowd):
     def labels(everybody):
         dataset = pipeline.training_dataset(

@@ -64,6 +64,7 @@ def test_dots_are_found_at_the_joints_under_every_change(dotted):
     assert errors.mean() < 0.05 and np.quantile(errors, 0.99) < 0.1, (errors.mean(), errors.max())
 
 
+@pytest.mark.slow
 def test_epochs_show_everybody_equally_often_in_changing_order(coloured):
     epochs, people = 20, coloured.num_people
     persons = persons_in(first_batches(training(coloured, PLAIN, batch_size=people), epochs))
@@ -101,6 +102,7 @@ def test_joint_outside_the_crop_keeps_its_label(coloured):
     assert np.abs(joints[:, 2, :2]).max() > 2.0 and joints[:, 2, 2].min() == 1.0
 
 
+@pytest.mark.slow
 def test_runs_are_equal_whatever_the_number_of_threads(coloured):
     lively = config.DataConfig(rotation_degrees=20.0, color_jitter=0.5)
 
@@ -192,6 +194,7 @@ def test_real_people_are_cropped(real_samples):
     assert np.mean(np.abs(joints[..., :2][joints[..., 2] > 0]) <= 1.0) > 0.95
 
 
+@pytest.mark.slow
 def test_given_poses_move_with_their_crop(dotted):
     """Poses of a file lie on the labels in every crop, mirrored or not; of none the labels' own with errors."""
     poses = dotted.keypoints.copy()

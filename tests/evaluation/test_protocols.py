@@ -44,6 +44,7 @@ def crowdpose_val(real_samples):
     return loading.load("crowdpose:crowdpose/crowdpose_val.json:crowdpose", real_samples)
 
 
+@pytest.mark.slow
 def test_crowdpose_equals_the_published_tools(real_samples, crowdpose_val):
     poses = predictions.read(real_samples / "crowdpose" / "val_noisy_predictions.json", 14)
     metrics = protocols.evaluate(crowdpose_val, poses, "crowdpose")
@@ -98,6 +99,7 @@ def test_perfect_predictions_score_one(real_samples, source, protocol_names):
                 assert value == pytest.approx(1.0, abs=tolerance), (protocol, key)
 
 
+@pytest.mark.slow
 def test_perfect_predictions_on_crowdpose_val(crowdpose_val):
     metrics = protocols.evaluate(crowdpose_val, _perfect(crowdpose_val), "crowdpose12")
     # Images with over 20 people lose some of them to the limit of 20 poses; nothing else is below 1.

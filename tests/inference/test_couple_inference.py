@@ -19,6 +19,8 @@ from opec_tf.layers.pair import ChangeFrame, PairFrame, WithPartner
 from opec_tf.models import builders
 from opec_tf.poses import geometry
 
+pytestmark = pytest.mark.slow
+
 POSES = ["peak", "initial", "pose_1", "pose_2", "pose_3", "couple_1", "couple_2", "couple_3"]
 # Four images with a couple, one alone, a crowd of four in a chain with one apart, nobody.
 BOXES = [

@@ -54,6 +54,7 @@ def test_without_the_offset_it_is_half_a_cell_off():
     np.testing.assert_allclose(found(CENTERED, False), np.tile(POINT + 1.5 * 1.25, [12, 1]), atol=0.1)
 
 
+@pytest.mark.slow
 def test_the_export_answers_alike():
     module = PoseSignatures(PoseModel(pytorch_base(), CONFIG, "base", 1.25), InferenceConfig(flip_test=True))
     png = tf.io.encode_png(picture())

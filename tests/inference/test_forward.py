@@ -10,6 +10,8 @@ from opec_tf.inference import forward
 from opec_tf.models import builders
 from opec_tf.poses import geometry, skeletons
 
+pytestmark = pytest.mark.slow
+
 SKELETON = skeletons.SKELETONS[tiny_run.MODEL.skeleton]
 JOINTS = SKELETON.num_joints
 SIZE = tiny_run.MODEL.crop_size

@@ -33,6 +33,7 @@ def levels(source, first=0):
     return [(row, int(image.mean())) for row, image in source.start_at(first)]
 
 
+@pytest.mark.slow
 def test_folder_is_read_in_order_with_its_subfolders(folder):
     source = frames.open_source(str(folder), strict=False)
     assert source.names == ["a.png", "b.png", "deep/c.png"]

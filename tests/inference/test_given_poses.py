@@ -155,6 +155,7 @@ def test_weights_of_the_integral_network_refine_a_given_pose(opec_nets, stage):
     assert set(outputs) == {*expected, "given"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flip_test", [False, True])
 def test_a_given_pose_comes_back_and_its_persons_score_stays(opec_nets, flip_test):
     """Left and right differ, so that the flip test must mirror the pose as it mirrors the picture."""
@@ -186,6 +187,7 @@ def test_there_is_nothing_to_refine_with_without_a_graph():
         dataclasses.replace(GIVEN, refinement=False)
 
 
+@pytest.mark.slow
 def test_a_workdir_of_either_kind_loads_as_the_other(tmp_path, caplog):
     folder = workdir.stage_folder(tmp_path, "opec")
     workdir.start(tmp_path, GIVEN)

@@ -120,6 +120,7 @@ def test_all_poses_share_the_peaks_height_and_the_persons_score_is_their_mean(sc
     assert 0.7 < estimates.predictions["peak"].scores.min() < estimates.predictions["peak"].scores.max() < 0.99
 
 
+@pytest.mark.slow
 def test_box_scores_multiply(scene):
     box_scores = np.array([0.5, 1.0, 0.25, 0.9, 0.1])
     scored, plain = estimate(scene, box_scores=box_scores), estimate(scene)
@@ -128,10 +129,12 @@ def test_box_scores_multiply(scene):
     )
 
 
+@pytest.mark.slow
 def test_base_alone_gives_its_peak(scene):
     assert list(estimate(scene, model=color_model(base_only=True)).predictions) == ["peak"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [3, 64])
 def test_batch_size_changes_nothing_and_traces_once(scene, batch_size):
     traces = []
@@ -143,6 +146,7 @@ def test_batch_size_changes_nothing_and_traces_once(scene, batch_size):
     assert len(traces) == 1
 
 
+@pytest.mark.slow
 def test_frames_in_memory_give_what_files_give(scene):
     order = np.argsort(scene["image_index"], kind="stable")
     config = InferenceConfig(inference_batch_size=3)
@@ -162,6 +166,7 @@ def test_frames_in_memory_give_what_files_give(scene):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flip_test", [False, True])
 def test_visibility_is_given_as_probabilities_for_all_boxes(scene, tmp_path, flip_test):
     logits = np.random.default_rng(2).normal(size=(12, 3)).astype(np.float32)
@@ -208,6 +213,7 @@ def test_unreadable_image_is_skipped_or_an_error(scene, tmp_path, damage):
         estimate(scene, image_paths=paths, strict=True)
 
 
+@pytest.mark.slow
 def test_detected_duplicates_of_one_image_are_suppressed(scene):
     # Rows 5 to 7 repeat rows 0 to 2; row 7 is the better of its pair.
     again = np.array([0, 1, 2])
@@ -245,6 +251,7 @@ def associate(frame, boxes, box_scores=None, model=None, **settings):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flip_test", [False, True])
 def test_association_gives_everybody_the_own_joints(two_at_one_place, flip_test):
     frame, boxes, points = two_at_one_place

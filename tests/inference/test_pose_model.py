@@ -20,6 +20,8 @@ from opec_tf.models import workdir
 from opec_tf.poses import skeletons
 from opec_tf.serving import exporting
 
+pytestmark = pytest.mark.slow
+
 BOXES = np.array([[20.0, 20.0, 110.0, 150.0], [150.0, 30.0, 110.0, 150.0]])
 SPOTS = BOXES[:, None, :2] + BOXES[:, None, 2:] * [[0.3, 0.3], [0.6, 0.5], [0.4, 0.7]]
 IMAGE = paint(200, 280, SPOTS)

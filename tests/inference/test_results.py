@@ -91,6 +91,7 @@ def mortal(dies_at):
     return DetectedPeople(MortalDetector(dies_at))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.0, 60.0])
 def test_what_is_predicted_is_kept_when_the_work_is_broken_off(folder, tmp_path, monkeypatch, caplog, seconds):
     """A detector that dies at the fourth of five readable pictures, after a chunk of two."""
@@ -290,6 +291,7 @@ def test_unwritable_output_folder(folder, tmp_path):
         predict(frames.open_source(str(folder), strict=False), WholeImage(), tmp_path / "file" / "out")
 
 
+@pytest.mark.slow
 def test_visibility_is_written_and_decides_what_is_drawn(folder, tmp_path):
     """Left joints are occluded, right ones outside the picture."""
     source = frames.open_source(f"{folder}/0.png", strict=False)

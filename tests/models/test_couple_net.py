@@ -10,6 +10,8 @@ from opec_tf.models import builders
 from opec_tf.poses import geometry
 from opec_tf.training import losses
 
+pytestmark = pytest.mark.slow
+
 SIZE = tiny_run.MODEL.crop_size
 # Two couples and one alone.
 BOXES = np.array(

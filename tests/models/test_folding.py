@@ -9,6 +9,8 @@ import tiny_run
 from opec_tf.models import builders, folding
 from opec_tf.poses import geometry
 
+pytestmark = pytest.mark.slow
+
 
 def norms(model):
     return sum(isinstance(layer, tf.keras.layers.BatchNormalization) for layer in model._flatten_layers())

@@ -10,6 +10,8 @@ import tiny_run
 from opec_tf.common.errors import UserError
 from opec_tf.models import loading, workdir
 
+pytestmark = pytest.mark.slow
+
 
 def _assert_same_weights(first, second):
     for one, other in zip(first.get_weights(), second.get_weights()):

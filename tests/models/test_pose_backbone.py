@@ -80,6 +80,7 @@ def test_fast_421_res152_at_full_size():
     assert shapes == [(16, 12, 1024), (32, 24, 512), (64, 48, 256), (64, 48, 17)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "decoder, channels", [("duc", (32, 16, 8)), ("duc421", (64, 32, 16)), ("deconv", (24, 24, 24))]
 )
@@ -101,6 +102,7 @@ def test_slim_variants(decoder, channels):
     assert outputs["base_heatmaps"].shape == (2, 32, 24, 14)
 
 
+@pytest.mark.slow
 def test_base_settings_are_all_that_the_base_is_made_from():
     read = set()
     for decoder in ("duc", "deconv"):

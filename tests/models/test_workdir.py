@@ -73,6 +73,7 @@ def _hold(root, held):
         time.sleep(100)
 
 
+@pytest.mark.slow
 def test_a_lock_holds_until_its_process_ends(tmp_path):
     context = multiprocessing.get_context("spawn")
     held = context.Event()

@@ -4,11 +4,14 @@ import types
 
 import cv2
 import numpy as np
+import pytest
 import serving_run
 
 from opec_tf.config import InferenceConfig
 from opec_tf.inference import pose_model
 from opec_tf.serving import example
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_people_of_the_first_picture_are_asked_about(exported, tmp_path):

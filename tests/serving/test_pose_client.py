@@ -22,6 +22,8 @@ from opec_tf.serving import pose_client
 from opec_tf.serving.model_server.server import ModelServer
 from opec_tf.serving.pose_client import PoseClient, PoseServiceError
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # What the client has of the room "serving".
 CLIENT_FILES = ("__init__", "pose_client", "endpoint", "grpc_transport", "rest_transport", "pictures", "api")

@@ -10,6 +10,8 @@ from opec_tf.inference.person_boxes import PersonBoxes
 from opec_tf.inference.pose_model import PoseModel
 from opec_tf.serving.signatures import PoseSignatures, largest_overlap
 
+pytestmark = pytest.mark.slow
+
 
 def posing(network, box_margin=1.25):
     return PoseModel(network, CONFIG, "opec", box_margin)

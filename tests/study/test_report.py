@@ -18,6 +18,8 @@ from opec_tf.poses.predictions import PosePredictions
 from opec_tf.study import measures, report, report_text
 from opec_tf.study.split import Split
 
+pytestmark = pytest.mark.slow
+
 BOXES = np.array([[20.0, 20.0, 110.0, 150.0], [150.0, 30.0, 110.0, 150.0]])
 
 

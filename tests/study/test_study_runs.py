@@ -146,13 +146,13 @@ def test_scores_by_hand_in_a_runs_folder_are_measured_anew(study):
 def test_given_base_is_copied_and_stays(study, tmp_path, trained):
     given = tmp_path / "other" / "base.weights.h5"
     given.parent.mkdir()
-    workdir.save_weights(toy_training.build_base(toy_training.MODEL), given, {"epoch": 7})
+    workdir.save_weights(toy_training.base_network(toy_training.MODEL).model, given, {"epoch": 7})
     with_base = dataclasses.replace(study, train_config=dataclasses.replace(_TRAIN, base_weights=str(given)))
     runs.run(with_base, ["full"], [0], announce=str)
     assert trained == [study.root / "full" / "seed0"]
     copy = study.root / "base" / "base" / "best.weights.h5"
     assert copy.read_bytes() == given.read_bytes() and workdir.read_attributes(copy) == {"epoch": 7}
-    workdir.save_weights(toy_training.build_base(toy_training.MODEL), given)
+    workdir.save_weights(toy_training.base_network(toy_training.MODEL).model, given)
     with pytest.raises(UserError, match="is another base than --base_weights="):
         runs.run(with_base, ["full"], [0], announce=str)
     given.unlink()

@@ -28,6 +28,7 @@ def study(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_markdown_by_hand(study):
     text = tables.write(study)
     assert text == (study / "ablation.md").read_text()

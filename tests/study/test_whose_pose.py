@@ -16,6 +16,8 @@ from opec_tf.study import report
 from opec_tf.study.split import Split
 from opec_tf.training import run_data, validation
 
+pytestmark = pytest.mark.slow
+
 INFERENCE = InferenceConfig(inference_batch_size=4)
 
 

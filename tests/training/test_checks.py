@@ -37,6 +37,7 @@ def _refused(message, root, *args, **changes):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_warm_up_as_long_as_a_later_stage(tmp_path, data_config):
     _refused("--warmup_steps=4 must be below the 4 steps of stage opec", tmp_path, data_config, warmup_steps=4)
     assert not (tmp_path / "base").exists()
@@ -83,6 +84,7 @@ def _break_off(root, data_config, monkeypatch, stage):
     return workdir.stage_folder(root, stage)
 
 
+@pytest.mark.slow
 def test_a_stage_does_not_end_before_its_learning_rate_does(tmp_path, data_config, monkeypatch):
     folder = _break_off(tmp_path, data_config, monkeypatch, "base")
     settings = folder.config.read_text()
@@ -120,6 +122,7 @@ def test_a_stage_that_was_run_to_its_end_only_has_to_be_finished(tmp_path, data_
     assert json.loads(folder.metrics.read_text())["steps"] == 6
 
 
+@pytest.mark.slow
 def test_what_is_frozen_cannot_change_on_the_way(tmp_path, data_config, monkeypatch):
     folder = _break_off(tmp_path, data_config, monkeypatch, "opec")
     settings = folder.config.read_text()

@@ -12,6 +12,8 @@ from opec_tf.serving.model_server.server import ModelServer
 from opec_tf.serving.model_server.statuses import ServingError, invalid
 from opec_tf.serving.pose_client import PoseClient
 
+pytestmark = pytest.mark.slow
+
 
 def test_parameters_file(tmp_path):
     path = tmp_path / "batching.txt"

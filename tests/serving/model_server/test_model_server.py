@@ -16,6 +16,8 @@ from opec_tf.serving.model_server.server import Gate, ModelServer
 from opec_tf.serving.model_server.statuses import ServingError
 from opec_tf.serving.model_server.versions import ModelVersions
 
+pytestmark = pytest.mark.slow
+
 NAME = serving_run.NAME
 MODEL_STATUS = api.get_model_status_pb2.GetModelStatusRequest
 METADATA = api.get_model_metadata_pb2.GetModelMetadataRequest

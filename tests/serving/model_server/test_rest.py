@@ -15,6 +15,8 @@ from serving_run import NAME, rest
 from opec_tf.serving import api
 from opec_tf.serving.model_server import predict
 
+pytestmark = pytest.mark.slow
+
 PREDICT = f"/v1/models/{NAME}:predict"
 FAR = "9" * 20
 
