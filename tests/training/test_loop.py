@@ -157,7 +157,7 @@ def test_a_nan_stops_before_anything_is_spoilt(tmp_path, sticks, monkeypatch, sp
             _train_toy(tmp_path, sticks, patch)
     assert "\n" not in str(error.value)
     folder = workdir.stage_folder(tmp_path, "base")
-    model = toy_training.build_base(toy_training.MODEL)
+    model = toy_training.base_network(toy_training.MODEL).model
     workdir.load_weights(model, folder.best_weights)
     assert all(np.isfinite(weights).all() for weights in model.get_weights())
     assert [row["epoch"] for row in callbacks.read_log(folder.log)] == ["0"]
@@ -322,6 +322,6 @@ def test_mixed_precision_and_xla(tmp_path, sticks, monkeypatch, precision):
     _train_toy(tmp_path, sticks, monkeypatch, precision=precision, jit_compile="on", stages=("base",))
     losses = [float(row["loss"]) for row in callbacks.read_log(workdir.stage_folder(tmp_path, "base").log)]
     assert losses[2] < losses[1] < losses[0]
-    model = toy_training.build_base(toy_training.MODEL)
+    model = toy_training.base_network(toy_training.MODEL).model
     workdir.load_weights(model, workdir.stage_folder(tmp_path, "base").final_weights)
     assert all(weights.dtype == np.float32 for weights in model.get_weights())

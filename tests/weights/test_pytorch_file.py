@@ -155,7 +155,7 @@ def test_other_files_and_none(tmp_path):
     with pytest.raises(UserError, match="gone.pth: cannot be read .No such file"):
         reading.read(tmp_path / "gone.pth")
     (tmp_path / "a.pth").write_bytes(b"<html>not found</html>" + bytes(600))
-    with pytest.raises(UserError, match="is no PyTorch, safetensors or Keras HDF5 file"):
+    with pytest.raises(UserError, match="is no PyTorch, safetensors, Keras HDF5 or TensorFlow.js file"):
         reading.read(tmp_path / "a.pth")
     (tmp_path / "a.pth").write_bytes(bytes(257) + b"ustar" + bytes(300))
     with pytest.raises(UserError, match="is a tar file"):
