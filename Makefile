@@ -24,10 +24,10 @@ demo: $(INSTALLED)  ## generate couples, train, evaluate, draw into demo/ (10 to
 quick-demo: $(INSTALLED)  ## the same, shortened to see that it works (under 3 minutes)
 	$(BIN)/python -m opec_tf.demo --quick --output_dir=$(DEMO_DIR)-quick
 
-check: lint types  ## before every commit: lint, types, tests that are not marked slow (under 3 minutes on 2 cores)
+check: lint types  ## before every commit: lint, types, tests that are not marked slow (some 3 minutes on 2 cores)
 	$(PYTEST) -m "not slow"
 
-test: lint types  ## what CI runs: lint, types, all tests (under 15 minutes on 2 cores)
+test: lint types  ## what CI runs: lint, types, all tests (about half an hour on 2 cores)
 	$(PYTEST)
 
 lint: $(INSTALLED)  ## ruff: lint and format
