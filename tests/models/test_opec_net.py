@@ -10,6 +10,8 @@ from opec_tf.poses import geometry
 from opec_tf.training import losses
 from opec_tf.training.optimizer import AdamWithFactors
 
+pytestmark = pytest.mark.slow
+
 SMALL = ModelConfig(
     crop_height=64,
     crop_width=64,
@@ -55,7 +57,6 @@ def train_step(model, optimizer, crops, joints):
     return gradients
 
 
-@pytest.mark.slow
 def test_outputs():
     model = builders.build_opec_net(dataclasses.replace(SMALL, skeleton="crowdpose14"))
     outputs = model(random_batch(2)[0])
@@ -75,7 +76,6 @@ def test_training_starts_from_what_the_base_knows():
         np.testing.assert_array_equal(outputs[name], outputs["initial_pose"])
 
 
-@pytest.mark.slow
 def test_a_trained_bases_peak_is_the_initial_pose():
     """Heatmaps as the base is trained to give them, fed in place of the base's."""
     joints = tf.constant([[[0.3, -0.2]] * 6 + [[-0.41, 0.37]] * 6])
@@ -119,7 +119,6 @@ def test_blocks_sample_at_the_pose_before_them():
     assert np.abs(features(crops) - before).max() > 1e-4
 
 
-@pytest.mark.slow
 def test_named_parts_are_those_of_the_model():
     net = builders.opec_network(dataclasses.replace(SMALL, body_context=True))
     assert net.base is net.model.get_layer("base") and net.visibility_head is net.model.get_layer("visibility")
@@ -135,7 +134,6 @@ def test_named_parts_are_those_of_the_model():
     assert len(control.poses) == 1 and control.features is None and control.context is None
 
 
-@pytest.mark.slow
 def test_trunk_maps_join_the_decoders_before_adaption():
     """C4, C3 and C2 of a trunk of width 8 have 32, 16 and 8 channels; F1, F2 and F3 of a DUC have 16, 8 and 4."""
     convolutions = {"adaption_1": 16 + 32, "fusion_2": 16 + 8 + 16, "fusion_3": 12 + 4 + 8}
@@ -151,7 +149,6 @@ def test_trunk_maps_join_the_decoders_before_adaption():
     assert sampled_channels(build(trunk_maps=True, adaption="none")) == [[48], [24], [12]]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("graph_convolution", ["gcn", "semantic"])
 def test_every_weight_is_trained(graph_convolution):
     """Not by the first step, where zero-initialised layers hold the gradient back from those before them."""
@@ -163,7 +160,6 @@ def test_every_weight_is_trained(graph_convolution):
         assert gradient is not None and np.any(tf.convert_to_tensor(gradient) != 0.0), variable.name
 
 
-@pytest.mark.slow
 def test_losses_fall():
     tf.keras.utils.set_random_seed(1)
     model = build()
@@ -176,7 +172,6 @@ def test_losses_fall():
         assert last < (0.75 if name == "base_heatmaps" else 0.25) * first, (name, first, last)
 
 
-@pytest.mark.slow
 def test_blocks_learn_displacements_from_image_features():
     """All frozen up to the initial pose; each crop asks for another displacement and shows another colour."""
     tf.keras.utils.set_random_seed(1)
@@ -200,7 +195,6 @@ def test_blocks_learn_displacements_from_image_features():
         assert history[f"{name}_loss"][-1] < 0.5 * history[f"{name}_loss"][0]
 
 
-@pytest.mark.slow
 def test_weights_pass_from_the_base_net_by_the_layer_base():
     base_net, model = builders.build_base(SMALL), build()
     model.get_layer("base").set_weights(base_net.get_layer("base").get_weights())
@@ -208,7 +202,6 @@ def test_weights_pass_from_the_base_net_by_the_layer_base():
     np.testing.assert_allclose(model(crops)["base_heatmaps"], base_net(crops)["base_heatmaps"], atol=1e-6)
 
 
-@pytest.mark.slow
 def test_a_frozen_base_stays_as_it_is():
     """Weights and BatchNorm statistics."""
     model = build()
@@ -220,7 +213,6 @@ def test_a_frozen_base_stays_as_it_is():
         np.testing.assert_array_equal(first, second)
 
 
-@pytest.mark.slow
 def test_mixed_precision():
     tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
     try:
@@ -239,7 +231,6 @@ def test_mixed_precision():
     assert all(np.all(np.isfinite(tf.convert_to_tensor(gradient))) for gradient in gradients)
 
 
-@pytest.mark.slow
 def test_xla_agrees():
     model = build(graph_convolution="semantic")
     crops = random_batch()[0]
@@ -248,7 +239,6 @@ def test_xla_agrees():
         np.testing.assert_allclose(value, expected[name], atol=1e-4)
 
 
-@pytest.mark.slow
 def test_published_size():
     """The paper's CrowdPose model, its graph part to the letter: GCN and ReLU over (x, y, two scores)."""
     # Depth changes nothing behind C5, so the shallowest trunk with 2048 channels will do.
@@ -270,7 +260,6 @@ def test_published_size():
         assert count(f"displacement_{block}") == 2 * 256 + 2
 
 
-@pytest.mark.slow
 def test_size_of_the_default_graph():
     """Learned edge weights, and a one-hot of the joint beside the four numbers."""
     model = builders.build_opec_net(ModelConfig(trunk="resnet50"))
@@ -278,7 +267,6 @@ def test_size_of_the_default_graph():
     assert model.get_layer("graph_conv_1").count_params() == kernels + logits
 
 
-@pytest.mark.slow
 def test_predicting_visibility_changes_no_pose():
     """Same seed, same labels, clipped gradients: after two steps all other weights are equal to the bit."""
     crops, joints = random_batch()

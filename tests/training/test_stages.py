@@ -12,6 +12,8 @@ from opec_tf.config import ModelConfig, TrainConfig
 from opec_tf.models import workdir
 from opec_tf.training import stages, strategy as strategies
 
+pytestmark = pytest.mark.slow
+
 MODEL = toy_training.MODEL
 TRAIN = TrainConfig(batch_size=2, learning_rate=0.01)
 

@@ -13,6 +13,8 @@ from opec_tf.models.trunks.movenet import WIDTHS, movenet_features, movenet_head
 from opec_tf.poses import skeletons
 from opec_tf.weights import conversion, movenet, reading
 
+pytestmark = pytest.mark.slow
+
 SIZE = {"crop_height": 64, "crop_width": 64}
 LIGHTNING = {"trunk": "movenet_lightning", **SIZE}
 
@@ -94,7 +96,6 @@ def test_faults_are_named(checkpoint, tmp_path):
     assert not list(tmp_path.glob("[abcde]"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("name", "side", "parameters"), [("thunder", 256, 6_220_132), ("lightning", 192, 2_312_060)])
 def test_it_equals_the_published_graph(real_samples, name, side, parameters):
     path = real_samples.parent / "weights" / "movenet" / f"movenet-{name}.json"
