@@ -18,7 +18,7 @@ from absl import flags as absl_flags
 
 from opec_tf.common import cli, files, flags, records
 from opec_tf.common.errors import UserError
-from opec_tf.poses import drawing, predictions, skeletons
+from opec_tf.poses import drawing, picture_poses, predictions, skeletons
 from opec_tf.serving import endpoint, pictures, pose_client
 from opec_tf.serving.pose_client import PoseClient, ServedPoses
 
@@ -177,21 +177,7 @@ def table(poses: ServedPoses, skeleton: skeletons.Skeleton) -> str:
 
 def coco_results(poses: ServedPoses, image_name: str) -> list[dict[str, Any]]:
     """The poses as COCO results, as ``opec_tf.predict`` writes them."""
-    results = [
-        {
-            "file_name": image_name,
-            "image_id": 1,
-            "category_id": 1,
-            "keypoints": np.round(keypoints.astype(float), 3).ravel().tolist(),
-            "score": round(score, 5),
-            "bbox": box,
-        }
-        for keypoints, score, box in zip(poses.keypoints, poses.scores.tolist(), poses.boxes.tolist())
-    ]
-    if poses.visibility is not None:
-        for result, visibility in zip(results, poses.visibility.astype(float)):
-            result["visibility"] = np.round(visibility, 4).tolist()
-    return results
+    return picture_poses.coco_results(poses.keypoints, poses.scores, poses.boxes, poses.visibility, name=image_name)
 
 
 def _skeleton(name: str | None, num_joints: int) -> skeletons.Skeleton:

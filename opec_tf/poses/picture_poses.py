@@ -62,21 +62,7 @@ class Poses:
 
     def to_coco(self, image_id: int = 1) -> list[dict[str, Any]]:
         """COCO results of the people, with the file's name and, where the model says it, each joint's visibility."""
-        results: list[dict[str, Any]] = [
-            {
-                **({"file_name": self.name} if self.name else {}),
-                "image_id": int(image_id),
-                "category_id": 1,
-                "keypoints": np.round(keypoints, 3).ravel().tolist(),
-                "score": round(score, 5),
-                "bbox": box,
-            }
-            for keypoints, score, box in zip(self._with_scores(), self.scores.tolist(), self.boxes.tolist())
-        ]
-        if self.visibility is not None:
-            for result, visibility in zip(results, self.visibility):
-                result["visibility"] = np.round(visibility, 4).tolist()
-        return results
+        return coco_results(self._with_scores(), self.scores, self.boxes, self.visibility, image_id, self.name)
 
     def _with_scores(self) -> np.ndarray:
         """float64 [N, K, 3], (x, y, score)."""
@@ -88,3 +74,37 @@ class Poses:
         from opec_tf.poses import images  # TensorFlow decodes: needed for files alone, and slow to start
 
         return images.decode(self.image.read_bytes()).numpy()
+
+
+def coco_results(
+    keypoints: np.ndarray,
+    scores: np.ndarray,
+    boxes: np.ndarray,
+    visibility: np.ndarray | None,
+    image_id: int = 1,
+    name: str = "",
+) -> list[dict[str, Any]]:
+    """COCO results of N people of one picture.
+
+    Args:
+      keypoints: [N, K, 3], (x, y, score), pixels.
+      scores: [N].
+      boxes: [N, 4], (x, y, w, h).
+      visibility: [N, K, 3], see ``Poses``; None: the results have none.
+      name: the picture's file name; "": the results have none.
+    """
+    results: list[dict[str, Any]] = [
+        {
+            **({"file_name": name} if name else {}),
+            "image_id": int(image_id),
+            "category_id": 1,
+            "keypoints": np.round(joints.astype(float), 3).ravel().tolist(),
+            "score": round(score, 5),
+            "bbox": box,
+        }
+        for joints, score, box in zip(keypoints, scores.tolist(), boxes.tolist())
+    ]
+    if visibility is not None:
+        for result, classes in zip(results, visibility.astype(float)):
+            result["visibility"] = np.round(classes, 4).tolist()
+    return results
