@@ -66,6 +66,11 @@ class BaseConfig(Checked):
         """(height, width) of a crop, pixels."""
         return self.crop_height, self.crop_width
 
+    @property
+    def regresses_pose(self) -> bool:
+        """Whether the base tells its person from others by a regressed pose; its body can then be kept, too."""
+        return self.trunk in MOVENETS
+
 
 @dataclasses.dataclass(frozen=True)
 class GraphConfig(Checked):
@@ -207,6 +212,12 @@ class TrainConfig(Checked):
         above=0,
     )
     context_passes: int = setting(2, "times that everybody's pose is kept for it, each of another crop", above=0)
+    kept_passes: int = setting(
+        0,
+        "MoveNet's body stays as it is, and all stages learn from what it makes of so many passes through the data, "
+        "each of other crops, which is kept under WORKDIR/kept; 0: they learn from pictures",
+        at_least=0,
+    )
     steps_per_epoch: int = setting(0, "steps in an epoch; 0: once through the data", at_least=0)
     learning_rate: float = setting(1e-3, "Adam's rate at the start; it follows a cosine to 0 over the stage", above=0)
     warmup_steps: int = setting(0, "steps over which the rate rises linearly from 0 before the cosine", at_least=0)
@@ -269,17 +280,10 @@ class InferenceConfig(Checked):
         ("oks", "parametric"),
     )
     nms_oks: float = setting(
-        0.9,
-        "of two detected people of one image whose OKS exceeds this the weaker is dropped; detected boxes only",
-        above=0,
-        at_most=1,
+        0.9, "of two detected people of an image whose OKS exceeds this the weaker is dropped", above=0, at_most=1
     )
     association: bool = setting(
         False, "also assign the base's joint candidates to all people of an image at once (AlphaPose+)"
-    )
-    association_candidates: int = setting(4, "peaks of each heatmap that association chooses from", above=0, at_most=20)
-    association_radius: float = setting(
-        1.0, "peaks of different people nearer than this times sigma sqrt(area) are one joint", at_least=0
     )
 
 
@@ -288,10 +292,7 @@ class DetectorConfig(Checked):
     """How people are found in pictures for which nobody gives boxes."""
 
     detector_score: float = setting(
-        0.3,
-        "a detector's boxes of a lower score are left out; Darknet's networks give none below 0.2",
-        at_least=0,
-        at_most=1,
+        0.3, "a detector's boxes of a lower score are left out (Darknet's: at least 0.2)", at_least=0, at_most=1
     )
     detector_nms_iou: float = setting(
         0.6, "of two boxes of a detector whose IoU exceeds this the weaker is dropped", at_least=0, at_most=1

@@ -12,6 +12,8 @@ beside it), and tells by names and shapes what they are:
 * keras.applications' ResNet50 to 152: the trunk, exactly, with --stride_in_1x1 placing its strides as they have them;
 * MoveNet Thunder and Lightning: the whole base, for people chosen by their boxes; --new_joints for head and neck.
 
+A --checkpoint that is a workdir becomes a small one: its last stage in half precision, as the package ships its model.
+
 OUTPUT/base/best.weights.h5 is for --base_weights of train, evaluate and predict; OUTPUT/model.flags has the settings
 that belong to it. No shape shows colours, strides and the half-pixel offset, so they are taken as published;
 --normalization, --stride_in_1x1 (the "caffe" variants) and --crop_offset (1.5 as published, 0 for a network trained
@@ -20,6 +22,8 @@ with half-pixel centres) say otherwise.
 
 from __future__ import annotations
 
+import os
+
 from absl import flags as absl_flags
 
 from opec_tf.common import cli, flags
@@ -27,7 +31,7 @@ from opec_tf.config import ModelConfig
 from opec_tf.weights import conversion
 
 flags.define(ModelConfig)
-absl_flags.DEFINE_string("checkpoint", None, "the file to convert", required=True)
+absl_flags.DEFINE_string("checkpoint", None, "the file to convert, or a workdir", required=True)
 absl_flags.DEFINE_string("output", None, "the workdir to write; must not exist", required=True)
 absl_flags.DEFINE_bool("trunk_only", False, "take the ResNet and leave the checkpoint's decoder and head")
 absl_flags.DEFINE_bool(
@@ -37,6 +41,10 @@ absl_flags.DEFINE_bool(
 
 def main() -> None:
     options = flags.FLAGS
+    if os.path.isdir(options.checkpoint):
+        conversion.shrink(options.checkpoint, options.output)
+        print(f"written: {options.output}, half precision")
+        return
     report, source, model_config = conversion.convert(
         options.checkpoint,
         options.output,

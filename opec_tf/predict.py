@@ -1,6 +1,7 @@
-"""Predicts poses on images or a video with a trained model: COCO results JSON and drawings.
+"""Predicts poses on images or a video: COCO results JSON and drawings.
 
-python -m opec_tf.predict --workdir=runs/crowdpose --images=photos --output_dir=poses --compare
+python -m opec_tf.predict --images=photo.jpg
+python -m opec_tf.predict --images=photos --workdir=runs/crowdpose --output_dir=poses --compare
 
 People are found by NanoDet, which comes with the package; or name a YOLO network (--detector=yolox_s.onnx, yolov8n.onnx
 or yolov3.cfg), or give --boxes. --detector=none: each image is one person's box.
@@ -32,11 +33,13 @@ from opec_tf.models import loading, workdir
 from opec_tf.poses.skeletons import Skeleton
 
 flags.define(InferenceConfig, DetectorConfig)
-absl_flags.DEFINE_string("workdir", None, "folder of the training run; or name a base by --base_weights")
+absl_flags.DEFINE_string(
+    "workdir", None, "folder of a training run; or a base by --base_weights; by default the package's own model"
+)
 absl_flags.DEFINE_string("base_weights", "", "WORKDIR/base/best.weights.h5, such as convert_weights writes")
 absl_flags.DEFINE_string("stage", None, "stage whose model is used; by default the last one that is finished")
 absl_flags.DEFINE_string("images", None, "an image, a folder, a pattern such as 'a/*.jpg', or a video", required=True)
-absl_flags.DEFINE_string("output_dir", None, "folder for the results", required=True)
+absl_flags.DEFINE_string("output_dir", "poses", "folder for the results")
 absl_flags.DEFINE_string(
     "boxes",
     None,
@@ -78,7 +81,7 @@ def main() -> None:
         options.output_dir,
         inference_config=flags.read(InferenceConfig),
         style=results.DrawingStyle(options.hidden_score, options.compare) if options.draw else None,
-        made_by=_made_by(source, workdir.stage_folder(root, model.stage).best_weights),
+        made_by=_made_by(source, workdir.stage_folder(model.name, model.stage).best_weights),
     )
     skipped = f"; {len(source.skipped)} of {len(source)} images skipped" if source.skipped else ""
     print(f"{count} people written to {options.output_dir}{skipped}")

@@ -2,12 +2,16 @@
 
 python -m opec_tf.prepare_data synthetic --output_dir=data/couples --couples=2000 --seed=1
 python -m opec_tf.prepare_data pasted --annotations=person_keypoints.json --images=images --output_dir=data/pairs
+python -m opec_tf.prepare_data checked --annotations=labels.json --images=images --poses=predictions_peak.json \
+  --output_dir=data/checked
 python -m opec_tf.prepare_data ochuman --annotations=ochuman.json --images=ochuman/images --output_dir=data/ochuman
 
-Sub-commands: synthetic; pasted, pairs of real people out of a COCO-format file with joints and masks; and the formats
-ochuman, ocpose, mpii, coco, crowdpose. A conversion writes NAME_coco.json for NAME.json, which --format=coco or a data
-set coco:NAME_coco.json:IMAGES reads; OCHuman becomes ochuman_val_coco.json and ochuman_test_coco.json. Images are
-neither changed nor copied; with --images it warns of those that are not there.
+Sub-commands: synthetic; pasted, pairs of real people out of a COCO-format file with joints and masks; checked, a
+COCO-format file without the labels that a network's poses (--poses, what evaluate wrote on its boxes) contradict; and
+the formats ochuman, ocpose, mpii, coco, crowdpose. A conversion writes NAME_coco.json for NAME.json, which
+--format=coco or a data set coco:NAME_coco.json:IMAGES reads; OCHuman becomes ochuman_val_coco.json and
+ochuman_test_coco.json, and with --splits any other file NAME_SPLIT_coco.json. Images are neither changed nor copied;
+with --images it warns of those that are not there.
 """
 
 from __future__ import annotations
@@ -20,7 +24,9 @@ from absl import flags
 
 from opec_tf.common import cli, files
 from opec_tf.common.errors import UserError
+from opec_tf.data import label_check
 from opec_tf.data.annotations import loading, ochuman
+from opec_tf.data.generated import split_images
 from opec_tf.data.pasted import dataset as pasted
 from opec_tf.data.synthetic import dataset
 from opec_tf.evaluation import occlusion
@@ -31,14 +37,16 @@ _COUPLES = flags.DEFINE_integer(
 )
 _SEED = flags.DEFINE_integer("seed", 0, "synthetic, pasted: the same seed makes the same pictures", lower_bound=0)
 _IMAGE_SIZE = flags.DEFINE_integer("image_size", 256, "synthetic: side of the square pictures, pixels")
-_ANNOTATIONS = flags.DEFINE_string("annotations", "", "pasted, conversion: the annotation file")
+_ANNOTATIONS = flags.DEFINE_string("annotations", "", "pasted, checked, conversion: the annotation file")
 _IMAGES = flags.DEFINE_string(
-    "images", "", "pasted: the image folder; conversion: the same, to check that the images are there"
+    "images", "", "pasted, checked: the image folder; conversion: the same, to check that the images are there"
 )
+_POSES = flags.DEFINE_string("poses", "", "checked: COCO results JSON of a network's poses in the annotated boxes")
 _SPLITS = flags.DEFINE_list(
     "splits",
     [f"{split}:{share}" for split, share in pasted.SPLITS.items()],
-    "pasted: NAME:SHARE of each split, or one NAME for everything; nobody is in two splits",
+    "pasted: NAME:SHARE of each split, or one NAME for everything; nobody is in two splits; conversion: if given, a "
+    "file for each split, the pictures dealt out in the order of their ids",
 )
 
 
@@ -47,6 +55,8 @@ def main(command: str) -> None:
         _generate()
     elif command == "pasted":
         _paste()
+    elif command == "checked":
+        _check_labels()
     else:
         _convert(command)
 
@@ -72,6 +82,14 @@ def _paste() -> None:
         _print_statistics(split, statistics)
 
 
+def _check_labels() -> None:
+    for name in ("annotations", "poses"):
+        if not flags.FLAGS[name].value:
+            raise UserError(f"--{name} is missing; name a COCO-format file, and a network's poses in its boxes")
+    found = label_check.write(_OUTPUT_DIR.value, _ANNOTATIONS.value, _IMAGES.value, _POSES.value)
+    print(", ".join(f"{name}: {count}" for name, count in found.counts().items()))
+
+
 def _convert(annotation_format: str) -> None:
     if not _ANNOTATIONS.value:
         raise UserError(f"--annotations is missing; name the {annotation_format} annotation file")
@@ -82,6 +100,9 @@ def _convert(annotation_format: str) -> None:
     parts = {source.stem: people}
     if annotation_format == "ochuman":
         parts = {f"ochuman_{split}": part for split, part in ochuman.split(people).items()}
+    elif flags.FLAGS["splits"].present:
+        shares = pasted.parse_splits(_SPLITS.value)
+        parts = {f"{source.stem}_{split}": part for split, part in split_images(people, shares).items()}
     folder = files.make_folder(_OUTPUT_DIR.value)
     for name, part in parts.items():
         path = folder / f"{name}_coco.json"
@@ -108,4 +129,4 @@ def _print_statistics(name: str | pathlib.Path, statistics: dict[str, float]) ->
 
 
 if __name__ == "__main__":
-    cli.run(main, __doc__, commands=("synthetic", "pasted", *loading.FORMATS), resumes=True)
+    cli.run(main, __doc__, commands=("synthetic", "pasted", "checked", *loading.FORMATS), resumes=True)

@@ -11,6 +11,7 @@ from opec_tf.common import files
 from opec_tf.common.errors import UserError
 from opec_tf.evaluation import occlusion
 from opec_tf.poses import skeletons
+from opec_tf.poses.pose_annotations import PoseAnnotations
 
 _IDS_PER_SPLIT = 10_000_000
 
@@ -23,6 +24,18 @@ def image_id(split: int, index: int) -> int:
 def file_name(split: int, index: int) -> str:
     """The file of a picture."""
     return f"{image_id(split, index):08d}.jpg"
+
+
+def split_images(people: PoseAnnotations, shares: dict[str, float]) -> dict[str, PoseAnnotations]:
+    """Deals the pictures, in the order of their ids, to splits in proportion to their shares."""
+    due = dict.fromkeys(shares, 0.0)
+    images: dict[str, list[int]] = {name: [] for name in shares}
+    for image in np.argsort(people.image_ids).tolist():
+        due = {name: due[name] + share / sum(shares.values()) for name, share in shares.items()}
+        name = max(due, key=due.__getitem__)
+        due[name] -= 1.0
+        images[name].append(image)
+    return {name: people.select_images(np.array(rows, np.int64)) for name, rows in images.items()}
 
 
 def is_finished(folder: pathlib.Path, settings: dict, size: int) -> bool:

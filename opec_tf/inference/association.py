@@ -14,6 +14,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+# Peaks of each heatmap that there is a choice of, and the ``radius`` of ``associate``.
+CANDIDATES, RADIUS = 4, 1.0
 # Joints of a lower score are no reason to take a joint from anybody.
 _LOWEST_SCORE = 0.05
 _SHARE_OF_LOSERS = 0.5

@@ -100,7 +100,7 @@ def assemble(
         if name == PEAK and config.association:
             # Two boxes of one person would fight for its joints, so the duplicates have gone before.
             peaks = predictions[PEAK]
-            predictions[ASSOCIATION] = _associate(found.candidates[keep], peaks, box_scores[keep], skeleton, config)
+            predictions[ASSOCIATION] = _associate(found.candidates[keep], peaks, box_scores[keep], skeleton)
             rows[ASSOCIATION] = keep
     estimates = Estimates(predictions, rows, skipped, found.visibility if found.visibility.shape[-1] else None)
     return _with_scores(estimates, people.scores) if people.poses is not None else estimates
@@ -122,11 +122,12 @@ def _associate(
     peaks: PosePredictions,
     box_scores: np.ndarray,
     skeleton: Skeleton,
-    config: InferenceConfig,
 ) -> PosePredictions:
     """The candidates [N, K, M, 3] of the people of ``peaks`` assigned to them."""
     # The first is the peak as pose NMS left it.
     candidates = np.concatenate([peaks.keypoints[:, :, None], candidates[:, :, 1:]], axis=2)
-    areas, radius = peaks.boxes[:, 2] * peaks.boxes[:, 3], config.association_radius
-    keypoints = association.associate_images(candidates, peaks.scores, areas, peaks.image_ids, skeleton.sigmas, radius)
+    areas, sigmas = peaks.boxes[:, 2] * peaks.boxes[:, 3], skeleton.sigmas
+    keypoints = association.associate_images(
+        candidates, peaks.scores, areas, peaks.image_ids, sigmas, association.RADIUS
+    )
     return dataclasses.replace(peaks, keypoints=keypoints, scores=keypoints[..., 2].mean(axis=1) * box_scores)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from opec_tf.config import InferenceConfig
+from opec_tf.inference import association
 from opec_tf.models import builders
 from opec_tf.poses import decoding, geometry, images
 from opec_tf.poses.skeletons import Skeleton
@@ -113,7 +114,7 @@ def _candidates(
     points, scores = decoding.decode_candidates(
         heatmaps,
         inference_config.peak_refinement,
-        inference_config.association_candidates,
+        association.CANDIDATES,
         smoothing=inference_config.peak_smoothing,
     )
     points = geometry.normalized_to_image(crop_to_image[:, None], points, crop_size)

@@ -17,7 +17,7 @@ from opec_tf.common.errors import UserError
 from opec_tf.common.progress import Progress
 from opec_tf.config import InferenceConfig, ModelConfig
 from opec_tf.data import image_files, inference_pipeline, pairing
-from opec_tf.inference import estimates, forward
+from opec_tf.inference import association, estimates, forward
 from opec_tf.inference.estimates import ASSOCIATION, Estimates, Found
 from opec_tf.inference.forward import PEAK
 from opec_tf.inference.person_boxes import PersonBoxes
@@ -184,7 +184,7 @@ class PoseEstimator:
 
     def _nothing_yet(self, num_people: int) -> Found:
         joints, config = self.skeleton.num_joints, self.inference_config
-        candidates = config.association_candidates if config.association else 0
+        candidates = association.CANDIDATES if config.association else 0
         classes = len(skeletons.VISIBILITY_CLASSES) if forward.gives_visibility(self.model) else 0
         return Found(
             points=np.zeros([num_people, len(self._network_poses), joints, 2], np.float32),

@@ -8,6 +8,7 @@ from typing import Callable
 import tensorflow as tf
 
 from opec_tf.config import BaseConfig, ModelConfig
+from opec_tf.models import movenet_base
 from opec_tf.models.couple_net import couple_net
 from opec_tf.models.networks import (
     ALTERNATIVES_OUTPUT,
@@ -15,11 +16,13 @@ from opec_tf.models.networks import (
     GIVEN_OUTPUT,
     PAIR_LOGITS_OUTPUT,
     POSE_OUTPUTS,
+    REGRESSED_OUTPUT,
     VISIBILITY_OUTPUT,
     BaseNet,
     CoupleNet,
     Network,
     OpecNet,
+    inputs_of,
     output,
 )
 from opec_tf.models.opec_net import integral_net, opec_net
@@ -33,7 +36,9 @@ __all__ = [
     "NETWORKS",
     "PAIR_LOGITS_OUTPUT",
     "POSE_OUTPUTS",
+    "REGRESSED_OUTPUT",
     "VISIBILITY_OUTPUT",
+    "body_of",
     "build_base",
     "build_couple_net",
     "build_opec_net",
@@ -46,32 +51,47 @@ BASE_SETTINGS = {field.name for field in dataclasses.fields(BaseConfig)}
 # AutoGraph would translate every layer's Python, which takes a good part of the time in which a network is built; no
 # layer needs it, since none lets the values of tensors decide in Python. So for the training step and the input too.
 @tf.autograph.experimental.do_not_convert
-def base_network(config: BaseConfig) -> BaseNet:
-    """The base module alone: crops [B, H, W, 3] -> {"base_heatmaps": float32 [B, H / 4, W / 4, K]}.
+def base_network(config: BaseConfig, kept: bool = False) -> BaseNet:
+    """The base module alone: crops [B, H, W, 3] -> {"base_heatmaps": float32 [B, H / 4, W / 4, K]}, for MoveNet its
+    regressed_pose [B, K, 2], too.
 
     Its layer "base" is that of ``opec_network``, so that weights pass from one to the other.
+
+    Args:
+      kept: of the base only what comes after its body, so that the input is what ``body_of`` gives; for training.
     """
-    base = pose_backbone(config)
-    crops = tf.keras.Input((*config.crop_size, 3), name="crops")
-    heatmaps = output("base_heatmaps")(base(crops)["base_heatmaps"])
-    return BaseNet(tf.keras.Model(crops, {"base_heatmaps": heatmaps}, name="base_net"), base)
+    base = _base(config, kept)
+    inputs = inputs_of(base)
+    outputs = {name: value for name, value in base(inputs).items() if name in ("base_heatmaps", REGRESSED_OUTPUT)}
+    outputs = {name: output(name)(value) for name, value in outputs.items()}
+    return BaseNet(tf.keras.Model(inputs, outputs, name="base_net"), base)
 
 
 @tf.autograph.experimental.do_not_convert
-def opec_network(config: ModelConfig) -> OpecNet:
+def opec_network(config: ModelConfig, kept: bool = False) -> OpecNet:
     """OPEC-Net with its base; see ``opec_net.opec_net`` for the outputs (``integral_net`` without refinement)."""
-    base = pose_backbone(config)
+    base = _base(config, kept)
     return opec_net(base, config) if config.refinement else integral_net(base)
 
 
 @tf.autograph.experimental.do_not_convert
-def couple_network(config: ModelConfig) -> CoupleNet:
+def couple_network(config: ModelConfig, kept: bool = False) -> CoupleNet:
     """The CoupleGraph with its OPEC-Net; see ``couple_net.couple_net`` for inputs and outputs."""
-    return couple_net(opec_network(config), config)
+    return couple_net(opec_network(config, kept), config)
+
+
+def body_of(base: tf.keras.Model) -> tf.keras.Model:
+    """The body of a MoveNet base: crops -> what the networks that are built with ``kept`` take in their place."""
+    return movenet_base.body(base)
+
+
+def _base(config: BaseConfig, kept: bool) -> tf.keras.Model:
+    base = pose_backbone(config)
+    return movenet_base.rest(base) if kept else base
 
 
 # Stage -> the network that it trains.
-NETWORKS: dict[str, Callable[[ModelConfig], Network]] = {
+NETWORKS: dict[str, Callable[..., Network]] = {
     "base": base_network,
     "opec": opec_network,
     "couple": couple_network,

@@ -13,16 +13,15 @@ from opec_tf.config import ModelConfig
 from opec_tf.models import workdir
 
 
-def locate(root: os.PathLike[str] | str | None, stage: str | None, base_weights: str) -> tuple[str, str | None]:
-    """The workdir and stage that a command line names: ``root`` and ``stage``, or a workdir's base by its weights.
+def locate(root: os.PathLike[str] | str | None, stage: str | None, base_weights: str) -> tuple[str | None, str | None]:
+    """The workdir and stage that a command line names: ``root`` and ``stage``, or a workdir's base by its weights; no
+    workdir where it names neither.
 
     Raises:
-      UserError: neither is given, or the weights are not a workdir's finished base.
+      UserError: the weights are not a workdir's finished base.
     """
-    if root:
-        return os.fspath(root), stage
-    if not base_weights:
-        raise UserError("--workdir is missing; name a training run, or a base by --base_weights")
+    if root or not base_weights:
+        return os.fspath(root) if root else None, stage
     path = pathlib.Path(base_weights)
     folder = workdir.stage_folder(path.parent.parent, "base")
     if path != folder.best_weights or not (path.parent.parent / "config.json").exists():
@@ -69,9 +68,16 @@ def rebuild(network: tf.keras.Model, stage: str, model_config: ModelConfig) -> t
 
 
 def copy_weights(source: tf.keras.Model, target: tf.keras.Model) -> None:
-    """Copies the weights of layers to the layers of the same names in another model, in nested models too."""
-    for layer in source.layers:
-        if isinstance(layer, tf.keras.Model):
-            copy_weights(layer, target.get_layer(layer.name))
-        elif layer.weights:
-            target.get_layer(layer.name).set_weights(layer.get_weights())
+    """Copies the weights of layers to the layers of the same names in another model, in nested models too.
+
+    One of two models may lack layers that the other has, as a base without its body does.
+    """
+    targets = {layer.name: layer for layer in target.layers if layer.weights}
+    sources = {layer.name: layer for layer in source.layers if layer.weights}
+    if not (targets.keys() <= sources.keys() or sources.keys() <= targets.keys()):
+        raise ValueError(f"models {source.name} and {target.name} each have layers that the other has not")
+    for name in sources.keys() & targets.keys():
+        if isinstance(sources[name], tf.keras.Model):
+            copy_weights(sources[name], targets[name])
+        else:
+            targets[name].set_weights(sources[name].get_weights())

@@ -14,6 +14,8 @@ POSE_OUTPUTS = ("initial_pose", *(f"pose_{block}" for block in range(1, NUM_BLOC
 # The pose that the graph refines where that is an input; the initial pose then only fills its gaps.
 GIVEN_OUTPUT = "given"
 VISIBILITY_OUTPUT = "visibility"
+# Where a base regresses the joints of the person it is about, beside its heatmaps.
+REGRESSED_OUTPUT = "regressed_pose"
 COUPLE_OUTPUTS = tuple(f"couple_pose_{block}" for block in range(1, NUM_BLOCKS + 1))
 # What the last of the couple's poses was chosen from, see ``couple_net``.
 ALTERNATIVES_OUTPUT, PAIR_LOGITS_OUTPUT = "couple_alternatives", "couple_pair_logits"
@@ -103,6 +105,13 @@ class CoupleNet(NamedTuple):
 
 
 Network = Union[BaseNet, OpecNet, CoupleNet]
+
+
+def inputs_of(base: tf.keras.Model) -> tf.Tensor | dict[str, tf.Tensor]:
+    """Inputs of a network like those of its base: crops, or by name what is kept of its body."""
+    if isinstance(base.input, dict):
+        return {name: tf.keras.Input(tensor.shape[1:], name=name) for name, tensor in base.input.items()}
+    return tf.keras.Input(base.input_shape[1:], name="crops")
 
 
 def output(name: str) -> tf.keras.layers.Layer:

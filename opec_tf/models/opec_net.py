@@ -12,7 +12,16 @@ from opec_tf.layers.fusion import FusionBlock
 from opec_tf.layers.graph import JointIdentity
 from opec_tf.layers.heatmap import GivenPose, SoftArgmax
 from opec_tf.layers.joints import JointSampling, VisibilityHead
-from opec_tf.models.networks import GIVEN_OUTPUT, NUM_BLOCKS, POSE_OUTPUTS, VISIBILITY_OUTPUT, Context, OpecNet, output
+from opec_tf.models.networks import (
+    GIVEN_OUTPUT,
+    NUM_BLOCKS,
+    POSE_OUTPUTS,
+    VISIBILITY_OUTPUT,
+    Context,
+    OpecNet,
+    inputs_of,
+    output,
+)
 from opec_tf.models.refinement import progressive_refinement, score_columns
 from opec_tf.poses import skeletons
 
@@ -34,8 +43,8 @@ def opec_net(base: tf.keras.Model, config: ModelConfig) -> OpecNet:
       still.
     """
     # Base module: heatmaps, and the three feature maps F1, F2, F3 from coarse to fine.
-    crops = tf.keras.Input(base.input_shape[1:], name="crops")
-    base_outputs = base(crops)
+    inputs = inputs_of(base)
+    base_outputs = base(inputs)
     base_heatmaps = output("base_heatmaps")(base_outputs["base_heatmaps"])
     # Cascaded Feature Adaption (eq. 4 and 5): F1, F2, F3 -> F^1, F^2, F^3.
     maps = _feature_adaption(base_outputs, config)
@@ -45,12 +54,12 @@ def opec_net(base: tf.keras.Model, config: ModelConfig) -> OpecNet:
     # Initial pose and its score c: integral regression (eq. 2), or another system's pose as far as it is given.
     integral, score = SoftArgmax(initial_beta(heatmaps.shape[1:3]), name="soft_argmax")(heatmaps)
     start = output(POSE_OUTPUTS[0])(integral)
-    inputs, outputs = crops, {POSE_OUTPUTS[0]: start}
+    outputs = {POSE_OUTPUTS[0]: start}
     if config.initial_pose == "given":
         given = _given_inputs(start.shape[1])
         pose, score = GivenPose(name="given_pose_or_integral")([*given.values(), integral, score])
         start = outputs[GIVEN_OUTPUT] = output(GIVEN_OUTPUT)(pose)
-        inputs = {"crops": crops, **given}
+        inputs = {**(inputs if isinstance(inputs, dict) else {"crops": inputs}), **given}
     score = output("initial_score")(score)
 
     # Nodes (x, y, c), the place perhaps as the context of the whole body has it.
@@ -94,12 +103,12 @@ def integral_net(base: tf.keras.Model) -> OpecNet:
       ``OpecNet`` whose model goes from crops [B, H, W, 3] to base_heatmaps, initial_pose and initial_score as
       ``opec_net`` has them.
     """
-    crops = tf.keras.Input(base.input_shape[1:], name="crops")
-    heatmaps = output("base_heatmaps")(base(crops)["base_heatmaps"])
+    inputs = inputs_of(base)
+    heatmaps = output("base_heatmaps")(base(inputs)["base_heatmaps"])
     pose, score = SoftArgmax(initial_beta(heatmaps.shape[1:3]), name="soft_argmax")(heatmaps)
     pose, score = output("initial_pose")(pose), output("initial_score")(score)
     outputs = {"base_heatmaps": heatmaps, "initial_pose": pose, "initial_score": score}
-    return OpecNet(tf.keras.Model(crops, outputs, name="integral_net"), base, heatmaps, (pose,))
+    return OpecNet(tf.keras.Model(inputs, outputs, name="integral_net"), base, heatmaps, (pose,))
 
 
 def initial_beta(heatmap_size: tuple[int, int]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from opec_tf.config import MOVENETS, BaseConfig
+from opec_tf.config import BaseConfig
 from opec_tf.layers.image import DUC, NORMALIZATIONS, ImageNormalization, PixelShuffle
 from opec_tf.models.movenet_base import movenet_base
 from opec_tf.models.trunks.resnet import resnet
@@ -28,7 +28,7 @@ def pose_backbone(config: BaseConfig) -> tf.keras.Model:
       With bottlenecks and "duc" the maps have 512, 256 and 128 channels, with "duc421" 1024, 512 and 256; with basic
       blocks a quarter of that.
     """
-    if config.trunk in MOVENETS:
+    if config.regresses_pose:
         return movenet_base(config)
     crops = tf.keras.Input((*config.crop_size, 3), name="crops")
     images = ImageNormalization(*NORMALIZATIONS[config.normalization], name="normalization")(crops)

@@ -16,7 +16,8 @@ import tensorflow as tf
 
 from opec_tf.common import files
 from opec_tf.common.errors import UserError
-from opec_tf.models import workdir
+from opec_tf.common.progress import Progress
+from opec_tf.models import loading, workdir
 from opec_tf.training.validation import Validator
 
 # Steps between two looks at the loss; each look waits for the device.
@@ -61,7 +62,7 @@ class StopOnNaN(tf.keras.callbacks.Callback):
 
 
 class CopyWeights(tf.keras.callbacks.Callback):
-    """Copies the weights of a distributed model to a plain one, which is then scored and saved without the strategy.
+    """Copies the weights of the trained model to a plain and whole one, which is then scored and saved in its place.
 
     Every worker has to take part, since reading BatchNorm's statistics averages them over all replicas.
     """
@@ -71,7 +72,7 @@ class CopyWeights(tf.keras.callbacks.Callback):
         self.copy = copy
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        self.copy.set_weights(self.model.get_weights())
+        loading.copy_weights(self.model, self.copy)
 
 
 class LearningRate(tf.keras.callbacks.Callback):
@@ -147,6 +148,26 @@ class BestWeights(tf.keras.callbacks.Callback):
             self._best = score
             scores = {name: float(value) for name, value in logs.items() if name.startswith("val_")}
             workdir.save_weights(self.saved_model, self.path, {"epoch": epoch, **scores, self.score: float(score)})
+
+
+class StepProgress(tf.keras.callbacks.Callback):
+    """Reports steps to a log now and then; a terminal has Keras' progress bar."""
+
+    def __init__(self, stage: str, epochs: int) -> None:
+        super().__init__()
+        self.stage, self.epochs = stage, epochs
+        self._progress = Progress("", "", enabled=False)
+        # Keeps Keras from fetching all logs from the device after every step.
+        self._supports_tf_logs = True
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self._progress = Progress(f"stage {self.stage}, epoch {epoch + 1}/{self.epochs}", "steps", self.params["steps"])
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        self._progress.update(1)
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        self._progress.close()
 
 
 class EpochLine(tf.keras.callbacks.Callback):

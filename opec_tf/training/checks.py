@@ -28,6 +28,8 @@ def check(run: Run, unfinished: Sequence[str]) -> None:
       UserError: one of them cannot be trained, or not be resumed, with these settings.
     """
     train_config = run.train_config
+    if train_config.kept_passes:
+        _check_kept(run)
     crops = strategies.per_replica_batch_size(run.strategy, train_config.batch_size)
     for stage in unfinished:
         people = run.people(stage)
@@ -42,6 +44,17 @@ def check(run: Run, unfinished: Sequence[str]) -> None:
         if backup:
             done = 1 + int(tf.train.load_variable(backup, _BACKUP_EPOCH))
             _check_resumed(stage, folder, done, train_config)
+
+
+def _check_kept(run: Run) -> None:
+    """What is kept of a base's body takes the place of crops, so the base needs a body, and nothing else sees crops."""
+    flag, model_config = f"--kept_passes={run.train_config.kept_passes}", run.model_config
+    if not model_config.regresses_pose:
+        raise UserError(f"{flag}: --trunk={model_config.trunk} has no body that is kept; it goes with MoveNet")
+    if model_config.trunk_maps or model_config.initial_pose == "given":
+        raise UserError(f"{flag} does not go with --trunk_maps or --initial_pose=given; leave out one")
+    if not run.train_config.base_weights and not workdir.stage_folder(run.root, "base").finished:
+        raise UserError(f"{flag} needs --base_weights: nothing is learnt from a body of random weights")
 
 
 def _check_couple(run: Run, unfinished: Sequence[str], crops: int, people: int) -> None:

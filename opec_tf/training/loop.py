@@ -21,13 +21,14 @@ import tensorflow as tf
 from opec_tf.common import files
 from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
-from opec_tf.data import image_files, pipeline
-from opec_tf.models import workdir
+from opec_tf.data import image_files
+from opec_tf.models import loading, workdir
 from opec_tf.models.networks import Network
 from opec_tf.training import (
     body_context_learning,
     callbacks,
     checks,
+    kept,
     precision,
     run_data,
     stages,
@@ -72,6 +73,10 @@ def train(
         policy, reason = precision.resolve(train_config.precision)
         if reason and is_chief:
             print(f"precision: {policy}, since {reason}", flush=True)
+        if run.train_config.kept_passes:
+            if run.is_chief:
+                kept.keep(run)
+            strategies.barrier(strategy)
         for stage in unfinished:
             with precision.policy(policy), _memory_errors(stage):
                 _train_stage(run, stage)
@@ -91,14 +96,18 @@ def _train_stage(run: Run, stage: str) -> None:
     folder = workdir.stage_folder(run.root, stage)
     epochs, people = stages.epochs(stage, run.train_config), run.people(stage)
     steps = stages.steps_per_epoch(run.train_config, people)
+    settings = run.root, run.model_config, run.train_config
+    whole = stages.start(stage, *settings) if run.train_config.kept_passes else None
     with run.strategy.scope():
-        network = stages.build(stage, run.root, run.model_config, run.train_config, epochs * steps, _jit_compile(run))
+        network = stages.build(stage, *settings, epochs * steps, _jit_compile(run), whole)
     model = network.model
     if run.is_chief:
         _prepare_folder(run, folder, model)
     strategies.barrier(run.strategy)
-    # Scored and saved without the strategy.
-    plain = model if run.strategy.num_replicas_in_sync == 1 else workdir.BUILDERS[stage](run.model_config)
+    # Scored and saved without the strategy, and with the base's body.
+    plain = model if whole is None else whole.model
+    if whole is None and run.strategy.num_replicas_in_sync > 1:
+        plain = workdir.BUILDERS[stage](run.model_config)
     make_batches = _batches(run, stage, with_others="base_heatmaps" in model.loss)
     start_epoch = len(callbacks.read_log(folder.log))
     batches = stages.dataset(
@@ -123,22 +132,16 @@ def _train_stage(run: Run, stage: str) -> None:
         )
     if plain is not model:
         # Without an epoch left to train the callbacks have copied nothing; every worker has to take part.
-        plain.set_weights(model.get_weights())
+        loading.copy_weights(model, plain)
     if run.is_chief:
         _finish(run, stage, plain, folder, steps=int(model.optimizer.iterations.numpy()))
 
 
 def _batches(run: Run, stage: str, with_others: bool) -> stages.MakeBatches:
     """The training data of a stage; other people's joints come with it for the joint-candidate loss."""
-    return functools.partial(
-        pipeline.couple_dataset if stage == "couple" else pipeline.training_dataset,
-        run.train_data,
-        crop_size=run.model_config.crop_size,
-        data_config=run.data_config,
-        crop_offset=run.model_config.crop_offset,
-        everybody=run.everybody if with_others and run.train_config.interference_weight else None,
-        with_poses=stage != "base" and run.model_config.initial_pose == "given",
-    )
+    if run.train_config.kept_passes:
+        return functools.partial(kept.dataset, run.kept_folder, stage == "couple")
+    return run_data.crops(run, run.train_data, stage, with_others)
 
 
 def _context_learning(
@@ -209,6 +212,8 @@ def _callbacks(
             score = validation.score_name(stages.best_pose(stage, run.model_config), "AP")
             result.append(callbacks.Validation(validator, folder.tensorboard))
             result.append(callbacks.BestWeights(plain, folder.best_weights, score))
+        if not sys.stdout.isatty():
+            result.insert(0, callbacks.StepProgress(stage, epochs))
         result += [
             tf.keras.callbacks.TensorBoard(str(folder.tensorboard), write_graph=False),
             callbacks.EpochLog(folder.log),

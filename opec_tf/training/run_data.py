@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import pathlib
 
@@ -15,7 +16,7 @@ from opec_tf.data.annotations import loading
 from opec_tf.evaluation import protocols
 from opec_tf.poses import predictions, skeletons
 from opec_tf.poses.pose_annotations import PoseAnnotations
-from opec_tf.training import strategy as strategies
+from opec_tf.training import stages, strategy as strategies
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +45,11 @@ class Run:
     def is_chief(self) -> bool:
         return strategies.is_chief(self.strategy)
 
+    @property
+    def kept_folder(self) -> pathlib.Path:
+        """Of what the base's body makes of the crops, see ``kept``."""
+        return self.root / "kept"
+
     def people(self, stage: str) -> int:
         """Number of people in a pass through the data of a stage."""
         if stage != "couple":
@@ -71,6 +77,23 @@ def load(
         scored = protocols.PROTOCOLS[protocol].skeleton
         val_data = loading.load_all(data_config.val_data, data_config.data_root, scored)
     return train_data, everybody, val_data
+
+
+def crops(run: Run, people: PoseAnnotations, stage: str, with_others: bool) -> stages.MakeBatches:
+    """Function that gives endless batches of crops of some of the people trained on, of couples for stage couple.
+
+    Args:
+      with_others: the joints of others in the crop come too, if the joint-candidate loss looks at them.
+    """
+    return functools.partial(
+        pipeline.couple_dataset if stage == "couple" else pipeline.training_dataset,
+        people,
+        crop_size=run.model_config.crop_size,
+        data_config=run.data_config,
+        crop_offset=run.model_config.crop_offset,
+        everybody=run.everybody if with_others and run.train_config.interference_weight else None,
+        with_poses=stage != "base" and run.model_config.initial_pose == "given",
+    )
 
 
 def _proposals(train_data: PoseAnnotations, data_config: DataConfig) -> PoseAnnotations:

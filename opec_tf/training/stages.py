@@ -49,10 +49,11 @@ def losses_and_weights(
 ) -> tuple[dict[str, tf.keras.losses.Loss], dict[str, float]]:
     """The losses of a stage by model output, and their weights.
 
-    Stage base learns heatmaps. Stage opec minimises eq. 3: the initial pose with weight 1 (its own, which fills the
-    gaps of a given one), poses 1 to 3 with lambda_1 to lambda_3; a base that is trained along keeps its heatmap loss
-    beside it, since nothing in eq. 3 asks it for a peak at each joint. Predicted visibility has its cross entropy; a
-    weight of it would mean nothing, since it trains its own head alone and Adam divides by the size of gradients.
+    Stage base learns heatmaps and, if it regresses one, its pose. Stage opec minimises eq. 3: the initial pose with
+    weight 1 (its own, which fills the gaps of a given one), poses 1 to 3 with lambda_1 to lambda_3; a base that is
+    trained along keeps its heatmap loss beside it, since nothing in eq. 3 asks it for a peak at each joint. Predicted
+    visibility has its cross entropy; a weight of it would mean nothing, since it trains its own head alone and Adam
+    divides by the size of gradients.
     Stage couple minimises eq. 3 of the couple's poses, with lambda_1 to lambda_3; an OPEC-Net that is trained along
     keeps its losses beside it.
 
@@ -63,7 +64,10 @@ def losses_and_weights(
         sigma=train_config.heatmap_sigma, interference_weight=train_config.interference_weight
     )
     if stage == "base":
-        return {"base_heatmaps": heatmap_loss}, {"base_heatmaps": 1.0}
+        base_losses: dict[str, tf.keras.losses.Loss] = {"base_heatmaps": heatmap_loss}
+        if model_config.regresses_pose:
+            base_losses[builders.REGRESSED_OUTPUT] = pose_loss(model_config, train_config.oks_loss_share)
+        return base_losses, dict.fromkeys(base_losses, 1.0)
     if stage == "couple":
         weights = dict(zip(builders.COUPLE_OUTPUTS, train_config.pose_loss_weights))
         stage_losses = {name: pose_loss(model_config, train_config.oks_loss_share) for name in weights}
@@ -96,6 +100,7 @@ def build(
     train_config: TrainConfig,
     total_steps: int,
     jit_compile: bool,
+    whole: Network | None = None,
 ) -> Network:
     """Builds, initialises and compiles the network of a stage. Call it in the strategy's scope.
 
@@ -103,6 +108,7 @@ def build(
       stage: "base", "opec" or "couple".
       root: the workdir.
       total_steps: optimizer steps of the whole stage.
+      whole: from ``start``, to build the network that goes on from what is kept of its body; None: build the whole.
       jit_compile: whether the training step is compiled with XLA.
 
     Returns:
@@ -112,9 +118,11 @@ def build(
     Raises:
       UserError: the weights to start from are missing or do not fit.
     """
-    tf.keras.utils.set_random_seed(train_config.seed)
-    network = builders.NETWORKS[stage](model_config)
-    _load_start_weights(network, stage, root, model_config, train_config)
+    if whole is None:
+        network = start(stage, root, model_config, train_config)
+    else:
+        network = builders.NETWORKS[stage](model_config, kept=True)
+        loading.copy_weights(whole.model, network.model)
     _freeze(network, stage, train_config)
     model, opec = network.model, _opec_net(network)
     slow = [] if opec is None else opec.base.trainable_variables
@@ -127,6 +135,18 @@ def build(
     model.optimizer.build(model.trainable_variables)
     # Keras would make each loss's average within the first step, and trace that step a second time.
     model.compiled_loss.build(model.output)
+    return network
+
+
+def start(stage: str, root: pathlib.Path, model_config: ModelConfig, train_config: TrainConfig) -> Network:
+    """The network of a stage with the weights that it starts from.
+
+    Raises:
+      UserError: they are missing or do not fit.
+    """
+    tf.keras.utils.set_random_seed(train_config.seed)
+    network = builders.NETWORKS[stage](model_config)
+    _load_start_weights(network, stage, root, model_config, train_config)
     return network
 
 

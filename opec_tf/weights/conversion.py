@@ -5,15 +5,21 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
+import shutil
 from collections.abc import Collection
+
+import h5py
+import numpy as np
 
 from opec_tf.common import files
 from opec_tf.config import MOVENETS, BaseConfig, DataConfig, InferenceConfig, ModelConfig, TrainConfig
-from opec_tf.models import builders, workdir
+from opec_tf.models import builders, loading, workdir
 from opec_tf.poses import skeletons
 from opec_tf.weights import base_loading, movenet, reading, recognition
 
 FLAGS_FILE = "model.flags"
+# What a run says of its network beside the model's configuration.
+_RUN_SETTINGS = ("box_margin", "git_revision")
 
 
 def convert(
@@ -63,6 +69,35 @@ def convert(
             workdir.save_weights(model, base.final_weights, attributes)
         files.write_text(folder / FLAGS_FILE, _flagfile(model_config))
     return report, source, model_config
+
+
+def shrink(root: os.PathLike[str] | str, output: os.PathLike[str] | str) -> None:
+    """Writes the last stage of a workdir as a workdir of its own, in half precision, without what only training needs.
+
+    Raises:
+      UserError: no stage is finished, or ``output`` exists or cannot be written.
+    """
+    stage = loading.last_stage(root)
+    before = workdir.stage_folder(root, stage)
+    settings = files.read_json(before.config)
+    with files.atomic_folder(output) as folder:
+        workdir.start(folder, workdir.read_model_config(root))
+        after = workdir.stage_folder(folder, stage)
+        files.write_json(after.config, {name: settings.get(name) for name in _RUN_SETTINGS}, indent=2)
+        if before.metrics.exists():
+            shutil.copyfile(before.metrics, after.metrics)
+        with h5py.File(before.best_weights) as source, h5py.File(after.best_weights, "w") as target:
+            _copy_halved(source, target)
+
+
+def _copy_halved(source: h5py.Group, target: h5py.Group) -> None:
+    """Copies an HDF5 group, arrays of numbers as float16."""
+    target.attrs.update(source.attrs)
+    for name, item in source.items():
+        if isinstance(item, h5py.Group):
+            _copy_halved(item, target.create_group(name))
+        else:
+            target.create_dataset(name, data=item[()].astype(np.float16))
 
 
 def _flagfile(model_config: ModelConfig) -> str:

@@ -23,8 +23,9 @@ def movenet_features(images: tf.Tensor, width: float) -> dict[str, tf.Tensor]:
       width: multiple of MobileNetV2's channels.
 
     Returns:
-      The pyramid's F1 [B, H / 16, W / 16, 32], F2 [B, H / 8, W / 8, 24] and F3 [B, H / 4, W / 4, 24], and the trunk's
-      C4, C3 and C2 of these sizes, with 64, 32 and 24 times ``width`` channels.
+      The pyramid's F1 [B, H / 16, W / 16, 32], F2 [B, H / 8, W / 8, 24] and F3 [B, H / 4, W / 4, 24]; the trunk's C4,
+      C3 and C2 of these sizes, with 64, 32 and 24 times ``width`` channels; and L3 and L2, what the pyramid takes of
+      the last two, with 32 and 24 channels.
     """
     # MobileNetV2: inverted residuals down to stride 32.
     x = _conv(images, _rounded(32 * width), 3, "relu6", strides=2, name="stem")
@@ -41,9 +42,10 @@ def movenet_features(images: tf.Tensor, width: float) -> dict[str, tf.Tensor]:
     # Feature pyramid: the coarser map, twice as large, plus the trunk's of that size.
     top = _conv(c5, 64, 1, name="lateral5")
     f1 = _merge(top, _conv(c4, 64, 1, name="lateral4"), 32, name="pyramid1")
-    f2 = _merge(f1, _conv(c3, 32, 1, name="lateral3"), 24, name="pyramid2")
-    f3 = _merge(f2, _conv(c2, 24, 1, name="lateral2"), 24, name="pyramid3")
-    return {"F1": f1, "F2": f2, "F3": f3, "C4": c4, "C3": c3, "C2": c2}
+    l3, l2 = _conv(c3, 32, 1, name="lateral3"), _conv(c2, 24, 1, name="lateral2")
+    f2 = _merge(f1, l3, 24, name="pyramid2")
+    f3 = _merge(f2, l2, 24, name="pyramid3")
+    return {"F1": f1, "F2": f2, "F3": f3, "C4": c4, "C3": c3, "C2": c2, "L3": l3, "L2": l2}
 
 
 def movenet_heads(features: tf.Tensor, num_joints: int) -> dict[str, tf.Tensor]:
@@ -59,8 +61,10 @@ def movenet_heads(features: tf.Tensor, num_joints: int) -> dict[str, tf.Tensor]:
     """
     heads = {}
     for name, channels in {"heatmap": num_joints, "center": 1, "regression": 2 * num_joints}.items():
-        x = _separable(features, 96, name=f"{name}_conv")
-        heads[name] = _conv(x, channels, 1, name=name, dtype="float32")
+        # The person of a crop is told by where its middle is, so nothing new is asked of the middles.
+        trainable = name != "center"
+        x = _separable(features, 96, name=f"{name}_conv", trainable=trainable)
+        heads[name] = _conv(x, channels, 1, name=name, dtype="float32", trainable=trainable)
     return heads
 
 
@@ -70,10 +74,10 @@ def _conv(
     return tf.keras.layers.Conv2D(channels, size, padding="same", activation=activation, name=name, **options)(x)
 
 
-def _separable(x: tf.Tensor, channels: int, *, name: str) -> tf.Tensor:
+def _separable(x: tf.Tensor, channels: int, *, name: str, **options: object) -> tf.Tensor:
     """A 3x3 convolution of each channel by itself, then a 1x1 convolution and ReLU."""
-    x = tf.keras.layers.DepthwiseConv2D(3, padding="same", use_bias=False, name=f"{name}_depthwise")(x)
-    return _conv(x, channels, 1, "relu", name=f"{name}_pointwise")
+    x = tf.keras.layers.DepthwiseConv2D(3, padding="same", use_bias=False, name=f"{name}_depthwise", **options)(x)
+    return _conv(x, channels, 1, "relu", name=f"{name}_pointwise", **options)
 
 
 def _inverted_residual(x: tf.Tensor, expansion: int, channels: int, strides: int, *, name: str) -> tf.Tensor:
