@@ -125,8 +125,7 @@ class ModelConfig(GraphConfig, BaseConfig):
     )
     couple_candidates: int = setting(
         4,
-        "two people choose together for each joint between the CoupleGraph's refined pose and so many highest peaks of "
-        "the base's heatmaps; 0: no choice",
+        "two people choose together for each joint among the CoupleGraph's and so many peaks of the base; 0: no choice",
         at_least=0,
         at_most=5,
         before=0,
@@ -234,8 +233,7 @@ class TrainConfig(Checked):
     heatmap_sigma: float = setting(2.0, "standard deviation of the Gaussian target, heatmap cells", above=0)
     interference_weight: float = setting(
         0.0,
-        "mu of the joint-candidate loss: the base's heatmap target is T + mu C, C the joints of the same kind of other "
-        "people in the crop (CrowdPose, AlphaPose+: 0.5); 0: T alone",
+        "mu of the joint-candidate loss: the base's heatmap target is T + mu C, C others' joints (AlphaPose+: 0.5)",
         at_least=0,
     )
     precision: str = setting(
@@ -247,6 +245,7 @@ class TrainConfig(Checked):
     strategy: str = setting("one", "tf.distribute's; multi_worker reads TF_CONFIG", ("one", "mirrored", "multi_worker"))
     seed: int = setting(0, "seed of initial weights, data order and augmentation", at_least=0)
     base_weights: str = setting("", "weights file (.weights.h5) that stage base, or opec without it, starts from")
+    start_from: str = setting("", "trained run whose network all stages start from; package: the package's own model")
     validation_people: int = setting(0, "people of the validation split scored after each epoch; 0: all", at_least=0)
 
     def __post_init__(self) -> None:

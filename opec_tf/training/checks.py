@@ -53,8 +53,11 @@ def _check_kept(run: Run) -> None:
         raise UserError(f"{flag}: --trunk={model_config.trunk} has no body that is kept; it goes with MoveNet")
     if model_config.trunk_maps or model_config.initial_pose == "given":
         raise UserError(f"{flag} does not go with --trunk_maps or --initial_pose=given; leave out one")
-    if not run.train_config.base_weights and not workdir.stage_folder(run.root, "base").finished:
-        raise UserError(f"{flag} needs --base_weights: nothing is learnt from a body of random weights")
+    if (
+        not (run.train_config.base_weights or run.train_config.start_from)
+        and not workdir.stage_folder(run.root, "base").finished
+    ):
+        raise UserError(f"{flag} needs --base_weights or --start_from: nothing is learnt from a body of random weights")
 
 
 def _check_couple(run: Run, unfinished: Sequence[str], crops: int, people: int) -> None:

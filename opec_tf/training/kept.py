@@ -30,7 +30,7 @@ from opec_tf.common.errors import UserError
 from opec_tf.common.progress import Progress
 from opec_tf.data import pipeline
 from opec_tf.models import builders, workdir
-from opec_tf.training import run_data
+from opec_tf.training import run_data, stages
 from opec_tf.training.run_data import Run
 from opec_tf.training.stages import MakeBatches
 
@@ -51,8 +51,11 @@ def keep(run: Run) -> None:
     """Keeps what the base's body makes of the crops of a run's training data."""
     data_config, train_config = run.data_config, run.train_config
     before = workdir.stage_folder(run.root, "base")
-    base = builders.NETWORKS["base"](run.model_config)
-    workdir.load_weights(base.model, before.best_weights if before.finished else train_config.base_weights)
+    if before.finished:
+        base = builders.NETWORKS["base"](run.model_config)
+        workdir.load_weights(base.model, before.best_weights)
+    else:
+        base = stages.start("base", run.root, run.model_config, train_config)
     pairs = pipeline.trainable_pairs(run.train_data, data_config).ravel()
     single = np.setdiff1d(np.arange(run.train_data.num_people), pairs)
     wanted = {

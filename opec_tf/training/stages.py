@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from opec_tf.common.errors import UserError
-from opec_tf.config import ModelConfig, TrainConfig
+from opec_tf.config import STAGES, ModelConfig, TrainConfig
+from opec_tf.inference import pose_model
 from opec_tf.models import builders, loading, workdir
 from opec_tf.models.networks import BaseNet, Context, CoupleNet, Network, OpecNet
 from opec_tf.poses import skeletons
@@ -18,6 +20,8 @@ from opec_tf.training import losses, optimizer, strategy as strategies
 
 # ``ModelConfig`` fields that change what a base's weights see and leave their shapes alone.
 _INPUT_SETTINGS = ("normalization", "crop_offset", "stride_in_1x1")
+# What --start_from calls the model that comes with the package.
+_PACKAGE = "package"
 
 
 class MakeBatches(Protocol):
@@ -181,13 +185,16 @@ def _load_start_weights(
     """Fills a stage's model with what it starts from.
 
     Stage base starts from --base_weights, stage opec with the base of the stage before it or else of --base_weights,
-    stage couple with the OPEC-Net of the stage before it.
+    stage couple with the OPEC-Net of the stage before it; with --start_from, where no stage before it is finished, each
+    from its part of that run's network.
     """
     before = {"base": "", "opec": "base", "couple": "opec"}[stage]
+    if train_config.start_from:
+        _start_from_run(network, stage, model_config, train_config.start_from)
     path: str | pathlib.Path = train_config.base_weights if stage != "couple" else ""
     if before and workdir.stage_folder(root, before).finished:
         path = workdir.stage_folder(root, before).best_weights
-    print(f"stage {stage}: starts from {path or 'random weights'}", flush=True)
+    print(f"stage {stage}: starts from {path or train_config.start_from or 'random weights'}", flush=True)
     if not path:
         return
     if path == train_config.base_weights:
@@ -201,6 +208,23 @@ def _load_start_weights(
         loading.copy_weights(trained.model, network.opec_net.model)
     else:
         network.base.set_weights(trained.base.get_weights())
+
+
+def _start_from_run(network: Network, stage: str, model_config: ModelConfig, run: str) -> None:
+    """Fills a stage's model with its part of a trained run's."""
+    trained = pose_model.load(None if run == _PACKAGE else run)
+    if STAGES.index(trained.stage) < STAGES.index(stage):
+        raise UserError(f"--start_from={run}: has been trained to stage {trained.stage}, and this is stage {stage}")
+    theirs = dataclasses.asdict(trained.model_config)
+    for name in builders.BASE_SETTINGS if stage == "base" else theirs:
+        if theirs[name] != getattr(model_config, name):
+            raise UserError(f"--start_from={run}: made for --{name}={theirs[name]}, not {getattr(model_config, name)}")
+    source, target = trained.network, network.model
+    if trained.stage == "couple" != stage:
+        source = source.get_layer("opec_net")
+    if stage == "base":
+        source, target = source.get_layer("base"), network.base
+    loading.copy_weights(source, target)
 
 
 def _check_input_settings(path: str, model_config: ModelConfig) -> None:
