@@ -12,7 +12,10 @@ import dataclasses
 
 import numpy as np
 
-_MIN_CUTOFF, _BETA, _SPEED_CUTOFF = 1.0, 5.0, 1.0
+# Hz, Hz for one size a second, Hz. Chosen among 45 triples by generated motion at 25 frames a second, for a person of
+# 150 pixels: noise of 1.5 pixels falls by 2.4; a wrist that swings at up to 300 pixels a second lags by 6 pixels, at up
+# to 750 by 13, one that starts at 300 by 7. An exponential filter of the same noise lags by 23, 36 and 28.
+_MIN_CUTOFF, _BETA, _SPEED_CUTOFF = 0.7, 3.0, 4.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
