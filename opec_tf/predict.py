@@ -106,7 +106,11 @@ def _people(source: Source, skeleton: Skeleton) -> People:
 def _made_by(source: Source, weights: os.PathLike[str]) -> dict[str, str]:
     """All that the results depend on, but for the content of the pictures."""
     options = flags.FLAGS
-    choices = {name: value for config in (InferenceConfig, DetectorConfig, TrackingConfig) for name, value in dataclasses.asdict(flags.read(config)).items()}
+    choices = {
+        name: value
+        for config in (InferenceConfig, DetectorConfig, TrackingConfig)
+        for name, value in dataclasses.asdict(flags.read(config)).items()
+    }
     del choices["inference_batch_size"]
     choices.update({name: options[name].value for name in ("draw", "compare", "hidden_score")})
     made_by = {name: settings.as_flag(value) for name, value in choices.items()}
