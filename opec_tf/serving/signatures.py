@@ -68,8 +68,10 @@ class PoseSignatures(tf.Module):
         crops = tf.TensorSpec([None, *self._crop_size, 3], tf.float32, "crops")
         affines, partner = tf.TensorSpec([None, 2, 3], tf.float32), tf.TensorSpec([None], tf.int32)
         given = tf.TensorSpec([None, self._num_joints, 3], tf.float32)
-        # All signatures call one function of the network, which is traced, saved and loaded once.
-        self._estimate = tf.function(self._estimate_people, [crops, affines, partner, given], autograph=False)
+        # All signatures call one function of the network, which is traced, saved and loaded once. It is a concrete one,
+        # since a module's other functions are traced anew when it is saved.
+        estimate = tf.function(self._estimate_people, [crops, affines, partner, given], autograph=False)
+        self._estimate = estimate.get_concrete_function()
         self._functions = {
             "serving_default": (self._people, [_IMAGE_BYTES, person_boxes]),
             "image": (self._images, [_IMAGE_BYTES, image_boxes]),
