@@ -31,7 +31,7 @@ from opec_tf.inference.detectors import named
 from opec_tf.inference.frames import Source
 from opec_tf.inference.people import People
 from opec_tf.models import loading, workdir
-from opec_tf.poses.skeletons import Skeleton
+from opec_tf.poses.skeletons import SKELETONS, Skeleton
 
 flags.define(InferenceConfig, DetectorConfig, TrackingConfig)
 absl_flags.DEFINE_string(
@@ -74,11 +74,13 @@ def main() -> None:
     files.make_folder(options.output_dir)
     source = frames.open_source(options.images, options.strict, but=f"{options.output_dir}/drawings")
     root, stage = loading.locate(options.workdir, options.stage, options.base_weights)
+    # Before the network is built, which takes seconds.
+    people_of_source = _people(source, SKELETONS[workdir.read_model_config(root).skeleton])
     model = pose_model.load(root, stage)
     count = results.write_predictions(
         model,
         source,
-        _people(source, model.skeleton),
+        people_of_source,
         options.output_dir,
         inference_config=flags.read(InferenceConfig),
         tracking_config=flags.read(TrackingConfig),
