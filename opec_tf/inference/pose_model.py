@@ -189,8 +189,8 @@ SHIPPED_STAGE = "couple"
 
 
 def locate(root: str | None, stage: str | None, base_weights: str) -> tuple[str, str | None]:
-    """The workdir and stage that a command line names: a run and perhaps a stage; or a base, by its weights; or, where it
-    names neither, the model that comes with the package.
+    """The workdir and stage that a command line names: a run and perhaps a stage; or a base, by its weights; or, where
+    it names neither, the model that comes with the package.
 
     Raises:
       UserError: the weights are not a workdir's finished base, or no model comes with the package.
