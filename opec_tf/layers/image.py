@@ -145,3 +145,23 @@ class DUC(tf.keras.layers.Layer):
 
     def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "channels": self.channels}
+
+
+@tf.keras.utils.register_keras_serializable("opec_tf")
+class PositionEmbedding(tf.keras.layers.Layer):
+    """features + E, E [h, w, C] learned and zero at first: tells each cell where in the map it lies.
+
+    A convolution does not know that, and in a crop it says much: the person whom the crop was made for fills it to the
+    margin, which others do only by chance. References: Vaswani et al., "Attention Is All You Need" (2017), the learned
+    kind; Liu et al., "An Intriguing Failing of Convolutional Neural Networks and the CoordConv Solution" (2018).
+
+    Input: [B, h, w, C].
+    Output: the same.
+    """
+
+    def build(self, input_shape: tf.TensorShape) -> None:
+        self.embedding = self.add_weight("embedding", input_shape[1:], initializer="zeros")
+        super().build(input_shape)
+
+    def call(self, features: tf.Tensor) -> tf.Tensor:
+        return features + self.embedding

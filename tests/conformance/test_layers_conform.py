@@ -12,7 +12,14 @@ from opec_tf.layers.body_context import BodyContext
 from opec_tf.layers.fusion import FusionBlock
 from opec_tf.layers.graph import GraphConv, JointAttention, JointIdentity, ResidualGraphBlock, SemanticConv
 from opec_tf.layers.heatmap import GivenPose, PeakCandidates, SoftArgmax
-from opec_tf.layers.image import DUC, ImageNormalization, PixelShuffle, PixelUnshuffle, SqueezeExcite
+from opec_tf.layers.image import (
+    DUC,
+    ImageNormalization,
+    PixelShuffle,
+    PixelUnshuffle,
+    PositionEmbedding,
+    SqueezeExcite,
+)
 from opec_tf.layers.instance import InstanceHeatmaps
 from opec_tf.layers.joints import JointSampling, VisibilityHead
 from opec_tf.layers.pair import ChangeFrame, PairFrame, PairSampling, ReturnToCrop, WithPartner
@@ -55,6 +62,7 @@ CASES = {
     "PeakCandidates": (lambda: PeakCandidates(3, "none"), [MAP]),
     "PixelShuffle": (PixelShuffle, [MAP]),
     "PixelUnshuffle": (PixelUnshuffle, [(BATCH, 6, 4, 8)]),
+    "PositionEmbedding": (PositionEmbedding, [MAP]),
     "ResidualGraphBlock of two bodies": (
         lambda: ResidualGraphBlock(6, COUPLE, "semantic", bodies=2),
         [(BATCH, 2 * JOINTS, 8)],

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from opec_tf.layers.image import PositionEmbedding
+
 # The published sizes by the multiple of MobileNetV2's channels.
 WIDTHS = {"movenet_thunder": 1.75, "movenet_lightning": 1.0}
 # MobileNetV2's stages: expansion of the inner channels, channels at width 1, blocks, stride of the first block.
@@ -36,6 +38,9 @@ def movenet_features(images: tf.Tensor, width: float) -> dict[str, tf.Tensor]:
             x = _inverted_residual(x, expansion, _rounded(channels * width), strides, name=f"block{number}")
             number += 1
         ends.append(x)
+        # Not in MoveNet, which looks at whole pictures: what fills the crop is its person's.
+        if len(ends) == 4:
+            x = PositionEmbedding(name="position")(x)
     c2, c3, c4 = ends[1:4]
     c5 = _conv(x, 1280, 1, "relu6", name="last")
 
