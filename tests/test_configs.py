@@ -24,6 +24,7 @@ PARAMETERS = {
     "coco_simplepose": 73.5,
     "crowdpose": 64.6,
     "crowdpose12": 64.6,
+    "movenet_real": 7.485,
     "ochuman": 64.6,
     "ocpose": 64.6,
     "smoke": 0.1511,
