@@ -92,7 +92,8 @@ def make(folder: pathlib.Path, body: tf.keras.Model, wanted: Mapping[str, Part],
       UserError: what lies there was made with other settings, or the disk is full.
     """
     files.make_folder(folder)
-    made_with, path = {"body": _digest(body), "settings": settings}, folder / "settings.json"
+    rows = {name: part.rows for name, part in wanted.items()}
+    made_with, path = {"body": _digest(body), "settings": settings, "rows": rows}, folder / "settings.json"
     if path.exists() and files.read_json(path) != json.loads(json.dumps(made_with)):
         raise UserError(f"{folder}: was kept with other settings of data, base or seed; delete it to keep anew")
     files.write_json(path, made_with)
