@@ -26,10 +26,11 @@ def opec_network(config):
     base, crops = _backbone(config), tf.keras.Input((*config.crop_size, 3), name="crops")
     heatmaps = tf.keras.layers.Activation("linear", name="base_heatmaps")(base(crops))
     outputs = {"base_heatmaps": heatmaps}
-    features = tf.keras.layers.GlobalAveragePooling2D()(heatmaps)
+    features = tf.keras.layers.GlobalAveragePooling2D(name="mean")(heatmaps)
     joints = heatmaps.shape[-1]
     for name in builders.POSE_OUTPUTS:
-        outputs[name] = tf.keras.layers.Reshape((joints, 2), name=name)(tf.keras.layers.Dense(2 * joints)(features))
+        points = tf.keras.layers.Dense(2 * joints, name=f"{name}_points")(features)
+        outputs[name] = tf.keras.layers.Reshape((joints, 2), name=name)(points)
     return OpecNet(tf.keras.Model(crops, outputs, name="opec_net"), base)
 
 
@@ -69,7 +70,7 @@ def install(patch=setattr):
 def _backbone(config):
     crops = tf.keras.Input((*config.crop_size, 3))
     x = tf.keras.layers.Rescaling(1 / 255)(crops)
-    x = tf.keras.layers.Conv2D(8, 4, 4, use_bias=False)(x)
-    x = tf.keras.layers.ReLU()(tf.keras.layers.BatchNormalization(momentum=0.9)(x))
+    x = tf.keras.layers.Conv2D(8, 4, 4, use_bias=False, name="stem")(x)
+    x = tf.keras.layers.ReLU()(tf.keras.layers.BatchNormalization(momentum=0.9, name="stem_norm")(x))
     joints = skeletons.SKELETONS[config.skeleton].num_joints
     return tf.keras.Model(crops, tf.keras.layers.Conv2D(joints, 1, name="heatmap_head")(x), name="base")

@@ -77,7 +77,8 @@ def copy_weights(source: tf.keras.Model, target: tf.keras.Model) -> None:
     sources = {layer.name: layer for layer in source.layers if layer.weights}
     if not (targets.keys() <= sources.keys() or sources.keys() <= targets.keys()):
         raise ValueError(f"models {source.name} and {target.name} each have layers that the other has not")
-    for name in sources.keys() & targets.keys():
+    # In the order of the layers, since all workers have to read a distributed model's in the same one.
+    for name in [name for name in sources if name in targets]:
         if isinstance(sources[name], tf.keras.Model):
             copy_weights(sources[name], targets[name])
         else:

@@ -14,7 +14,7 @@ class _Recorded:
         self.config, self.read = config, set()
 
     def __getattr__(self, name):
-        self.read |= {"crop_height", "crop_width"} if name == "crop_size" else {name}
+        self.read |= {"crop_size": {"crop_height", "crop_width"}, "regresses_pose": {"trunk"}}.get(name, {name})
         return getattr(self.config, name)
 
 

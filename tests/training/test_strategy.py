@@ -62,7 +62,7 @@ def train_on_unequal_halves(*args, patch=setattr):
     BatchNorm, which every replica computes for itself, is frozen with the base. Adam's steps are those of SGD where
     epsilon outweighs its second moments.
     """
-    patch(toy_training.loop.pipeline, "training_dataset", _unequal_halves)
+    patch(toy_training.run_data.pipeline, "training_dataset", _unequal_halves)
     patch(optimizer, "AdamWithFactors", functools.partial(optimizer.AdamWithFactors, epsilon=1e3))
     train(*args, freeze_base=True, learning_rate=100.0, weight_decay=0.0)
 
