@@ -18,7 +18,7 @@ DEMO_DIR := demo
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(INSTALLED)  ## generate couples, train, evaluate, draw into demo/ (10 to 20 minutes on 2 cores)
+demo: $(INSTALLED)  ## generate couples, train, evaluate, draw into demo/ (half an hour or more on 2 cores)
 	$(BIN)/python -m opec_tf.demo --output_dir=$(DEMO_DIR)
 
 quick-demo: $(INSTALLED)  ## the same, shortened to see that it works (under 3 minutes)
