@@ -12,7 +12,7 @@ beside it), and tells by names and shapes what they are:
 * keras.applications' ResNet50 to 152: the trunk, exactly, with --stride_in_1x1 placing its strides as they have them;
 * MoveNet Thunder and Lightning: the whole base, for people chosen by their boxes; --new_joints for head and neck.
 
-A --checkpoint that is a workdir becomes a small one: its last stage in half precision, as the package ships its model.
+A --checkpoint that is a workdir becomes a small one: its last stage in half precision.
 
 OUTPUT/base/best.weights.h5 is for --base_weights of train, evaluate and predict; OUTPUT/model.flags has the settings
 that belong to it. No shape shows colours, strides and the half-pixel offset, so they are taken as published;

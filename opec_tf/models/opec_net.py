@@ -59,7 +59,8 @@ def opec_net(base: tf.keras.Model, config: ModelConfig) -> OpecNet:
         given = _given_inputs(start.shape[1])
         pose, score = GivenPose(name="given_pose_or_integral")([*given.values(), integral, score])
         start = outputs[GIVEN_OUTPUT] = output(GIVEN_OUTPUT)(pose)
-        inputs = {**(inputs if isinstance(inputs, dict) else {"crops": inputs}), **given}
+        # Of crops only: what is kept of a body does not go with given poses.
+        inputs = {"crops": inputs, **given}
     score = output("initial_score")(score)
 
     # Nodes (x, y, c), the place perhaps as the context of the whole body has it.
