@@ -117,6 +117,9 @@ class ModelConfig(GraphConfig, BaseConfig):
     refinement: bool = setting(
         True, "off: neither feature adaption nor graph, the integral of the base's own heatmaps is the last pose"
     )
+    integral_radius: int = setting(
+        0, "heatmap cells about the highest that are integrated over; the heatmap has a loss then; 0: all", at_least=0
+    )
     initial_pose: str = setting(
         "integral",
         "pose that the graph refines: integral: by integral regression; given: another system's (--train_boxes), or "
@@ -124,11 +127,7 @@ class ModelConfig(GraphConfig, BaseConfig):
         ("integral", "given"),
     )
     couple_candidates: int = setting(
-        4,
-        "two people choose together for each joint among the CoupleGraph's and so many peaks of the base; 0: no choice",
-        at_least=0,
-        at_most=5,
-        before=0,
+        4, "peaks that two people choose among, beside the graph's joint; 0: none", at_least=0, at_most=5, before=0
     )
     couple_smoothing: float = setting(
         2.0, "the --peak_smoothing that a run began with: how these peaks are found", at_least=0, is_flag=False

@@ -16,19 +16,24 @@ class SoftArgmax(tf.keras.layers.Layer):
     map's resolution. beta = exp(log_beta) is learned. It is what lets heatmaps trained to Gaussians of height 1 be read
     at once: with beta = 1 the n cells of background, each of likelihood about 1 / n, pull every joint to the centre.
 
+    With a radius the sum is over the cells about the likeliest alone, H scaled to a sum of 1 there. Of two people in
+    one crop each leaves a peak, and the integral over the whole map lies between them, where there is nobody.
+
     Everything is float32 whatever the precision policy: 8 bits of mantissa cannot tell the cells apart.
 
     Args:
       initial_beta: inverse temperature before training. A peak of height a outweighs a background of n cells where
         beta * a is well above ln n.
+      radius: cells to each side of the likeliest that are summed over; 0: all.
 
     Input: [B, h, w, K].
     Output: points float32 [B, K, 2], (x, y), normalised; likelihoods float32 [B, K], the largest of H(p), 0..1.
     """
 
-    def __init__(self, initial_beta: float = 20.0, **kwargs: object) -> None:
+    def __init__(self, initial_beta: float = 20.0, radius: int = 0, **kwargs: object) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         self.initial_beta = initial_beta
+        self.radius = radius
 
     def build(self, input_shape: tf.TensorShape) -> None:
         # Learned as a logarithm: it stays positive, and a step changes it by a ratio.
@@ -40,11 +45,21 @@ class SoftArgmax(tf.keras.layers.Layer):
         _, height, width, num_joints = heatmaps.shape
         flat = tf.reshape(tf.transpose(heatmaps, [0, 3, 1, 2]), [-1, num_joints, height * width])
         likelihoods = tf.nn.softmax(tf.exp(self.log_beta) * flat)
-        points = tf.einsum("bkn,nc->bkc", likelihoods, tf.constant(self.centers, likelihoods.dtype))
+        weights = self._near_likeliest(likelihoods, width) if self.radius else likelihoods
+        points = tf.einsum("bkn,nc->bkc", weights, tf.constant(self.centers, weights.dtype))
         return points, tf.reduce_max(likelihoods, axis=-1)
 
+    def _near_likeliest(self, likelihoods: tf.Tensor, width: int) -> tf.Tensor:
+        """Likelihoods [B, K, h w] of the cells about the likeliest, of sum 1; 0 elsewhere."""
+        cells = tf.range(likelihoods.shape[-1])
+        likeliest = tf.argmax(likelihoods, axis=-1, output_type=tf.int32)[..., None]
+        near_row = tf.abs(cells // width - likeliest // width) <= self.radius
+        near_column = tf.abs(cells % width - likeliest % width) <= self.radius
+        near = tf.where(near_row & near_column, likelihoods, 0.0)
+        return near / tf.reduce_sum(near, axis=-1, keepdims=True)
+
     def get_config(self) -> dict[str, object]:
-        return {**super().get_config(), "initial_beta": self.initial_beta}
+        return {**super().get_config(), "initial_beta": self.initial_beta, "radius": self.radius}
 
 
 @tf.keras.utils.register_keras_serializable("opec_tf")

@@ -76,7 +76,9 @@ def couple_net(opec: OpecNet, config: ModelConfig) -> CoupleNet:
     # Nodes: place in the pair's frame, what OPEC-Net knows of the joint, and where else its heatmap has a peak.
     columns = [start, _both_known(scores, features, pair)]
     if config.couple_candidates:
-        points, heights = _both_candidates(outputs["base_heatmaps"], pair, config)
+        # What feature adaption makes of the heatmaps need have peaks only where it is the highest one that counts.
+        source = "heatmaps" if config.integral_radius else "base_heatmaps"
+        points, heights = _both_candidates(outputs[source], pair, config)
         columns += [_offsets(points, start), heights]
     nodes = tf.keras.layers.Concatenate(dtype="float32", name="couple_features")(columns)
     if config.joint_identity:
@@ -166,11 +168,11 @@ def _both_known(scores: tf.Tensor, features: tf.Tensor, pair: _Pair) -> tf.Tenso
     return WithPartner(dtype="float32", name="both_features")([features, pair.partner])
 
 
-def _both_candidates(base_heatmaps: tf.Tensor, pair: _Pair, config: ModelConfig) -> tuple[tf.Tensor, tf.Tensor]:
+def _both_candidates(heatmaps: tf.Tensor, pair: _Pair, config: ModelConfig) -> tuple[tf.Tensor, tf.Tensor]:
     """Both people's M highest peaks: points [B, 2K, M, 2] in the pair's frame and heights [B, 2K, M]."""
-    count, joints = config.couple_candidates, base_heatmaps.shape[-1]
+    count, joints = config.couple_candidates, heatmaps.shape[-1]
     candidates = PeakCandidates(count, smoothing=config.couple_smoothing, name="couple_peaks")
-    points, heights = candidates(base_heatmaps)
+    points, heights = candidates(heatmaps)
     rows = tf.keras.layers.Reshape((joints, 2 * count), dtype="float32", name="candidate_rows")(points)
     both = WithPartner(dtype="float32", name="both_candidates")([rows, pair.partner])
     both = tf.keras.layers.Reshape((2 * joints * count, 2), dtype="float32", name="candidate_points")(both)

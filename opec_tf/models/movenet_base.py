@@ -19,15 +19,20 @@ def movenet_base(config: BaseConfig) -> tf.keras.Model:
 
     Returns:
       A model named "base" with the inputs and outputs of ``pose_backbone``: F1, F2, F3 are the pyramid's maps of 32, 24
-      and 24 channels, C4, C3, C2 MobileNetV2's, and base_heatmaps those of the person whom the crop shows. It has three
-      outputs more: regressed_pose [B, K, 2], (x, y), normalised, by which that person's joints are told from others',
-      see ``InstanceHeatmaps``; and L3 and L2, see ``movenet_features``.
+      and 24 channels, each cell of mean 0 and deviation 1, C4, C3, C2 MobileNetV2's, and base_heatmaps those of the
+      person whom the crop shows. It has three outputs more: regressed_pose [B, K, 2], (x, y), normalised, by which that
+      person's joints are told from others', see ``InstanceHeatmaps``; and L3 and L2, see ``movenet_features``.
     """
     crops = tf.keras.Input((*config.crop_size, 3), name="crops")
     images = tf.keras.layers.Rescaling(1.0 / 127.5, -1.0, dtype="float32", name="scaling")(crops)
     # MobileNetV2 and its pyramid, then CenterNet's heads over everybody in the crop.
     maps = movenet_features(images, WIDTHS[config.trunk])
     heads = movenet_heads(maps["F3"], skeletons.SKELETONS[config.skeleton].num_joints)
+    # The pyramid's maps have means of 11, 9 and 0.2: beside the first, feature adaption would not see the last.
+    for name in ("F1", "F2", "F3"):
+        maps[name] = tf.keras.layers.LayerNormalization(center=False, scale=False, name=f"{name}_normalised")(
+            maps[name]
+        )
     # Whose joints they are: those of the person in the crop's middle.
     heatmaps, pose = InstanceHeatmaps(name="person")([heads["heatmap"], heads["center"], heads["regression"]])
     return tf.keras.Model(crops, {**maps, "base_heatmaps": heatmaps, REGRESSED_OUTPUT: pose}, name="base")

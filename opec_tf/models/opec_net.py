@@ -52,7 +52,8 @@ def opec_net(base: tf.keras.Model, config: ModelConfig) -> OpecNet:
     heatmaps = output("heatmaps")(_corrected(base_heatmaps, maps[-1]))
 
     # Initial pose and its score c: integral regression (eq. 2), or another system's pose as far as it is given.
-    integral, score = SoftArgmax(initial_beta(heatmaps.shape[1:3]), name="soft_argmax")(heatmaps)
+    beta = initial_beta(heatmaps.shape[1:3])
+    integral, score = SoftArgmax(beta, config.integral_radius, name="soft_argmax")(heatmaps)
     start = output(POSE_OUTPUTS[0])(integral)
     outputs = {POSE_OUTPUTS[0]: start}
     if config.initial_pose == "given":

@@ -29,6 +29,7 @@ from opec_tf.training import (
     callbacks,
     checks,
     kept,
+    objectives,
     precision,
     run_data,
     stages,
@@ -158,7 +159,7 @@ def _context_learning(
         make_batches,
         people=steps * run.train_config.batch_size,
         strategy=run.strategy,
-        loss=stages.pose_loss(run.model_config, oks_share=1.0),
+        loss=objectives.pose_loss(run.model_config, oks_share=1.0),
         train_config=run.train_config,
     )
     _, alone = context.cut_out(network.model)

@@ -45,6 +45,26 @@ def test_gaussian_peaks_are_found_before_training(size, height, tolerance):
     assert errors.max() < tolerance
 
 
+def test_of_two_peaks_a_radius_keeps_the_higher():
+    """The integral over the whole map lies between them."""
+    joints = tf.constant([[[-0.5, 0.1]], [[0.55, -0.3]]])
+    own, other = losses.gaussian_heatmaps(joints, (32, 24), sigma=1.5)
+    heatmaps = (own + 0.95 * other)[None]
+    (between, likeliest), (near, same) = (SoftArgmax(20.0, radius)(heatmaps) for radius in (0, 4))
+    assert between[0, 0, 0] > -0.3
+    errors = geometry.denormalize(near[0, 0], (32, 24)) - geometry.denormalize(joints[0, 0], (32, 24))
+    assert np.abs(errors).max() < 0.1
+    np.testing.assert_array_equal(same, likeliest)
+
+
+def test_a_radius_ends_at_the_border_of_the_map():
+    heatmaps = np.zeros((1, 6, 4, 1), np.float32)
+    heatmaps[0, 5, 0] = heatmaps[0, 0, 3] = 1.0
+    heatmaps[0, 5, 0] += 1e-3
+    points, _ = SoftArgmax(50.0, radius=2)(heatmaps)
+    np.testing.assert_allclose(points[0], [[-0.75, 5 / 6]], atol=1e-6)
+
+
 def test_mirrored_heatmap_gives_mirrored_points():
     heatmaps = tf.random.stateless_uniform((2, 8, 6, 3), seed=(1, 2))
     layer = SoftArgmax()

@@ -12,7 +12,7 @@ import tiny_run
 from opec_tf.config import DataConfig, InferenceConfig, TrainConfig
 from opec_tf.data import pipeline
 from opec_tf.models import builders, loading, workdir
-from opec_tf.training import body_context_learning, callbacks, loop, run_data, stages
+from opec_tf.training import body_context_learning, callbacks, loop, objectives, run_data, stages
 
 pytestmark = pytest.mark.slow
 
@@ -133,7 +133,7 @@ def test_only_the_context_learns(data_config):
         make_batches,
         people=16,
         strategy=tf.distribute.get_strategy(),
-        loss=stages.pose_loss(MODEL, oks_share=1.0),
+        loss=objectives.pose_loss(MODEL, oks_share=1.0),
         train_config=TRAIN,
     )
     changed = {

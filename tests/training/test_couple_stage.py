@@ -13,7 +13,7 @@ from opec_tf.inference import people, pose_model
 from opec_tf.models import builders, loading, workdir
 from opec_tf.study import report
 from opec_tf.study.split import Split
-from opec_tf.training import callbacks, loop, run_data, stages, validation
+from opec_tf.training import callbacks, loop, objectives, run_data, stages, validation
 
 pytestmark = pytest.mark.slow
 
@@ -100,10 +100,12 @@ def test_validation_keeps_couples_together(models, data_config):
 
 
 def test_losses_of_a_network_trained_along():
-    frozen, weights = stages.losses_and_weights("couple", tiny_run.MODEL, TRAIN)
+    frozen, weights = objectives.losses_and_weights("couple", tiny_run.MODEL, TRAIN)
     assert weights == {"couple_pose_1": 0.3, "couple_pose_2": 0.5, "couple_pose_3": 1.0} and set(frozen) == set(weights)
-    along, weights = stages.losses_and_weights("couple", tiny_run.MODEL, dataclasses.replace(TRAIN, freeze_opec=False))
-    opec = stages.losses_and_weights("opec", tiny_run.MODEL, TRAIN)[1]
+    along, weights = objectives.losses_and_weights(
+        "couple", tiny_run.MODEL, dataclasses.replace(TRAIN, freeze_opec=False)
+    )
+    opec = objectives.losses_and_weights("opec", tiny_run.MODEL, TRAIN)[1]
     assert weights == {**opec, "couple_pose_1": 0.3, "couple_pose_2": 0.5, "couple_pose_3": 1.0}
     assert set(along) == set(weights)
 

@@ -10,7 +10,7 @@ import toy_training
 from opec_tf.common.errors import UserError
 from opec_tf.config import ModelConfig, TrainConfig
 from opec_tf.models import workdir
-from opec_tf.training import stages, strategy as strategies
+from opec_tf.training import objectives, stages, strategy as strategies
 
 pytestmark = pytest.mark.slow
 
@@ -58,37 +58,46 @@ def _all_equal(first, second):
 
 
 def test_losses_are_eq_3_and_the_heatmaps():
-    losses, weights = stages.losses_and_weights("base", MODEL, TRAIN)
+    losses, weights = objectives.losses_and_weights("base", MODEL, TRAIN)
     assert list(losses) == ["base_heatmaps"] and weights == {"base_heatmaps": 1.0}
     assert losses["base_heatmaps"].sigma == TRAIN.heatmap_sigma
     config = dataclasses.replace(TRAIN, heatmap_loss_weight=0.7)
-    _, weights = stages.losses_and_weights("opec", MODEL, config)
+    _, weights = objectives.losses_and_weights("opec", MODEL, config)
     poses = {"initial_pose": 1.0, "pose_1": 0.3, "pose_2": 0.5, "pose_3": 1.0}
     assert weights == {**poses, "base_heatmaps": 0.7}
     for without_heatmaps in ({"heatmap_loss_weight": 0.0}, {"freeze_base": True}):
-        losses, weights = stages.losses_and_weights("opec", MODEL, dataclasses.replace(config, **without_heatmaps))
+        losses, weights = objectives.losses_and_weights("opec", MODEL, dataclasses.replace(config, **without_heatmaps))
         assert weights == poses and set(losses) == set(poses)
-    losses, weights = stages.losses_and_weights(
+    losses, weights = objectives.losses_and_weights(
         "opec",
         dataclasses.replace(MODEL, predict_visibility=True),
         dataclasses.replace(TRAIN, freeze_base=True),
     )
     assert weights == {**poses, "visibility": 1.0} and set(losses) == set(weights)
     control = dataclasses.replace(MODEL, refinement=False, predict_visibility=True)
-    assert "visibility" not in stages.losses_and_weights("opec", control, TRAIN)[0]
+    assert "visibility" not in objectives.losses_and_weights("opec", control, TRAIN)[0]
+
+
+def test_with_a_radius_the_adapted_heatmaps_have_a_loss():
+    """What is integrated about the highest cell does not say which cell that should be."""
+    near = dataclasses.replace(MODEL, integral_radius=4)
+    for freeze_base, expected in ((False, {"base_heatmaps", "heatmaps"}), (True, {"heatmaps"})):
+        config = dataclasses.replace(TRAIN, freeze_base=freeze_base)
+        stage_losses, weights = objectives.losses_and_weights("opec", near, config)
+        assert {name for name in stage_losses if "heatmaps" in name} == expected and weights["heatmaps"] == 1.0
 
 
 def test_every_stage_learns_with_other_peoples_joints(trained_base):
     """The joint-candidate target of the heatmaps; the poses' losses look at the person alone."""
     config = dataclasses.replace(TRAIN, interference_weight=0.5)
-    losses, _ = stages.losses_and_weights("opec", MODEL, config)
+    losses, _ = objectives.losses_and_weights("opec", MODEL, config)
     assert losses["base_heatmaps"].interference_weight == 0.5
     model = stages.build("opec", trained_base[0], MODEL, config, total_steps=10, jit_compile=False).model
     crops, joints = next(iter(_batches(2, seed=0)))
     visitors = tf.concat([joints[..., ::-1][..., 1:], tf.ones([2, 14, 1])], axis=-1)
     labels = {name: tf.stack([joints, visitors], axis=1) for name in model.loss}
     found = model.test_on_batch(crops, labels, return_dict=True)
-    outputs, plain = model(crops), stages.losses_and_weights("opec", MODEL, TRAIN)[0]
+    outputs, plain = model(crops), objectives.losses_and_weights("opec", MODEL, TRAIN)[0]
     alone = {name: loss(joints, outputs[name]).numpy() for name, loss in plain.items()}
     assert found["pose_3_loss"] == pytest.approx(alone["pose_3"], rel=1e-5)
     assert abs(found["base_heatmaps_loss"] / alone["base_heatmaps"] - 1.0) > 0.01
