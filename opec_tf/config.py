@@ -180,6 +180,7 @@ class DataConfig(Checked):
     box_jitter: float = setting(
         0.05, "standard deviation of a ground-truth box's shift, in its sides, and of the log of its size", at_least=0
     )
+    cut_boxes: float = setting(0.0, "share of ground-truth boxes that lose a part at one side", at_least=0, at_most=1)
     scale_jitter: float = setting(0.0, "training crops are scaled by exp(uniform(-s, s))", at_least=0)
     rotation_degrees: float = setting(0.0, "training crops are turned by uniform(-r, r) degrees", at_least=0)
     color_jitter: float = setting(

@@ -15,6 +15,7 @@ from opec_tf.config import DataConfig
 from opec_tf.poses import geometry
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, the grey that saturation fades to
+_LEAST_CUT, _MOST_CUT = 0.1, 0.55  # of a side of a box
 
 
 def jitter_boxes(boxes: tf.Tensor, amount: float, seed: tf.Tensor | Sequence[int]) -> tf.Tensor:
@@ -35,6 +36,28 @@ def jitter_boxes(boxes: tf.Tensor, amount: float, seed: tf.Tensor | Sequence[int
     return tf.concat([center - extent / 2.0, extent], axis=1)
 
 
+def cut_boxes(boxes: tf.Tensor, share: float, seed: tf.Tensor | Sequence[int]) -> tf.Tensor:
+    """Cuts a part off some boxes, as the boxes of people are who are seen in part: mostly below, else at another side.
+
+    Boxes around all joints teach that every joint lies in its box; those of annotators and detectors hug what is seen.
+
+    Args:
+      boxes: [P, 4], (x, y, w, h), image pixels.
+      share: of the boxes that are cut.
+      seed: int [2].
+
+    Returns:
+      float32 [P, 4].
+    """
+    chosen, side, part = tf.unstack(tf.random.stateless_uniform([3, tf.shape(boxes)[0]], seed))
+    part = tf.where(chosen < share, _LEAST_CUT + (_MOST_CUT - _LEAST_CUT) * part, 0.0)
+    x, y, w, h = tf.unstack(boxes, axis=1)
+    below, above, left = side < 0.55, (side >= 0.55) & (side < 0.7), (side >= 0.7) & (side < 0.85)  # else right
+    upright, across = tf.where(below | above, part, 0.0), tf.where(below | above, 0.0, part)
+    x, y = x + tf.where(left, across, 0.0) * w, y + tf.where(above, upright, 0.0) * h
+    return tf.stack([x, y, (1.0 - across) * w, (1.0 - upright) * h], axis=1)
+
+
 def random_affines(
     boxes: tf.Tensor,
     crop_size: tuple[int, int],
@@ -45,7 +68,7 @@ def random_affines(
     """Affines of randomly changed crops around boxes.
 
     Args:
-      boxes: [P, 4], (x, y, w, h), image pixels; jittered first where ``data_config.train_boxes`` is "gt".
+      boxes: [P, 4], (x, y, w, h), image pixels; cut and jittered first where ``data_config.train_boxes`` is "gt".
       crop_size: (height, width), pixels.
       seed: int [2].
       together: so many neighbours are turned by one angle, and mirrored or not, as if the picture had been.
@@ -55,6 +78,8 @@ def random_affines(
     """
     seeds = tf.random.experimental.stateless_split(seed, 2)
     if data_config.train_boxes == "gt":
+        if data_config.cut_boxes:
+            boxes = cut_boxes(boxes, data_config.cut_boxes, tf.random.experimental.stateless_fold_in(seed, 1))
         boxes = jitter_boxes(boxes, data_config.box_jitter, seeds[0])
     scale, rotation, flip = tf.unstack(tf.random.stateless_uniform([3, tf.shape(boxes)[0]], seeds[1]))
     rotation, flip = (tf.repeat(draw[::together], together) for draw in (rotation, flip))

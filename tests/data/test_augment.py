@@ -37,6 +37,19 @@ def test_box_jitter_has_the_stated_spread():
         np.testing.assert_allclose(value.mean(axis=0), 0.0, atol=0.004)
 
 
+def test_cut_boxes_lose_one_side():
+    boxes = np.tile([[10.0, 20.0, 100.0, 200.0]], (4000, 1)).astype(np.float32)
+    cut = augment.cut_boxes(boxes, 1.0, [1, 2]).numpy()
+    # How far left, top, right and bottom have moved inwards, shares of the sides.
+    before, after = (np.concatenate([b[:, :2], b[:, :2] + b[:, 2:]], axis=1) for b in (boxes, cut))
+    moved = (after - before) * [1, 1, -1, -1] / [100, 200, 100, 200]
+    assert ((moved > 0.05).sum(axis=1) == 1).all() and moved.min() > -1e-5
+    assert moved.max(axis=1).min() > 0.099 and moved.max() < 0.551
+    np.testing.assert_allclose((moved > 0.05).mean(axis=0), [0.15, 0.15, 0.15, 0.55], atol=0.03)
+    some = augment.cut_boxes(boxes, 0.3, [1, 2]).numpy()
+    assert np.mean((some != boxes).any(axis=1)) == pytest.approx(0.3, abs=0.03)
+
+
 def test_without_augmentation_affines_are_those_of_inference():
     data_config = config.DataConfig(**STILL)
     affines, mirrored = augment.random_affines(BOXES[:5], SIZE, data_config, SEED)
