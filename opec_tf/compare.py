@@ -12,7 +12,6 @@ SET.json; broken off, the same command goes on there.
 from __future__ import annotations
 
 import dataclasses
-import pathlib
 
 from absl import flags as absl_flags
 
@@ -44,17 +43,22 @@ def main() -> None:
     results = {}
     for name, source in sets.items():
         data_config = DataConfig(data_root=options.data_root, test_data=(source,))
+        # Models of the same joints share what is read.
+        splits = {
+            joints: Split.read("test", data_config, config.protocol, model)
+            for joints, model in {model.skeleton.name: model for model in models.values()}.items()
+        }
         results[name] = paired.compare(
             rows,
             models,
-            {root: Split.read("test", data_config, config.protocol, model) for root, model in models.items()},
+            {root: splits[model.skeleton.name] for root, model in models.items()},
             folder / f"{name}.json",
             inference_config=config,
             draws=options.draws,
             seed=options.seed,
         )
         print(paired.table({name: results[name]}), flush=True)
-    files.write_text(pathlib.Path(folder) / "table.md", paired.table(results))
+    files.write_text(folder / "table.md", paired.table(results))
 
 
 def _model(root: str) -> PoseModel:

@@ -16,6 +16,7 @@ from opec_tf.poses import geometry
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, the grey that saturation fades to
 _LEAST_CUT, _MOST_CUT = 0.1, 0.55  # of a side of a box
+_CUT_SIDES = (0.55, 0.7, 0.85)  # draws below these cut at the bottom, top and left, others at the right
 
 
 def jitter_boxes(boxes: tf.Tensor, amount: float, seed: tf.Tensor | Sequence[int]) -> tf.Tensor:
@@ -51,11 +52,10 @@ def cut_boxes(boxes: tf.Tensor, share: float, seed: tf.Tensor | Sequence[int]) -
     """
     chosen, side, part = tf.unstack(tf.random.stateless_uniform([3, tf.shape(boxes)[0]], seed))
     part = tf.where(chosen < share, _LEAST_CUT + (_MOST_CUT - _LEAST_CUT) * part, 0.0)
+    cut = part[:, None] * tf.one_hot(tf.searchsorted(_CUT_SIDES, side, side="right"), 4)
+    bottom, top, left, right = tf.unstack(cut, axis=1)
     x, y, w, h = tf.unstack(boxes, axis=1)
-    below, above, left = side < 0.55, (side >= 0.55) & (side < 0.7), (side >= 0.7) & (side < 0.85)  # else right
-    upright, across = tf.where(below | above, part, 0.0), tf.where(below | above, 0.0, part)
-    x, y = x + tf.where(left, across, 0.0) * w, y + tf.where(above, upright, 0.0) * h
-    return tf.stack([x, y, (1.0 - across) * w, (1.0 - upright) * h], axis=1)
+    return tf.stack([x + left * w, y + top * h, (1.0 - left - right) * w, (1.0 - top - bottom) * h], axis=1)
 
 
 def random_affines(

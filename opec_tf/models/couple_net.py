@@ -76,7 +76,7 @@ def couple_net(opec: OpecNet, config: ModelConfig) -> CoupleNet:
     # Nodes: place in the pair's frame, what OPEC-Net knows of the joint, and where else its heatmap has a peak.
     columns = [start, _both_known(scores, features, pair)]
     if config.couple_candidates:
-        # What feature adaption makes of the heatmaps need have peaks only where it is the highest one that counts.
+        # The adapted heatmaps have a loss of their own, and so peaks to choose from, only where they have a radius.
         source = "heatmaps" if config.integral_radius else "base_heatmaps"
         points, heights = _both_candidates(outputs[source], pair, config)
         columns += [_offsets(points, start), heights]

@@ -17,9 +17,10 @@ def losses_and_weights(
 
     Stage base learns heatmaps and, if it regresses one, its pose. Stage opec minimises eq. 3: the initial pose with
     weight 1 (its own, which fills the gaps of a given one), poses 1 to 3 with lambda_1 to lambda_3; a base that is
-    trained along keeps its heatmap loss beside it, since nothing in eq. 3 asks it for a peak at each joint. Predicted
-    visibility has its cross entropy; a weight of it would mean nothing, since it trains its own head alone and Adam
-    divides by the size of gradients.
+    trained along keeps its own losses beside it, since nothing in eq. 3 asks it for a peak at each joint, nor where its
+    person is. Adapted heatmaps that are integrated about their highest cell have the heatmap loss, since such an
+    integral does not say which cell should be the highest. Predicted visibility has its cross entropy; a weight of it
+    would mean nothing, since it trains its own head alone and Adam divides by the size of gradients.
     Stage couple minimises eq. 3 of the couple's poses, with lambda_1 to lambda_3; an OPEC-Net that is trained along
     keeps its losses beside it.
 
@@ -47,15 +48,15 @@ def losses_and_weights(
     if train_config.heatmap_loss_weight and not train_config.freeze_base:
         stage_losses["base_heatmaps"] = heatmap_loss
         weights["base_heatmaps"] = train_config.heatmap_loss_weight
-    # Nor for where its person is.
-    if model_config.refinement and model_config.regresses_pose and not train_config.freeze_base:
+    if not model_config.refinement:
+        return stage_losses, weights
+    if model_config.regresses_pose and not train_config.freeze_base:
         stage_losses[builders.REGRESSED_OUTPUT] = pose_loss(model_config, train_config.oks_loss_share)
         weights[builders.REGRESSED_OUTPUT] = 1.0
-    # An integral about the highest cell says nothing of which cell should be the highest.
-    if model_config.refinement and model_config.integral_radius:
+    if model_config.integral_radius:
         stage_losses["heatmaps"] = heatmap_loss
         weights["heatmaps"] = train_config.heatmap_loss_weight or 1.0
-    if model_config.refinement and model_config.predict_visibility:
+    if model_config.predict_visibility:
         stage_losses[builders.VISIBILITY_OUTPUT] = losses.VisibilityLoss()
         weights[builders.VISIBILITY_OUTPUT] = 1.0
     return stage_losses, weights
