@@ -29,6 +29,7 @@ from opec_tf.inference import frames, people, pose_model, results
 from opec_tf.inference.detectors import named
 from opec_tf.inference.frames import Source
 from opec_tf.inference.people import People
+from opec_tf.inference.videos import Video
 from opec_tf.models import loading, workdir
 from opec_tf.poses.skeletons import SKELETONS, Skeleton
 
@@ -95,6 +96,8 @@ def _people(source: Source, skeleton: Skeleton) -> People:
     if len(present) > 1:
         both = "both" if len(present) == 2 else "all"
         raise UserError(f"{' and '.join(present)} {both} say where the people are; give one of them")
+    if isinstance(source, Video) and (options.boxes or options.initial_poses):
+        source.count()  # which frames there are decides which boxes have one
     if options.initial_poses:
         return people.in_poses_file(options.initial_poses, source.ids, source.names, skeleton)
     if options.boxes:

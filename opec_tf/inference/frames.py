@@ -17,10 +17,10 @@ import tensorflow as tf
 from opec_tf.common import files
 from opec_tf.common.errors import UserError
 from opec_tf.data import image_files
+from opec_tf.inference.videos import Video
 from opec_tf.poses import images
 
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
-_UNKNOWN_RATE = 25.0  # frames a second, of a video that does not say
 
 
 class Source(Protocol):
@@ -126,60 +126,6 @@ class ImageFiles:
             path = self.paths[row]
             logging.getLogger(__name__).warning("%s: %s; skipped", path, image_files.find_fault(path, quick=False))
             self.skipped.append(path)
-
-
-class Video:
-    """The frames of a video, which are numbered from 0.
-
-    Args:
-      path: the video file, in any format that OpenCV reads.
-
-    Attributes:
-      ids: 0, 1, ..., the frames' numbers.
-      rate: frames a second.
-    """
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.skipped: list[str] = []
-        capture = cv2.VideoCapture(path)
-        self.rate = capture.get(cv2.CAP_PROP_FPS) or _UNKNOWN_RATE
-        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        if count <= 0:  # some containers do not say
-            count = 0
-            while capture.grab():
-                count += 1
-        capture.release()
-        self.names = [os.path.basename(path)] * count
-        self.ids = np.arange(count, dtype=np.int64)
-
-    @staticmethod
-    def is_video(path: str) -> bool:
-        """Whether OpenCV gets a frame out of the file."""
-        capture = cv2.VideoCapture(path)
-        readable = capture.isOpened() and capture.grab()
-        capture.release()
-        return readable
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def start_at(self, first: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Iterates over (row, RGB uint8 [h, w, 3]) from a row on."""
-        capture = cv2.VideoCapture(self.path)
-        for _ in range(first):  # seeking by number is not exact in every format
-            capture.grab()
-        row = first
-        while row < len(self):
-            readable, image = capture.read()
-            if not readable:
-                logging.getLogger(__name__).warning(
-                    "%s: ends after %d of the %d frames it announces; is it whole?", self.path, row, len(self)
-                )
-                break
-            yield row, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-            row += 1
-        capture.release()
 
 
 class VideoWriter:

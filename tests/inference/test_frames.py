@@ -3,6 +3,7 @@ import pathlib
 import cv2
 import numpy as np
 import pytest
+from video_files import write_video
 
 from opec_tf.common.errors import UserError
 from opec_tf.inference import frames
@@ -20,13 +21,6 @@ def folder(tmp_path):
         cv2.imwrite(str(tmp_path / name), picture(level))
     (tmp_path / "notes.txt").write_text("no picture")
     return tmp_path
-
-
-def write_video(path, count, size=(48, 64), rate=10):
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), rate, size[::-1])
-    for i in range(count):
-        writer.write(np.full([*size, 3], 20 * i, np.uint8))
-    writer.release()
 
 
 def levels(source, first=0):
