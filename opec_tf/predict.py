@@ -96,13 +96,15 @@ def _people(source: Source, skeleton: Skeleton) -> People:
     if len(present) > 1:
         both = "both" if len(present) == 2 else "all"
         raise UserError(f"{' and '.join(present)} {both} say where the people are; give one of them")
-    if isinstance(source, Video) and (options.boxes or options.initial_poses):
+    if not options.boxes and not options.initial_poses:
+        return people.by_detector(options.detector, flags.read(DetectorConfig))
+    if isinstance(source, Video):
         source.count()  # which frames there are decides which boxes have one
+    read, path = people.in_boxes_file, options.boxes
     if options.initial_poses:
-        return people.in_poses_file(options.initial_poses, source.ids, source.names, skeleton)
-    if options.boxes:
-        return people.in_boxes_file(options.boxes, source.ids, source.names, skeleton)
-    return people.by_detector(options.detector, flags.read(DetectorConfig))
+        read, path = people.in_poses_file, options.initial_poses
+    person_class = flags.if_given("person_class")
+    return read(path, source.ids, source.names, skeleton, image_sizes=source.sizes(), person_class=person_class)
 
 
 def _made_by(source: Source, weights: os.PathLike[str]) -> dict[str, str]:

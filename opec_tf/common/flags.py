@@ -50,6 +50,11 @@ def given(config_class: type[Checked]) -> list[str]:
     return [field.name for field in _fields(config_class) if FLAGS[field.name].present]
 
 
+def if_given(name: str) -> Any:
+    """The value of a flag that the command line or a flagfile set; None where neither did."""
+    return FLAGS[name].value if FLAGS[name].present else None
+
+
 def _fields(config_class: type[Checked]) -> list[dataclasses.Field]:
     """The fields that are flags."""
     return [field for field in dataclasses.fields(config_class) if field.metadata["is_flag"]]

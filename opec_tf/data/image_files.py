@@ -66,6 +66,13 @@ def check(paths: Sequence[str], sizes: np.ndarray, strict: bool) -> np.ndarray:
     return np.array([fault is None for fault in faults], bool)
 
 
+def sizes(paths: Sequence[str]) -> np.ndarray:
+    """The (height, width) of image files by their headers, int [M, 2]; 0 where these do not tell."""
+    with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+        found = list(pool.map(_size_by_header, paths))
+    return np.array([size or (0, 0) for size in found], np.int64).reshape(-1, 2)
+
+
 def check_one_decodes(paths: Sequence[str]) -> None:
     """Raises a ``UserError`` where not one of some image files can be decoded; mostly the first one can."""
     fault = find_fault(paths[0], quick=False)
@@ -132,11 +139,7 @@ def find_fault(path: os.PathLike[str] | str, size: Sequence[int] = (0, 0), quick
       quick: trust a whole header and a proper end instead of decoding.
     """
     try:
-        with open(path, "rb") as file:
-            head = file.read(_HEAD_BYTES)
-            length = file.seek(0, 2)
-            file.seek(max(0, length - _TAIL_BYTES))
-            tail = file.read()
+        head, tail, length = _both_ends(path)
     except IsADirectoryError:
         return "is a folder, not an image file"
     except OSError as error:
@@ -158,6 +161,22 @@ def find_fault(path: os.PathLike[str] | str, size: Sequence[int] = (0, 0), quick
 
 def _error(path: os.PathLike[str] | str, fault: str) -> UserError:
     return UserError(f"{path}: {fault}; replace the file, or run without --strict to leave it out")
+
+
+def _both_ends(path: os.PathLike[str] | str) -> tuple[bytes, bytes, int]:
+    """The beginning and the end of a file, and its length."""
+    with open(path, "rb") as file:
+        head = file.read(_HEAD_BYTES)
+        length = file.seek(0, 2)
+        file.seek(max(0, length - _TAIL_BYTES))
+        return head, file.read(), length
+
+
+def _size_by_header(path: str) -> tuple[int, int] | None:
+    try:
+        return _size_of_whole_file(*_both_ends(path))
+    except OSError:
+        return None
 
 
 def _size_of_whole_file(head: bytes, tail: bytes, length: int) -> tuple[int, int] | None:

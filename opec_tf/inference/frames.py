@@ -38,6 +38,10 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
+    def sizes(self) -> np.ndarray:
+        """The (height, width) of each frame, int [M, 2]; 0 where only decoding would tell."""
+        ...
+
     def start_at(self, first: int) -> Iterator[tuple[int, np.ndarray]]:
         """Iterates over (row, RGB uint8 [h, w, 3]) from a row on."""
         ...
@@ -103,6 +107,10 @@ class ImageFiles:
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def sizes(self) -> np.ndarray:
+        """The (height, width) of each file, int [M, 2]; 0 where its header does not tell."""
+        return image_files.sizes(self.paths)
 
     def start_at(self, first: int) -> Iterator[tuple[int, np.ndarray]]:
         """Iterates over (row, RGB uint8 [h, w, 3]) from a row on."""

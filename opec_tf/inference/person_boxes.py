@@ -1,9 +1,9 @@
 """Person boxes from a file: a detector's results, or annotations of the same images.
 
 Results are a list, as COCO's detection results are: ``[{"image_id" or "file_name", "bbox": [x, y, w, h], "score"}]``;
-``score`` may be left out of all of them; those of another ``category_id`` than 1 (person) are not read; an ``image_id``
-that is a text is a file name. Annotations are a COCO-format file (CrowdPose's too); their labels come along, for they
-know which joints are occluded.
+``score`` may be left out of all of them; those of another ``category_id`` than a person's are counted and left out; an
+``image_id`` that is a text is a file name. Annotations are a COCO-format file (CrowdPose's too); their labels come
+along, for they know which joints are occluded.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 from opec_tf.common import files, records
 from opec_tf.common.errors import UserError
 from opec_tf.data.annotations import loading
+from opec_tf.poses.boxes import check_no_corners
 from opec_tf.poses.skeletons import Skeleton
 
 
@@ -62,7 +63,13 @@ _OPTIONAL = ("scores", "labels", "poses")  # the columns of ``PersonBoxes`` that
 
 
 def read(
-    path: os.PathLike[str] | str, image_ids: Sequence[int] | np.ndarray, image_names: Sequence[str], skeleton: Skeleton
+    path: os.PathLike[str] | str,
+    image_ids: Sequence[int] | np.ndarray,
+    image_names: Sequence[str],
+    skeleton: Skeleton,
+    *,
+    image_sizes: np.ndarray | None = None,
+    person_class: int | None = None,
 ) -> PersonBoxes:
     """Reads the boxes of some images.
 
@@ -76,23 +83,27 @@ def read(
       image_ids: int [M], ids of the images.
       image_names: M file names of the images.
       skeleton: the ``Skeleton`` that labels are mapped to.
+      image_sizes: [M, 2], (height, width), 0 where unknown; None: all are.
+      person_class: the results' ``category_id`` of people; None: see ``Records.people``.
 
     Returns:
       ``PersonBoxes``.
 
     Raises:
-      UserError: the file is malformed, or none of its boxes is in any of the images.
+      UserError: the file is malformed, none of its boxes is in any of the images, or they are corners.
     """
     data = files.read_json(path)
     if isinstance(data, dict):
         people = _read_annotations(path, image_ids, image_names, skeleton)
     else:
-        people = _read_results(path, data, image_ids, image_names)
-    return sorted_with_area(path, people)
+        people = _read_results(path, data, image_ids, image_names, person_class)
+    return sorted_with_area(path, people, image_sizes)
 
 
-def sorted_with_area(path: os.PathLike[str] | str, people: PersonBoxes) -> PersonBoxes:
-    """``PersonBoxes`` of a file by image; boxes without area are left out with a counted warning."""
+def sorted_with_area(path: os.PathLike[str] | str, people: PersonBoxes, image_sizes: np.ndarray | None) -> PersonBoxes:
+    """``PersonBoxes`` of a file by image; boxes without area are left out with a counted warning, corners refused."""
+    if image_sizes is not None:
+        check_no_corners(path, people.boxes, image_sizes[people.image_index])
     has_area = np.all(people.boxes[:, 2:] > 0, axis=1)
     if not has_area.all():
         logging.getLogger(__name__).warning(
@@ -135,10 +146,14 @@ def _read_annotations(
 
 
 def _read_results(
-    path: os.PathLike[str] | str, data: Any, image_ids: Sequence[int] | np.ndarray, image_names: Sequence[str]
+    path: os.PathLike[str] | str,
+    data: Any,
+    image_ids: Sequence[int] | np.ndarray,
+    image_names: Sequence[str],
+    person_class: int | None,
 ) -> PersonBoxes:
     """``PersonBoxes`` of a list of detections."""
-    people = records.Records(path, "box", data).people()
+    people = records.Records(path, "box", data).people(person_class)
     rows = image_rows(people, image_ids, image_names)
     scores = people.numbers("score") if people.has("score").any() else None
     return PersonBoxes(rows, people.numbers("bbox", (4,), "x, y, width, height"), scores).select(rows >= 0)

@@ -35,6 +35,7 @@ class Video:
         capture = _open(path)
         self.rate = capture.get(cv2.CAP_PROP_FPS) or _UNKNOWN_RATE
         announced = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self._size = [int(capture.get(side)) for side in (cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_WIDTH)]
         capture.release()
         self._announced = int(announced) if 0 < announced <= _MOST_FRAMES else 0
         self._expect(self._announced)
@@ -55,6 +56,10 @@ class Video:
     def count(self) -> None:
         """Counts the frames, for those who must know before they see them; it takes a pass through the file."""
         self._expect(sum(1 for _ in self._grabbed(_open(self.path))))
+
+    def sizes(self) -> np.ndarray:
+        """The (height, width) of each frame, int [M, 2]."""
+        return np.tile(self._size, (len(self), 1))
 
     def start_at(self, first: int) -> Iterator[tuple[int, np.ndarray]]:
         """Iterates over (row, RGB uint8 [h, w, 3]) from a row on."""

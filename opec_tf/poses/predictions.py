@@ -100,18 +100,9 @@ def read(path: os.PathLike[str] | str, num_joints: int | None = None, to_refine:
     return from_people(people, people.integers("image_id"), num_joints, to_refine)
 
 
-def read_people(path: os.PathLike[str] | str) -> records.Records:
-    """The people of a COCO results JSON; those of other categories are counted in a warning."""
-    everything = records.Records(path, "prediction", files.read_json(path))
-    people = everything.people()
-    if len(people) < len(everything):
-        logging.getLogger(__name__).warning(
-            "%s: %d of %d predictions have a 'category_id' other than 1 (person); they are left out",
-            path,
-            len(everything) - len(people),
-            len(everything),
-        )
-    return people
+def read_people(path: os.PathLike[str] | str, person_class: int | None = None) -> records.Records:
+    """The people of a COCO results JSON; those of other categories are counted in a warning, see ``Records.people``."""
+    return records.Records(path, "prediction", files.read_json(path)).people(person_class)
 
 
 def from_people(

@@ -40,7 +40,7 @@ def annotations(draw):
         annotation_ids=ids(people),
         image_index=draw(st.lists(st.integers(0, images - 1), min_size=people, max_size=people)),
         boxes=numbers(people, 4),
-        areas=numbers(people),
+        areas=numbers(people, elements=st.floats(0.5, 1e4)),  # of 0 it is the box's
         keypoints=np.concatenate([numbers(people, skeleton.num_joints, 2), labels], axis=-1),
         is_crowd=numbers(people, elements=st.sampled_from([0.0, 1.0])),
         visibility=numbers(people, skeleton.num_joints, elements=st.sampled_from([-1.0, 0.0, 1.0, 2.0])),
