@@ -87,6 +87,9 @@ class Records:
         wanted, is_zero = 1 if category is None else category, present & (found == 0)
         if category is None and is_zero.all() and self.has("keypoints").all():
             wanted = 0
+            logging.getLogger(__name__).warning(
+                "%s: all %d poses have the 'category_id' 0, which is taken for a person", self.path, len(self)
+            )
         mine = ~present | (found == wanted)
         counts = f"{np.sum(~mine)} of {len(self)} {self.kind}{'es' if self.kind.endswith('x') else 's'}"
         if category is None and wanted == 1 and is_zero.sum() >= max(mine.sum(), 1):

@@ -112,7 +112,7 @@ def write(
     source = pathlib.Path(annotations)
     content = files.read_json(source)
     people = coco.from_json(content, source, images)
-    predicted, _ = predictions.map_to(predictions.read(poses), people, poses)
+    predicted, _ = predictions.map_to(predictions.read(poses, images=people), people, poses)
     found = check(people, predicted)
     if not found.compared.any():
         raise UserError(f"{poses}: no pose is of a box in {source}; give what evaluate wrote for this file's boxes")

@@ -9,7 +9,7 @@ import numpy as np
 
 from opec_tf.inference import person_boxes
 from opec_tf.inference.person_boxes import PersonBoxes
-from opec_tf.poses import predictions
+from opec_tf.poses import picture_names, predictions
 from opec_tf.poses.skeletons import Skeleton
 
 
@@ -43,7 +43,7 @@ def read(
       UserError: the file is malformed, its joint set unknown, or nobody in it is in any of the images.
     """
     people = predictions.read_people(path, person_class)
-    rows = person_boxes.image_rows(people, image_ids, image_names)
+    rows = picture_names.rows_of(people, image_ids, image_names)
     poses = predictions.from_people(people, image_ids=rows, to_refine=True)
     poses, _ = predictions.map_to_skeleton(poses, skeleton, path)
     found = PersonBoxes(rows, poses.boxes, poses.scores, poses=poses.keypoints)
