@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from opec_tf.common.errors import UserError
-from opec_tf.poses import images
+from opec_tf.poses import images, picture_files
 
 _HEAD_BYTES = 65536
 _TAIL_BYTES = 4096
@@ -97,7 +97,11 @@ def leave_out_undecodable(
             if path not in left_out:
                 left_out.add(path)
                 logging.getLogger(__name__).warning(
-                    "left out %d of %d images so far: %s cannot be decoded", len(left_out), num_images, path.decode()
+                    "left out %d of %d images so far: %s %s",
+                    len(left_out),
+                    num_images,
+                    path.decode(),
+                    "cannot be decoded" if os.path.exists(path) else "is missing",
                 )
 
     def follow(expected: tf.Tensor, element: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> tuple[tf.Tensor, tuple]:
@@ -114,7 +118,7 @@ def leave_out_undecodable(
 
 
 @contextlib.contextmanager
-def naming_unreadable(paths: Sequence[str] | np.ndarray) -> Iterator[None]:
+def naming_unreadable(paths: Sequence[str] | np.ndarray, with_opencv: bool = False) -> Iterator[None]:
     """Turns a decoding error of the block into a ``UserError`` that names the file.
 
     TensorFlow's message does not say which file it was, so the files are decoded again, one after the other, until one
@@ -124,19 +128,22 @@ def naming_unreadable(paths: Sequence[str] | np.ndarray) -> Iterator[None]:
         yield
     except _READING_ERRORS as error:
         for path in paths:
-            fault = find_fault(path, quick=False)
+            fault = find_fault(path, quick=False, with_opencv=with_opencv)
             if fault:
                 raise _error(path, fault) from error
         raise
 
 
-def find_fault(path: os.PathLike[str] | str, size: Sequence[int] = (0, 0), quick: bool = True) -> str | None:
+def find_fault(
+    path: os.PathLike[str] | str, size: Sequence[int] = (0, 0), quick: bool = True, with_opencv: bool = False
+) -> str | None:
     """What is wrong with an image file, in words that go on after its name; None where nothing is.
 
     Args:
       path: the file.
       size: (height, width) it should have; 0 where unknown.
       quick: trust a whole header and a proper end instead of decoding.
+      with_opencv: the file is decoded by ``picture_files.decode``, which takes WebP and TIFF too.
     """
     try:
         head, tail, length = _both_ends(path)
@@ -146,16 +153,20 @@ def find_fault(path: os.PathLike[str] | str, size: Sequence[int] = (0, 0), quick
         return f"cannot be read ({error.strerror})"
     if not head:
         return "is empty"
-    if not head.startswith(_SIGNATURES):
+    by_opencv = with_opencv and picture_files.is_webp_or_tiff(head)
+    if not head.startswith(_SIGNATURES) and not by_opencv:
         return "is not a JPEG, PNG, BMP or GIF picture"
     found = _size_of_whole_file(head, tail, length) if quick else None
     if found is None:
         try:
-            found = _decode(pathlib.Path(path).read_bytes()).shape[:2]
-        except tf.errors.InvalidArgumentError:
+            content = pathlib.Path(path).read_bytes()
+            found = (picture_files.decode(content) if by_opencv else _decode(content)).shape[:2]
+        except (tf.errors.InvalidArgumentError, ValueError):
             return "is truncated or damaged"
     if all(size) and tuple(found) != tuple(size):
-        return f"is {found[1]}x{found[0]} pixels, but the annotations say {size[1]}x{size[0]}"
+        turned = tuple(found) == tuple(size[::-1]) and head.startswith(b"\xff\xd8") and _orientation(head) >= 5
+        said = f"is {found[1]}x{found[0]} pixels, but the annotations say {size[1]}x{size[0]}"
+        return said + turned * ", as before it is turned by its Exif orientation: swap them, or annotate it upright"
     return None
 
 

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".flv", ".wmv", ".mpg", ".mpeg", ".mts", ".3gp")
+_SOUND_SUFFIXES = (".m4a", ".mp3", ".wav", ".ogg", ".flac", ".aac", ".mka")
+_SIGNATURES = (b"\x1a\x45\xdf\xa3", b"FLV", b"OggS", b"ID3")  # Matroska, ...
 _UNKNOWN_RATE = 25.0  # frames a second, of a video that does not say
 # A count that a file announces is not believed beyond this (damaged headers say anything), nor are so many frames in a
 # row passed over that cannot be decoded.
@@ -100,6 +103,17 @@ class Video:
     def _expect(self, count: int) -> None:
         self.names = [os.path.basename(self.path)] * count
         self.ids = np.arange(count, dtype=np.int64)
+
+
+def looks_like_video(path: str) -> bool:
+    """Whether a file of which OpenCV gets no frame is a video or sound all the same, by its name or its beginning."""
+    if path.lower().endswith((*VIDEO_SUFFIXES, *_SOUND_SUFFIXES)):
+        return True
+    if not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        head = file.read(16)
+    return head.startswith(_SIGNATURES) or head[4:8] == b"ftyp" or (head[:4] == b"RIFF" and head[8:12] != b"WEBP")
 
 
 def _open(path: str) -> cv2.VideoCapture:
