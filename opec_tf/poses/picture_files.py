@@ -22,8 +22,8 @@ def decode(image_bytes: tf.Tensor) -> tf.Tensor:
     """``images.decode`` that takes WebP and TIFF pictures, too, by OpenCV.
 
     Raises:
-      tf.errors.InvalidArgumentError: the bytes are no such picture, or not a whole one; of a WebP or TIFF picture that is
-        not decoded in a graph, ValueError.
+      tf.errors.InvalidArgumentError: the bytes are no such picture, or not a whole one.
+      ValueError: the same, of a WebP or TIFF picture outside a graph.
     """
     head = tf.io.decode_raw(tf.strings.substr(image_bytes, 0, _HEAD_BYTES), tf.uint8)
     head = tf.pad(head, [[0, _HEAD_BYTES - tf.shape(head)[0]]])
