@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as st_numpy
-from mutated_json import texts
+from mutated_json import EXAMPLES, texts
 
 from opec_tf.common import files
 from opec_tf.common.errors import UserError
@@ -95,7 +95,7 @@ GOOD = {
 
 
 @pytest.mark.parametrize("annotation_format", GOOD)
-@settings(derandomize=True, max_examples=60, deadline=None)
+@settings(derandomize=True, max_examples=EXAMPLES, deadline=None)
 @given(data=st.data())
 def test_a_fault_is_read_or_refused_in_one_line(annotation_format, data, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / f"faulty_{annotation_format}.json"
