@@ -12,6 +12,7 @@ import numpy as np
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".flv", ".wmv", ".mpg", ".mpeg", ".mts", ".3gp")
 _SOUND_SUFFIXES = (".m4a", ".mp3", ".wav", ".ogg", ".flac", ".aac", ".mka")
 _SIGNATURES = (b"\x1a\x45\xdf\xa3", b"FLV", b"OggS", b"ID3")  # Matroska, ...
+_PICTURE_BRANDS = (b"heic", b"heix", b"mif1", b"msf1", b"avif")  # HEIC and AVIF, in the form of an MP4
 _UNKNOWN_RATE = 25.0  # frames a second, of a video that does not say
 # A count that a file announces is not believed beyond this (damaged headers say anything), nor are so many frames in a
 # row passed over that cannot be decoded.
@@ -113,7 +114,9 @@ def looks_like_video(path: str) -> bool:
         return False
     with open(path, "rb") as file:
         head = file.read(16)
-    return head.startswith(_SIGNATURES) or head[4:8] == b"ftyp" or (head[:4] == b"RIFF" and head[8:12] != b"WEBP")
+    if head[4:8] == b"ftyp":
+        return head[8:12] not in _PICTURE_BRANDS
+    return head.startswith(_SIGNATURES) or (head[:4] == b"RIFF" and head[8:12] != b"WEBP")
 
 
 def _open(path: str) -> cv2.VideoCapture:

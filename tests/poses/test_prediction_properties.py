@@ -49,7 +49,10 @@ OTHERS = {
     "detectron2": [
         {"image_id": 1, "category_id": 0, "keypoints": [5.5, 6, 0.5] * 17, "score": 1, "bbox": [1, 2, 3, 4]}
     ],
-    "openpose": {"version": 1.3, "people": [{"person_id": [-1], "pose_keypoints_2d": [5.5, 6, 0.5] * 25}]},
+    "openpose": {
+        "version": 1.3,
+        "people": [{"person_id": [-1], "pose_keypoints_2d": [1, 2, 0.5] + [5.5, 6, 0.5] * 24}],
+    },
     "mmpose": [
         {"keypoints": [[5.5, 6]] * 17, "keypoint_scores": [0.5] * 17, "bbox": [[1, 2, 4, 6]], "bbox_score": 0.9}
     ],
