@@ -37,7 +37,8 @@ def decode(image_bytes: tf.Tensor) -> tf.Tensor:
 
 
 def _decode_by_opencv(image_bytes: bytes | np.ndarray) -> np.ndarray:
-    content = np.asarray(image_bytes).item()  # an array of one object where nothing is a graph
+    # An array of one object outside a graph; as an array of bytes it would lose zeros at its end.
+    content = image_bytes if isinstance(image_bytes, bytes) else image_bytes.item()
     image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise ValueError("is no picture, or not a whole one")

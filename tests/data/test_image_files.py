@@ -150,6 +150,9 @@ def test_webp_and_tiff_are_read_where_opencv_decodes(tmp_path, file_format):
     assert "is not a JPEG" in image_files.find_fault(path)
     assert image_files.find_fault(path, SIZE, with_opencv=True) is None
     np.testing.assert_array_equal(picture_files.decode(tf.constant(content)), picture())
+    dark = encode(picture() * 0, file_format)  # ends in zeros
+    for found in (picture_files.decode(dark), tf.function(picture_files.decode)(tf.constant(dark))):
+        assert found.shape == (*SIZE, 3) and not np.any(found)
     (tmp_path / "picture").write_bytes(content[:40])
     assert image_files.find_fault(path, with_opencv=True) == "is truncated or damaged"
 
