@@ -31,15 +31,16 @@ def decode(image_bytes: tf.Tensor) -> tf.Tensor:
     is_webp = tf.reduce_all(head[:4] == list(_RIFF)) & tf.reduce_all(head[8:] == list(_WEBP))
     return tf.cond(
         is_tiff | is_webp,
-        lambda: tf.ensure_shape(tf.numpy_function(_decode_by_opencv, [image_bytes], tf.uint8), [None, None, 3]),
+        lambda: tf.ensure_shape(
+            tf.numpy_function(_decode_by_opencv, [tf.io.decode_raw(image_bytes, tf.uint8)], tf.uint8), [None, None, 3]
+        ),
         lambda: images.decode(image_bytes),
     )
 
 
-def _decode_by_opencv(image_bytes: bytes | np.ndarray) -> np.ndarray:
-    # An array of one object outside a graph; as an array of bytes it would lose zeros at its end.
-    content = image_bytes if isinstance(image_bytes, bytes) else image_bytes.item()
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+def _decode_by_opencv(image_bytes: np.ndarray) -> np.ndarray:
+    # As numbers: an array of text loses the zeros at its end.
+    image = cv2.imdecode(image_bytes, cv2.IMREAD_COLOR)
     if image is None:
         raise ValueError("is no picture, or not a whole one")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
