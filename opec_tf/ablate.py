@@ -24,8 +24,8 @@ flags.define(ModelConfig, DataConfig, TrainConfig, InferenceConfig)
 absl_flags.DEFINE_string("output_dir", None, "folder of the study: runs, tables, plot", required=True)
 absl_flags.DEFINE_list("rows", ["all"], f"rows of the table: all, or some of {', '.join(rows.ROWS)}")
 absl_flags.DEFINE_list("seeds", ["0", "1", "2"], "seeds that every row is trained with")
-absl_flags.DEFINE_list(
-    "heldout_data", [], "data sets in a table of their own, which tells what generalises: FORMAT:ANNOTATIONS:IMAGES,..."
+flags.define_texts(
+    "heldout_data", "data sets in a table of their own, which tells what generalises: FORMAT:ANNOTATIONS:IMAGES,..."
 )
 absl_flags.DEFINE_string(
     "initial_poses",

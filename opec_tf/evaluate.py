@@ -87,12 +87,12 @@ def _people(split: Split, output_dir: pathlib.Path) -> ListedPeople:
     """Whose poses are estimated, by --boxes and --initial_poses."""
     options = flags.FLAGS
     if options.initial_poses:
-        return split.in_poses_file(options.initial_poses)
+        return split.in_poses_file(options.initial_poses, flags.if_given("person_class"))
     if options.boxes == people.ANNOTATED:
         return split.annotated()
     if named.is_detector(options.boxes):
         return split.detected(options.boxes, flags.read(DetectorConfig), output_dir / "detections.json")
-    return split.in_boxes_file(options.boxes)
+    return split.in_boxes_file(options.boxes, flags.if_given("person_class"))
 
 
 def _check_model_flags(root: str, stage: str | None) -> None:

@@ -9,6 +9,7 @@ OUTPUT_DIR/predictions.json holds COCO results with file names; image_id is the 
 all are, else its place from 1 on; of a video's frames it counts from 0. People have "visibility" where the model tells:
 for each joint the probabilities [visible, occluded, outside the picture], and in a video or under --track=on a
 "track_id", the same number for the same person in all frames. OUTPUT_DIR/drawings/ holds the drawings.
+Of several videos each gets its own folder in OUTPUT_DIR.
 Broken off, OUTPUT_DIR/predictions.partial.json has what was found so far, from which the same command goes on; only
 --smooth and a video that is drawn start anew, whose drawings until then are in NAME.partial.mp4.
 """
@@ -19,6 +20,7 @@ import dataclasses
 import datetime
 import hashlib
 import os
+from collections.abc import Sequence
 
 from absl import flags as absl_flags
 
@@ -27,8 +29,9 @@ from opec_tf.common.errors import UserError
 from opec_tf.config import DetectorConfig, InferenceConfig, TrackingConfig
 from opec_tf.inference import frames, people, pose_model, results
 from opec_tf.inference.detectors import named
-from opec_tf.inference.frames import Source
+from opec_tf.inference.frames import ImageFiles, Source
 from opec_tf.inference.people import People
+from opec_tf.inference.videos import Video
 from opec_tf.models import loading, workdir
 from opec_tf.poses.skeletons import SKELETONS, Skeleton
 
@@ -36,7 +39,12 @@ flags.define(InferenceConfig, DetectorConfig, TrackingConfig)
 absl_flags.DEFINE_string("workdir", None, "folder of the training run; or name a base by --base_weights")
 absl_flags.DEFINE_string("base_weights", "", "WORKDIR/base/best.weights.h5, such as convert_weights writes")
 absl_flags.DEFINE_string("stage", None, "stage whose model is used; by default the last one that is finished")
-absl_flags.DEFINE_string("images", None, "an image, a folder, a pattern such as 'a/*.jpg', or a video", required=True)
+absl_flags.DEFINE_string(
+    "images",
+    None,
+    "an image, a folder, a pattern such as 'a/*.jpg', a video, or a folder or pattern of some",
+    required=True,
+)
 absl_flags.DEFINE_string("output_dir", "poses", "folder for the results")
 absl_flags.DEFINE_string(
     "boxes",
@@ -69,37 +77,59 @@ absl_flags.DEFINE_bool("strict", False, "stop at the first unreadable image inst
 def main() -> None:
     options = flags.FLAGS
     files.make_folder(options.output_dir)
-    source = frames.open_source(options.images, options.strict, but=f"{options.output_dir}/drawings")
+    drawings = f"{options.output_dir}/drawings"
+    patterns = frames.videos_of(options.images, options.strict, drawings) or [options.images]
+    sources = [frames.open_source(pattern, options.strict, drawings) for pattern in patterns]
     root, stage = loading.locate(options.workdir, options.stage, options.base_weights)
     # Before the network is built, which takes seconds.
-    people_of_source = _people(source, SKELETONS[workdir.read_model_config(root).skeleton])
+    skeleton = SKELETONS[workdir.read_model_config(root).skeleton]
+    people_of_sources = [_people(source, skeleton) for source in sources]
     model = pose_model.load(root, stage)
-    count = results.write_predictions(
-        model,
-        source,
-        people_of_source,
-        options.output_dir,
-        inference_config=flags.read(InferenceConfig),
-        tracking_config=flags.read(TrackingConfig),
-        style=results.DrawingStyle(options.hidden_score, options.compare) if options.draw else None,
-        made_by=_made_by(source, workdir.stage_folder(model.name, model.stage).best_weights),
-    )
-    skipped = f"; {len(source.skipped)} of {len(source)} images skipped" if source.skipped else ""
-    print(f"{count} people written to {options.output_dir}{skipped}")
+    for source, people_of_source, folder in zip(sources, people_of_sources, _folders(sources)):
+        count = results.write_predictions(
+            model,
+            source,
+            people_of_source,
+            folder,
+            inference_config=flags.read(InferenceConfig),
+            tracking_config=flags.read(TrackingConfig),
+            style=results.DrawingStyle(options.hidden_score, options.compare) if options.draw else None,
+            made_by=_made_by(source, workdir.stage_folder(model.name, model.stage).best_weights),
+        )
+        skipped = f"; {len(source.skipped)} of {len(source)} images skipped" if source.skipped else ""
+        print(f"{count} people written to {folder}{skipped}")
 
 
-def _people(source: Source, skeleton: Skeleton) -> People:
+def _folders(sources: Sequence[ImageFiles | Video]) -> list[str]:
+    """Where the results of each source go: --output_dir, or of several videos a folder of each one's name in it."""
+    if len(sources) == 1:
+        return [flags.FLAGS.output_dir]
+    names = [os.path.basename(source.path) for source in sources if isinstance(source, Video)]
+    stems = [os.path.splitext(name)[0] for name in names]
+    names = stems if len(set(stems)) == len(stems) else names
+    # Videos of one name in several folders.
+    return [
+        os.path.join(flags.FLAGS.output_dir, name if names.count(name) == 1 else f"{name}_{number}")
+        for number, name in enumerate(names, 1)
+    ]
+
+
+def _people(source: ImageFiles | Video, skeleton: Skeleton) -> People:
     """Who is in the frames, by --boxes, --detector and --initial_poses."""
     options = flags.FLAGS
     present = [f"--{name}" for name in ("boxes", "detector", "initial_poses") if options[name].present]
     if len(present) > 1:
         both = "both" if len(present) == 2 else "all"
         raise UserError(f"{' and '.join(present)} {both} say where the people are; give one of them")
+    if not options.boxes and not options.initial_poses:
+        return people.by_detector(options.detector, flags.read(DetectorConfig))
+    if isinstance(source, Video):
+        source.count()  # which frames there are decides which boxes have one
+    read, path = people.in_boxes_file, options.boxes
     if options.initial_poses:
-        return people.in_poses_file(options.initial_poses, source.ids, source.names, skeleton)
-    if options.boxes:
-        return people.in_boxes_file(options.boxes, source.ids, source.names, skeleton)
-    return people.by_detector(options.detector, flags.read(DetectorConfig))
+        read, path = people.in_poses_file, options.initial_poses
+    person_class = flags.if_given("person_class")
+    return read(path, source.ids, source.names, skeleton, image_sizes=source.sizes(), person_class=person_class)
 
 
 def _made_by(source: Source, weights: os.PathLike[str]) -> dict[str, str]:

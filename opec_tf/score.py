@@ -14,9 +14,11 @@ and inv; its numbers and these do not compare.
 from absl import flags
 
 from opec_tf.common import cli, files
+from opec_tf.common.errors import UserError
 from opec_tf.data.annotations import loading
 from opec_tf.evaluation import protocols
 from opec_tf.poses import predictions
+from opec_tf.poses.pose_annotations import PoseAnnotations
 
 _GROUND_TRUTH = flags.DEFINE_string("ground_truth", None, "annotation file", required=True)
 _PREDICTIONS = flags.DEFINE_string("predictions", None, "COCO results JSON of poses", required=True)
@@ -32,14 +34,34 @@ _OWN_FORMAT = {"crowdpose12": "crowdpose"}
 
 def main() -> None:
     protocol = _PROTOCOL.value
-    ground_truth_format = _OWN_FORMAT.get(protocol, protocol) if _FORMAT.value == "auto" else _FORMAT.value
-    people = loading.read(ground_truth_format, _GROUND_TRUTH.value, image_folder="")
-    poses = predictions.read(_PREDICTIONS.value)
+    people = _ground_truth(protocol)
+    poses = predictions.read(_PREDICTIONS.value, images=people, if_nobody=protocols.PROTOCOLS[protocol].skeleton)
     metrics = protocols.evaluate(people, poses, protocol, name=_PREDICTIONS.value)
     print(f"{protocol}: {poses.num_people} poses against {people.num_people} people in {people.num_images} images")
     print(protocols.format_metrics(metrics))
     if _METRICS_OUT.value:
         files.write_json(_METRICS_OUT.value, metrics, indent=2)
+
+
+def _ground_truth(protocol: str) -> PoseAnnotations:
+    """The annotated people; where no protocol is named and the file's joints are another one's, that is said."""
+    own = _OWN_FORMAT.get(protocol, protocol) if _FORMAT.value == "auto" else _FORMAT.value
+    try:
+        return loading.read(own, _GROUND_TRUTH.value, image_folder="")
+    except UserError:
+        if flags.FLAGS["protocol"].present or _FORMAT.value != "auto":
+            raise
+        try:
+            found = loading.read("coco", _GROUND_TRUTH.value, image_folder="").skeleton
+        except UserError:
+            found = None
+        fitting = next((name for name, rules in protocols.PROTOCOLS.items() if rules.skeleton == found), protocol)
+        if not found or fitting == protocol:
+            raise
+    raise UserError(
+        f"{_GROUND_TRUTH.value}: has the {found.num_joints} joints of {found.name}, which --protocol={protocol}, the "
+        f"default, does not score; name the rules, such as --protocol={fitting}"
+    )
 
 
 if __name__ == "__main__":

@@ -2,8 +2,12 @@
 
 import copy
 import json
+import os
 
 from hypothesis import strategies as st
+
+# Examples of each reader; the variable is for a search that takes longer.
+EXAMPLES = int(os.environ.get("OPEC_TF_EXAMPLES", "60"))
 
 # What somebody's script, a wrong file or a slip of the hand puts where a number, a text or a list belongs.
 _JUNK = st.one_of(

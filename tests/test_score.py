@@ -62,6 +62,31 @@ def test_perfect_predictions_of_other_formats(real_samples, tmp_path, source, op
     assert done.stdout.splitlines()[1].split() == ["AP", "100.00"]
 
 
+def test_nobody_is_an_ap_of_0_and_other_systems_files_are_read(real_samples, tmp_path):
+    truth, poses = _files(real_samples, tmp_path, "coco:coco/test_coco.json:x")
+    (tmp_path / "nobody.json").write_text("[]")
+    nobody = _score(truth, f"--predictions={tmp_path / 'nobody.json'}", "--protocol=coco")
+    assert (nobody.returncode, nobody.stderr) == (0, "")
+    assert nobody.stdout.splitlines()[0] == "coco: 0 poses against 14 people in 4 images"
+    assert nobody.stdout.splitlines()[1].split() == ["AP", "0.00"]
+    records = json.loads((tmp_path / "poses.json").read_text())
+    for record in records:  # as AlphaPose writes them
+        record.update(image_id=f"{record['image_id']:012d}.jpg", box=record.pop("bbox"))
+    (tmp_path / "poses.json").write_text(json.dumps(records))
+    done = _score(truth, poses, "--protocol=coco")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[1].split() == ["AP", "100.00"]
+
+
+def test_a_coco_file_without_a_protocol_is_told_which_to_name(real_samples, tmp_path):
+    done = _score(*_files(real_samples, tmp_path, "coco:coco/test_coco.json:x"))
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"error: {tmp_path / 'truth.json'}: has the 17 joints of coco17, which --protocol=crowdpose12, the default, "
+        "does not score; name the rules, such as --protocol=coco\n"
+    )
+
+
 def test_errors_are_one_line(real_samples, tmp_path):
     truth, poses = _files(real_samples, tmp_path, "coco:coco/test_coco.json:x")
     wrong_format = _score(truth, poses, "--protocol=crowdpose")

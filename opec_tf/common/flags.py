@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 from absl import flags
 
-from opec_tf.common.settings import Checked
+from opec_tf.common.settings import Checked, split
 
 FLAGS = flags.FLAGS
 _Config = TypeVar("_Config", bound=Checked)
@@ -21,15 +21,19 @@ def define(*config_classes: type[Checked]) -> None:
     Several tools can be imported into one process: a flag that is there already stays as it is, since a field belongs
     to one dataclass.
     """
-    tool = sys._getframe(1).f_globals["__name__"]
-    if tool == "__main__":
-        tool = sys.argv[0]  # absl's name for the main module
+    tool = _calling_tool()
     for config_class in config_classes:
         for field in _fields(config_class):
             if field.name not in FLAGS:
                 _define_one(field)
             # --help lists the flags that belong to the tool's own module, and these are defined in this one.
             FLAGS.register_key_flag_for_module(tool, FLAGS[field.name])
+
+
+def define_texts(name: str, help_text: str) -> None:
+    """Defines a flag of no config: texts separated by commas, such as a config's fields have them; none by default."""
+    flags.DEFINE(_ListParser(str), name, [], help_text, serializer=flags.ListSerializer(","))
+    FLAGS.register_key_flag_for_module(_calling_tool(), FLAGS[name])
 
 
 def read(config_class: type[_Config]) -> _Config:
@@ -50,21 +54,36 @@ def given(config_class: type[Checked]) -> list[str]:
     return [field.name for field in _fields(config_class) if FLAGS[field.name].present]
 
 
+def if_given(name: str) -> Any:
+    """The value of a flag that the command line or a flagfile set; None where neither did."""
+    return FLAGS[name].value if FLAGS[name].present else None
+
+
+def _calling_tool() -> str:
+    """What absl calls the tool whose module calls a function of this one."""
+    tool = sys._getframe(2).f_globals["__name__"]
+    return sys.argv[0] if tool == "__main__" else tool  # absl's name for the main module
+
+
 def _fields(config_class: type[Checked]) -> list[dataclasses.Field]:
     """The fields that are flags."""
     return [field for field in dataclasses.fields(config_class) if field.metadata["is_flag"]]
 
 
 class _ListParser(flags.ListParser):
-    """Comma-separated values of one type; a value of another type is wrong usage, as it is for a single number."""
+    """Comma-separated values of one type; a value of another type is wrong usage, as it is for a single number.
+
+    A comma between double quotes is a text's own (``settings.split``).
+    """
 
     def __init__(self, element: Callable[[str], object]) -> None:
         super().__init__()
         self._element = element
 
     def parse(self, argument: str | list[str]) -> list[Any]:
+        items = [item.strip() for item in split(argument, ",")] if argument and isinstance(argument, str) else argument
         try:
-            return [self._element(item) for item in super().parse(argument)]
+            return [self._element(item) for item in items]
         except ValueError as error:
             raise ValueError(f"should be {self._element.__name__} values separated by commas") from error
 
@@ -74,7 +93,7 @@ def _define_one(field: dataclasses.Field[Any]) -> None:
     if isinstance(default, tuple):
         # A tuple's elements have the type of its default's: ints, floats, or else text.
         parser = _ListParser(type(default[0]) if default else str)
-        flags.DEFINE(parser, field.name, list(default), help_text, serializer=flags.CsvListSerializer(","))
+        flags.DEFINE(parser, field.name, list(default), help_text, serializer=flags.ListSerializer(","))
     elif choices:
         flags.DEFINE_enum(field.name, default, choices, help_text)
     elif isinstance(default, bool):

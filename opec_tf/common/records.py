@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -68,13 +69,45 @@ class Records:
         """The same records with other content."""
         return Records(self.path, self.kind, items, self.id_field, self.positions)
 
-    def people(self) -> Records:
-        """The records of people: those whose ``category_id`` is 1, null or absent."""
-        rows = np.flatnonzero(self.integers("category_id", default=1) == 1)
-        if not rows.size:
-            raise UserError(f"{self.path}: no {self.kind} has 'category_id' 1 (person); check the file's format")
+    def rows(self, rows: Sequence[int] | np.ndarray) -> Records:
+        """Some of the records, at least one."""
         items, positions = [self.items[row] for row in rows], [self.positions[row] for row in rows]
         return Records(self.path, self.kind, items, self.id_field, positions)
+
+    def people(self, category: int | None = None) -> Records:
+        """The records of people, those whose ``category_id`` is null or absent among them; a warning counts the others.
+
+        Args:
+          category: the ``category_id`` of people; None: 1, as COCO has it, or 0 where all records are poses and have 0.
+
+        Raises:
+          UserError: there are none, or those of ``category_id`` 0 may be meant, as in files that count from 0.
+        """
+        present, found = self.has("category_id"), self.integers("category_id", default=1)
+        wanted, is_zero = 1 if category is None else category, present & (found == 0)
+        if category is None and is_zero.all() and self.has("keypoints").all():
+            wanted = 0
+            logging.getLogger(__name__).warning(
+                "%s: all %d poses have the 'category_id' 0, which is taken for a person", self.path, len(self)
+            )
+        mine = ~present | (found == wanted)
+        counts = f"{np.sum(~mine)} of {len(self)} {self.kind}{'es' if self.kind.endswith('x') else 's'}"
+        if category is None and wanted == 1 and is_zero.sum() >= max(mine.sum(), 1):
+            raise UserError(
+                f"{self.path}: 'category_id' is 0 in {is_zero.sum()} of {len(self)} {self.kind} records and 1 in "
+                f"{mine.sum()}; is 0 a person, as where classes count from 0? then give --person_class=0 (predict, "
+                "evaluate) or write 1 for it, else give --person_class=1"
+            )
+        if not mine.any():
+            raise UserError(
+                f"{self.path}: no {self.kind} has 'category_id' {wanted} (person), but {found[0]}; check the file's "
+                "format, or name the class of people by --person_class"
+            )
+        if not mine.all():
+            logging.getLogger(__name__).warning(
+                "%s: %s have a 'category_id' other than %d (person); they are left out", self.path, counts, wanted
+            )
+        return self.rows(np.flatnonzero(mine))
 
     def has(self, field: str) -> np.ndarray:
         """bool [N]: which records have the field, with a value other than null."""
@@ -125,6 +158,12 @@ class Records:
             self.fail(index, f"{field!r} is {array[index]:g}, expected a whole number")
         return array.astype(np.int64)
 
+    def flags(
+        self, field: str, shape: tuple[int, ...] = (), meaning: str = "", default: int | None = None
+    ) -> np.ndarray:
+        """The field's values as bool [N, *shape]; as ``numbers`` has it, but true and false will do."""
+        return self._column(field, shape, meaning, default, kinds="iufb").astype(bool)
+
     def unique_integers(self, field: str) -> np.ndarray:
         """As ``integers``; a value that occurs twice is an error too."""
         array = self.integers(field)
@@ -133,30 +172,34 @@ class Records:
         if repeated.size:
             first, second = order[repeated[0]], order[repeated[0] + 1]
             raise UserError(
-                f"{self.path}: {self.kind} {field} {array[first]} occurs twice (numbers {first + 1} and {second + 1} "
-                f"of the list); give every {self.kind} its own {field}"
+                f"{self.path}: {self.kind} {field} {array[first]} occurs twice (numbers {self.positions[first] + 1} "
+                f"and {self.positions[second] + 1} of the list); give every {self.kind} its own {field}"
             )
         return array
 
-    def _column(self, field: str, shape: tuple[int, ...], meaning: str, default: float | None) -> np.ndarray:
-        """The field's values as a checked array of their own numeric type."""
+    def _column(
+        self, field: str, shape: tuple[int, ...], meaning: str, default: float | None, kinds: str = "iuf"
+    ) -> np.ndarray:
+        """The field's values as a checked array of their own numeric type, of one of NumPy's ``kinds``."""
         present = np.ones(len(self), bool) if default is None else self.has(field)
         values = (
             self.values(field)
             if default is None
             else [item[field] if there else default for item, there in zip(self.items, present)]
         )
-        array = _as_array(values)
+        array = _as_array(values, kinds)
         if array is None or array.shape[1:] != shape:
-            self._fail_at_misshapen(field, values, shape, meaning)
+            self._fail_at_misshapen(field, values, shape, meaning, kinds)
         faulty = present & ~np.isfinite(array).reshape(len(self), -1).all(axis=1)
         if faulty.any():
             self.fail(int(np.argmax(faulty)), f"{field!r} holds NaN or infinity")
         return array
 
-    def _fail_at_misshapen(self, field: str, values: list[Any], shape: tuple[int, ...], meaning: str) -> NoReturn:
+    def _fail_at_misshapen(
+        self, field: str, values: list[Any], shape: tuple[int, ...], meaning: str, kinds: str
+    ) -> NoReturn:
         """Raises the error of the first value that is no numeric array of ``shape``."""
-        arrays = (_as_array([value]) for value in values)
+        arrays = (_as_array([value], kinds) for value in values)
         index = next(i for i, array in enumerate(arrays) if array is None or array.shape[1:] != shape)
         expected = f"{' x '.join(map(str, shape))} numbers" if shape else "a number"
         expected += f" ({meaning})" if meaning else ""
@@ -167,13 +210,13 @@ class Records:
         self.fail(index, f"{field!r} holds {_describe(odd)}, expected {expected}")
 
 
-def _as_array(values: list[Any]) -> np.ndarray | None:
-    """A numeric array of the values, or None where they are not numbers of one regular shape."""
+def _as_array(values: list[Any], kinds: str) -> np.ndarray | None:
+    """An array of the values of one of NumPy's ``kinds``; None where they are not such, or of no regular shape."""
     try:
         array = np.array(values)
     except ValueError:  # lists of different lengths
         return None
-    return array if array.dtype.kind in "iuf" else None
+    return array if array.dtype.kind in kinds else None
 
 
 def _is_number(value: object) -> bool:

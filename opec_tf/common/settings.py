@@ -86,6 +86,21 @@ def as_flag(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
+def split(text: str, separator: str) -> list[str]:
+    """The parts of a text between separators; between double quotes, which stay, a separator is none."""
+    if text.count('"') % 2:
+        return text.split(separator)
+    parts = [""]
+    for number, piece in enumerate(text.split('"')):
+        if number % 2:
+            parts[-1] += f'"{piece}"'
+        else:
+            first, *others = piece.split(separator)
+            parts[-1] += first
+            parts += others
+    return parts
+
+
 def to_json(*configs: Checked) -> str:
     """The configs as one flat JSON object (field name -> value), two-space indented."""
     merged = {}

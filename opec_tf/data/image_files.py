@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from opec_tf.common.errors import UserError
-from opec_tf.poses import images
+from opec_tf.poses import images, picture_files
 
 _HEAD_BYTES = 65536
 _TAIL_BYTES = 4096
@@ -66,6 +66,13 @@ def check(paths: Sequence[str], sizes: np.ndarray, strict: bool) -> np.ndarray:
     return np.array([fault is None for fault in faults], bool)
 
 
+def sizes(paths: Sequence[str]) -> np.ndarray:
+    """The (height, width) of image files by their headers, int [M, 2]; 0 where these do not tell."""
+    with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+        found = list(pool.map(_size_by_header, paths))
+    return np.array([size or (0, 0) for size in found], np.int64).reshape(-1, 2)
+
+
 def check_one_decodes(paths: Sequence[str]) -> None:
     """Raises a ``UserError`` where not one of some image files can be decoded; mostly the first one can."""
     fault = find_fault(paths[0], quick=False)
@@ -90,7 +97,11 @@ def leave_out_undecodable(
             if path not in left_out:
                 left_out.add(path)
                 logging.getLogger(__name__).warning(
-                    "left out %d of %d images so far: %s cannot be decoded", len(left_out), num_images, path.decode()
+                    "left out %d of %d images so far: %s %s",
+                    len(left_out),
+                    num_images,
+                    path.decode(),
+                    "cannot be decoded" if os.path.exists(path) else "is missing",
                 )
 
     def follow(expected: tf.Tensor, element: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> tuple[tf.Tensor, tuple]:
@@ -107,7 +118,7 @@ def leave_out_undecodable(
 
 
 @contextlib.contextmanager
-def naming_unreadable(paths: Sequence[str] | np.ndarray) -> Iterator[None]:
+def naming_unreadable(paths: Sequence[str] | np.ndarray, with_opencv: bool = False) -> Iterator[None]:
     """Turns a decoding error of the block into a ``UserError`` that names the file.
 
     TensorFlow's message does not say which file it was, so the files are decoded again, one after the other, until one
@@ -117,47 +128,66 @@ def naming_unreadable(paths: Sequence[str] | np.ndarray) -> Iterator[None]:
         yield
     except _READING_ERRORS as error:
         for path in paths:
-            fault = find_fault(path, quick=False)
+            fault = find_fault(path, quick=False, with_opencv=with_opencv)
             if fault:
                 raise _error(path, fault) from error
         raise
 
 
-def find_fault(path: os.PathLike[str] | str, size: Sequence[int] = (0, 0), quick: bool = True) -> str | None:
+def find_fault(
+    path: os.PathLike[str] | str, size: Sequence[int] = (0, 0), quick: bool = True, with_opencv: bool = False
+) -> str | None:
     """What is wrong with an image file, in words that go on after its name; None where nothing is.
 
     Args:
       path: the file.
       size: (height, width) it should have; 0 where unknown.
       quick: trust a whole header and a proper end instead of decoding.
+      with_opencv: the file is decoded by ``picture_files.decode``, which takes WebP and TIFF too.
     """
     try:
-        with open(path, "rb") as file:
-            head = file.read(_HEAD_BYTES)
-            length = file.seek(0, 2)
-            file.seek(max(0, length - _TAIL_BYTES))
-            tail = file.read()
+        head, tail, length = _both_ends(path)
     except IsADirectoryError:
         return "is a folder, not an image file"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
     if not head:
         return "is empty"
-    if not head.startswith(_SIGNATURES):
+    by_opencv = with_opencv and picture_files.is_webp_or_tiff(head)
+    if not head.startswith(_SIGNATURES) and not by_opencv:
         return "is not a JPEG, PNG, BMP or GIF picture"
     found = _size_of_whole_file(head, tail, length) if quick else None
     if found is None:
         try:
-            found = _decode(pathlib.Path(path).read_bytes()).shape[:2]
-        except tf.errors.InvalidArgumentError:
+            content = pathlib.Path(path).read_bytes()
+            found = (picture_files.decode(content) if by_opencv else _decode(content)).shape[:2]
+        except (tf.errors.InvalidArgumentError, ValueError):
             return "is truncated or damaged"
     if all(size) and tuple(found) != tuple(size):
-        return f"is {found[1]}x{found[0]} pixels, but the annotations say {size[1]}x{size[0]}"
+        turned = tuple(found) == tuple(size[::-1]) and head.startswith(b"\xff\xd8") and _orientation(head) >= 5
+        said = f"is {found[1]}x{found[0]} pixels, but the annotations say {size[1]}x{size[0]}"
+        return said + turned * ", as before it is turned by its Exif orientation: swap them, or annotate it upright"
     return None
 
 
 def _error(path: os.PathLike[str] | str, fault: str) -> UserError:
     return UserError(f"{path}: {fault}; replace the file, or run without --strict to leave it out")
+
+
+def _both_ends(path: os.PathLike[str] | str) -> tuple[bytes, bytes, int]:
+    """The beginning and the end of a file, and its length."""
+    with open(path, "rb") as file:
+        head = file.read(_HEAD_BYTES)
+        length = file.seek(0, 2)
+        file.seek(max(0, length - _TAIL_BYTES))
+        return head, file.read(), length
+
+
+def _size_by_header(path: str) -> tuple[int, int] | None:
+    try:
+        return _size_of_whole_file(*_both_ends(path))
+    except OSError:
+        return None
 
 
 def _size_of_whole_file(head: bytes, tail: bytes, length: int) -> tuple[int, int] | None:

@@ -112,7 +112,7 @@ def write(
     source = pathlib.Path(annotations)
     content = files.read_json(source)
     people = coco.from_json(content, source, images)
-    predicted, _ = predictions.map_to(predictions.read(poses), people, poses)
+    predicted, _ = predictions.map_to(predictions.read(poses, images=people), people, poses)
     found = check(people, predicted)
     if not found.compared.any():
         raise UserError(f"{poses}: no pose is of a box in {source}; give what evaluate wrote for this file's boxes")
@@ -136,17 +136,17 @@ def _mended(content: dict[str, Any], people: PoseAnnotations, found: Findings) -
     keypoints = people.keypoints.copy()
     keypoints[found.swapped] = keypoints[found.swapped][:, people.skeleton.flip_order]
     keypoints[found.contradicted] = 0.0
-    mended = {row_id: row for row, row_id in enumerate(people.annotation_ids.tolist()) if not found.left_out[row]}
+    row_of_id = {row_id: row for row, row_id in enumerate(people.annotation_ids.tolist())}
     result = copy.copy(content)
-    result["annotations"] = [
-        {
-            **item,
-            "keypoints": keypoints[mended[item["id"]]].ravel().tolist(),
-            "num_keypoints": int((keypoints[mended[item["id"]], :, 2] != UNLABELLED).sum()),
-        }
-        for item in content["annotations"]
-        if item["id"] in mended
-    ]
+    result["annotations"] = []
+    for item in content["annotations"]:
+        row = row_of_id.get(item.get("id"))
+        if row is None:  # not a person
+            result["annotations"].append(item)
+        elif not found.left_out[row]:
+            joints = keypoints[row]
+            count = int((joints[:, 2] != UNLABELLED).sum())
+            result["annotations"].append({**item, "keypoints": joints.ravel().tolist(), "num_keypoints": count})
     emptied = set(people.image_ids[people.image_index[found.left_out]].tolist())
     emptied -= {item["image_id"] for item in result["annotations"]}
     result["images"] = [item for item in content["images"] if item["id"] not in emptied]

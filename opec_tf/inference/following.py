@@ -13,9 +13,10 @@ from opec_tf.common.errors import UserError
 from opec_tf.config import TrackingConfig
 from opec_tf.inference.chunks import Chunk
 from opec_tf.inference.estimates import Estimates
-from opec_tf.inference.frames import ImageFiles, Video
+from opec_tf.inference.frames import ImageFiles
 from opec_tf.inference.smoothing import OneEuroFilter
 from opec_tf.inference.tracking import Tracker
+from opec_tf.inference.videos import Video
 from opec_tf.poses.skeletons import Skeleton
 
 _ASSUMED_RATE = 25.0  # pictures a second of a folder, for smoothing

@@ -17,10 +17,12 @@ import tensorflow as tf
 from opec_tf.common import files
 from opec_tf.common.errors import UserError
 from opec_tf.data import image_files
-from opec_tf.poses import images
+from opec_tf.inference.videos import VIDEO_SUFFIXES, Video, looks_like_video
+from opec_tf.poses import picture_files
 
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
-_UNKNOWN_RATE = 25.0  # frames a second, of a video that does not say
+_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+# What a folder may hold, too: said, so that nobody takes it for read.
+_OTHER_SUFFIXES = (".heic", ".heif", ".avif", ".jp2", ".dng", ".cr2", ".nef")
 
 
 class Source(Protocol):
@@ -47,34 +49,78 @@ def open_source(pattern: str, strict: bool, but: str | None = None) -> ImageFile
     """The pictures that a file name, a folder (with its subfolders) or a glob stands for.
 
     A single file whose content is no picture but a video is a video. Pictures in the folder ``but``, where drawings go,
-    are left out, and so are files that are being written.
+    are left out, and so are files that are being written. Of what else a folder holds a warning counts pictures of
+    formats that are not read, and videos.
 
     Raises:
-      UserError: nothing matches.
+      UserError: nothing matches, or a single video has no frame that can be read.
     """
+    paths = _inputs(pattern, but)
     if os.path.isdir(pattern):
-        found = [os.path.join(folder, name) for folder, _, names in os.walk(pattern) for name in names]
-        paths = _inputs((path for path in found if path.lower().endswith(_IMAGE_SUFFIXES)), but)
+        left_out = [path for path in paths if path.lower().endswith((*_OTHER_SUFFIXES, *VIDEO_SUFFIXES))]
+        paths = [path for path in paths if path.lower().endswith(_IMAGE_SUFFIXES)]
         if not paths:
             raise UserError(f"{pattern}: the folder holds no image ({' '.join(_IMAGE_SUFFIXES)}); check --images")
+        if left_out:
+            logging.getLogger(__name__).warning(
+                "%s: skipped %d files beside the pictures (first: %s); give videos by themselves, convert pictures",
+                pattern,
+                len(left_out),
+                left_out[0],
+            )
         return ImageFiles(paths, pattern, strict)
-    # A file's own name may contain the characters of a pattern.
-    matches = filter(os.path.isfile, glob.glob(pattern, recursive=True))
-    paths = [pattern] if os.path.exists(pattern) else _inputs(matches, but)
     if not paths:
         raise UserError(
             f"{pattern}: no file matches; check --images (quote a pattern, so that the shell leaves it alone)"
         )
-    if len(paths) == 1 and image_files.find_fault(paths[0]) and Video.is_video(paths[0]):
-        return Video(paths[0])
+    if len(paths) == 1 and image_files.find_fault(paths[0], with_opencv=True):
+        if Video.is_video(paths[0]):
+            return Video(paths[0])
+        if looks_like_video(paths[0]):
+            raise UserError(f"{paths[0]}: has no readable frame; is it whole, and has it a picture beside sound?")
     return ImageFiles(paths, os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths]), strict)
 
 
-def _inputs(paths: Iterable[str], but: str | None) -> list[str]:
-    """Sorted, without what lies in the folder ``but`` or is an unfinished file of ours."""
-    made = os.path.realpath(but) + os.sep if but else None
-    return sorted(
-        path for path in paths if not files.is_partial(path) and not (made and os.path.realpath(path).startswith(made))
+def videos_of(pattern: str, strict: bool, but: str | None = None) -> list[str]:
+    """The videos of a folder or pattern that has no pictures; none of anything else. Arguments as of ``open_source``.
+
+    Raises:
+      UserError: none of several has a frame that can be read, or one has not and ``strict``.
+    """
+    paths = _inputs(pattern, but)
+    videos = [path for path in paths if path.lower().endswith(VIDEO_SUFFIXES)]
+    pictures = [path for path in paths if path.lower().endswith(_IMAGE_SUFFIXES)]
+    if pictures or paths == [pattern]:
+        return []
+    readable = []
+    for path in videos:
+        if Video.is_video(path):
+            readable.append(path)
+        elif strict or path == videos[-1] and not readable:
+            raise UserError(f"{path}: has no readable frame; is it whole, and has it a picture beside sound?")
+        else:
+            logging.getLogger(__name__).warning("%s: has no readable frame; skipped", path)
+    return readable
+
+
+def _inputs(pattern: str, but: str | None) -> list[str]:
+    """The files that match, sorted, without what lies in folders like ``but`` or is an unfinished file of ours."""
+    if os.path.isdir(pattern):
+        found = [os.path.join(folder, name) for folder, _, names in os.walk(pattern) for name in names]
+    elif os.path.exists(pattern):  # a file's own name may contain the characters of a pattern
+        return [pattern]
+    else:
+        found = [path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path)]
+    return sorted(path for path in found if not files.is_partial(path) and not (but and _is_made(path, but)))
+
+
+def _is_made(path: str, drawings: str) -> bool:
+    """Whether a file lies in the folder of drawings, or in one of its name of one of several videos beside it."""
+    made, folder = os.path.realpath(drawings), os.path.dirname(os.path.realpath(path))
+    if os.path.join(folder, "").startswith(os.path.join(made, "")):
+        return True
+    return os.path.basename(folder) == os.path.basename(made) and os.path.dirname(os.path.dirname(folder)) == (
+        os.path.dirname(made)
     )
 
 
@@ -104,17 +150,21 @@ class ImageFiles:
     def __len__(self) -> int:
         return len(self.paths)
 
+    def sizes(self) -> np.ndarray:
+        """The (height, width) of each file, int [M, 2]; 0 where its header does not tell."""
+        return image_files.sizes(self.paths)
+
     def start_at(self, first: int) -> Iterator[tuple[int, np.ndarray]]:
         """Iterates over (row, RGB uint8 [h, w, 3]) from a row on."""
         paths = tf.constant(self.paths[first:], tf.string)
         dataset = tf.data.Dataset.from_tensor_slices(paths).enumerate(first)
         dataset = dataset.map(
-            lambda row, path: (row, images.decode(tf.io.read_file(path))), num_parallel_calls=tf.data.AUTOTUNE
+            lambda row, path: (row, picture_files.decode(tf.io.read_file(path))), num_parallel_calls=tf.data.AUTOTUNE
         )
         if not self.strict:
             dataset = dataset.ignore_errors()
         expected = first
-        with image_files.naming_unreadable(self.paths[first:]):
+        with image_files.naming_unreadable(self.paths[first:], with_opencv=True):
             for row, image in dataset.prefetch(2):
                 self._skip(range(expected, int(row)))
                 expected = int(row) + 1
@@ -124,62 +174,9 @@ class ImageFiles:
     def _skip(self, rows: Iterable[int]) -> None:
         for row in rows:
             path = self.paths[row]
-            logging.getLogger(__name__).warning("%s: %s; skipped", path, image_files.find_fault(path, quick=False))
+            fault = image_files.find_fault(path, quick=False, with_opencv=True)
+            logging.getLogger(__name__).warning("%s: %s; skipped", path, fault)
             self.skipped.append(path)
-
-
-class Video:
-    """The frames of a video, which are numbered from 0.
-
-    Args:
-      path: the video file, in any format that OpenCV reads.
-
-    Attributes:
-      ids: 0, 1, ..., the frames' numbers.
-      rate: frames a second.
-    """
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.skipped: list[str] = []
-        capture = cv2.VideoCapture(path)
-        self.rate = capture.get(cv2.CAP_PROP_FPS) or _UNKNOWN_RATE
-        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        if count <= 0:  # some containers do not say
-            count = 0
-            while capture.grab():
-                count += 1
-        capture.release()
-        self.names = [os.path.basename(path)] * count
-        self.ids = np.arange(count, dtype=np.int64)
-
-    @staticmethod
-    def is_video(path: str) -> bool:
-        """Whether OpenCV gets a frame out of the file."""
-        capture = cv2.VideoCapture(path)
-        readable = capture.isOpened() and capture.grab()
-        capture.release()
-        return readable
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def start_at(self, first: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Iterates over (row, RGB uint8 [h, w, 3]) from a row on."""
-        capture = cv2.VideoCapture(self.path)
-        for _ in range(first):  # seeking by number is not exact in every format
-            capture.grab()
-        row = first
-        while row < len(self):
-            readable, image = capture.read()
-            if not readable:
-                logging.getLogger(__name__).warning(
-                    "%s: ends after %d of the %d frames it announces; is it whole?", self.path, row, len(self)
-                )
-                break
-            yield row, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-            row += 1
-        capture.release()
 
 
 class VideoWriter:

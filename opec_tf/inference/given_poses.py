@@ -9,12 +9,18 @@ import numpy as np
 
 from opec_tf.inference import person_boxes
 from opec_tf.inference.person_boxes import PersonBoxes
-from opec_tf.poses import predictions
+from opec_tf.poses import picture_names, predictions
 from opec_tf.poses.skeletons import Skeleton
 
 
 def read(
-    path: os.PathLike[str] | str, image_ids: Sequence[int] | np.ndarray, image_names: Sequence[str], skeleton: Skeleton
+    path: os.PathLike[str] | str,
+    image_ids: Sequence[int] | np.ndarray,
+    image_names: Sequence[str],
+    skeleton: Skeleton,
+    *,
+    image_sizes: np.ndarray | None = None,
+    person_class: int | None = None,
 ) -> PersonBoxes:
     """Reads the poses of some images.
 
@@ -28,6 +34,7 @@ def read(
       image_ids: int [M], ids of the images.
       image_names: M file names of the images.
       skeleton: the model's joints.
+      image_sizes, person_class: as ``person_boxes.read`` has them.
 
     Returns:
       People with scores and poses.
@@ -35,9 +42,9 @@ def read(
     Raises:
       UserError: the file is malformed, its joint set unknown, or nobody in it is in any of the images.
     """
-    people = predictions.read_people(path)
-    rows = person_boxes.image_rows(people, image_ids, image_names)
+    people = predictions.read_people(path, person_class)
+    rows = picture_names.rows_of(people, image_ids, image_names)
     poses = predictions.from_people(people, image_ids=rows, to_refine=True)
     poses, _ = predictions.map_to_skeleton(poses, skeleton, path)
     found = PersonBoxes(rows, poses.boxes, poses.scores, poses=poses.keypoints)
-    return person_boxes.sorted_with_area(path, found.select(rows >= 0))
+    return person_boxes.sorted_with_area(path, found.select(rows >= 0), image_sizes)

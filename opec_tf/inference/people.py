@@ -129,17 +129,33 @@ def by_detector(name: str, detector_config: DetectorConfig) -> People:
 
 
 def in_boxes_file(
-    path: os.PathLike[str] | str, image_ids: Sequence[int] | np.ndarray, image_names: Sequence[str], skeleton: Skeleton
+    path: os.PathLike[str] | str,
+    image_ids: Sequence[int] | np.ndarray,
+    image_names: Sequence[str],
+    skeleton: Skeleton,
+    *,
+    image_sizes: np.ndarray | None = None,
+    person_class: int | None = None,
 ) -> ListedPeople:
     """The people of a file of boxes or annotations, see ``person_boxes.read``."""
-    return ListedPeople(person_boxes.read(path, image_ids, image_names, skeleton), os.fspath(path))
+    found = person_boxes.read(
+        path, image_ids, image_names, skeleton, image_sizes=image_sizes, person_class=person_class
+    )
+    return ListedPeople(found, os.fspath(path))
 
 
 def in_poses_file(
-    path: os.PathLike[str] | str, image_ids: Sequence[int] | np.ndarray, image_names: Sequence[str], skeleton: Skeleton
+    path: os.PathLike[str] | str,
+    image_ids: Sequence[int] | np.ndarray,
+    image_names: Sequence[str],
+    skeleton: Skeleton,
+    *,
+    image_sizes: np.ndarray | None = None,
+    person_class: int | None = None,
 ) -> ListedPeople:
     """The people of another system's results, with their poses, see ``given_poses.read``."""
-    return ListedPeople(given_poses.read(path, image_ids, image_names, skeleton), os.fspath(path))
+    found = given_poses.read(path, image_ids, image_names, skeleton, image_sizes=image_sizes, person_class=person_class)
+    return ListedPeople(found, os.fspath(path))
 
 
 def annotated(annotations: PoseAnnotations, skeleton: Skeleton) -> AnnotatedPeople:

@@ -1,25 +1,26 @@
 """Person boxes from a file: a detector's results, or annotations of the same images.
 
 Results are a list, as COCO's detection results are: ``[{"image_id" or "file_name", "bbox": [x, y, w, h], "score"}]``;
-``score`` may be left out of all of them; those of another ``category_id`` than 1 (person) are not read; an ``image_id``
-that is a text is a file name. Annotations are a COCO-format file (CrowdPose's too); their labels come along, for they
-know which joints are occluded.
+``score`` may be left out of all of them; those of another ``category_id`` than a person's are counted and left out; an
+``image_id`` that is a text is a file name. Other systems' files are read too (``result_files``). Annotations are a
+COCO-format file (CrowdPose's too); their labels come along, for they know which joints are occluded.
 """
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from opec_tf.common import files, records
+from opec_tf.common import records
 from opec_tf.common.errors import UserError
 from opec_tf.data.annotations import loading
+from opec_tf.poses import picture_names, result_files
+from opec_tf.poses.boxes import check_no_corners
 from opec_tf.poses.skeletons import Skeleton
 
 
@@ -62,7 +63,13 @@ _OPTIONAL = ("scores", "labels", "poses")  # the columns of ``PersonBoxes`` that
 
 
 def read(
-    path: os.PathLike[str] | str, image_ids: Sequence[int] | np.ndarray, image_names: Sequence[str], skeleton: Skeleton
+    path: os.PathLike[str] | str,
+    image_ids: Sequence[int] | np.ndarray,
+    image_names: Sequence[str],
+    skeleton: Skeleton,
+    *,
+    image_sizes: np.ndarray | None = None,
+    person_class: int | None = None,
 ) -> PersonBoxes:
     """Reads the boxes of some images.
 
@@ -76,23 +83,27 @@ def read(
       image_ids: int [M], ids of the images.
       image_names: M file names of the images.
       skeleton: the ``Skeleton`` that labels are mapped to.
+      image_sizes: [M, 2], (height, width), 0 where unknown; None: all are.
+      person_class: the results' ``category_id`` of people; None: see ``Records.people``.
 
     Returns:
       ``PersonBoxes``.
 
     Raises:
-      UserError: the file is malformed, or none of its boxes is in any of the images.
+      UserError: the file is malformed, none of its boxes is in any of the images, or they are corners.
     """
-    data = files.read_json(path)
+    data = result_files.read(path)
     if isinstance(data, dict):
         people = _read_annotations(path, image_ids, image_names, skeleton)
     else:
-        people = _read_results(path, data, image_ids, image_names)
-    return sorted_with_area(path, people)
+        people = _read_results(path, data, image_ids, image_names, person_class)
+    return sorted_with_area(path, people, image_sizes)
 
 
-def sorted_with_area(path: os.PathLike[str] | str, people: PersonBoxes) -> PersonBoxes:
-    """``PersonBoxes`` of a file by image; boxes without area are left out with a counted warning."""
+def sorted_with_area(path: os.PathLike[str] | str, people: PersonBoxes, image_sizes: np.ndarray | None) -> PersonBoxes:
+    """``PersonBoxes`` of a file by image; boxes without area are left out with a counted warning, corners refused."""
+    if image_sizes is not None:
+        check_no_corners(path, people.boxes, image_sizes[people.image_index])
     has_area = np.all(people.boxes[:, 2:] > 0, axis=1)
     if not has_area.all():
         logging.getLogger(__name__).warning(
@@ -127,78 +138,22 @@ def _read_annotations(
     if people.is_crowd.all():
         raise UserError(f"{path}: all annotations are crowd regions ('iscrowd'); give a file with people")
     people = people.select(~people.is_crowd)
-    row_of_image = _match_names(people.image_paths.tolist(), people.image_ids.tolist(), image_names, image_ids)
+    row_of_image = picture_names.match(people.image_paths.tolist(), people.image_ids.tolist(), image_names, image_ids)
     rows, names = row_of_image[people.image_index], people.image_paths[people.image_index]
-    _warn_about_unknown(path, rows, "file_name", names)
+    picture_names.warn_about_unknown(path, rows, "file_name", names)
     found = PersonBoxes(rows, people.boxes, labels=people.keypoints)
     return found.select(rows >= 0)
 
 
 def _read_results(
-    path: os.PathLike[str] | str, data: Any, image_ids: Sequence[int] | np.ndarray, image_names: Sequence[str]
+    path: os.PathLike[str] | str,
+    data: Any,
+    image_ids: Sequence[int] | np.ndarray,
+    image_names: Sequence[str],
+    person_class: int | None,
 ) -> PersonBoxes:
     """``PersonBoxes`` of a list of detections."""
-    people = records.Records(path, "box", data).people()
-    rows = image_rows(people, image_ids, image_names)
+    people = records.Records(path, "box", data).people(person_class)
+    rows = picture_names.rows_of(people, image_ids, image_names)
     scores = people.numbers("score") if people.has("score").any() else None
     return PersonBoxes(rows, people.numbers("bbox", (4,), "x, y, width, height"), scores).select(rows >= 0)
-
-
-def image_rows(
-    people: records.Records, image_ids: Sequence[int] | np.ndarray, image_names: Sequence[str]
-) -> np.ndarray:
-    """The row of the image that each of some ``Records`` is in, -1 for other images; int64 [N]. See ``read``.
-
-    Raises:
-      UserError: all are in other images.
-    """
-    field = "file_name" if people.has("file_name").any() else "image_id"
-    ids = [item.get("image_id") for item in people.items]
-    values: Sequence[str] | Sequence[int]
-    if field == "file_name" or isinstance(ids[0], str):
-        values = people.texts(field)
-        ids = [image_id if isinstance(image_id, int) else None for image_id in ids]
-        rows = _match_names(values, ids, image_names, image_ids)
-    else:
-        values = people.integers(field).tolist()
-        row_of_id = {image_id: row for row, image_id in enumerate(np.asarray(image_ids).tolist())}
-        rows = np.array([row_of_id.get(value, -1) for value in values])
-    _warn_about_unknown(people.path, rows, field, values)
-    return rows
-
-
-def _match_names(
-    names: Iterable[str], ids: Iterable[int | None], image_names: Sequence[str], image_ids: Sequence[int] | np.ndarray
-) -> np.ndarray:
-    """Row of the image that each name, or of several of a name each name and id, stands for, or -1; int64 [N]."""
-    row_of_name = {**_rows_of_unique(map(os.path.basename, image_names)), **_rows_of_unique(image_names)}
-    row_of_both = _rows_of_unique(zip(image_names, np.asarray(image_ids).tolist()))
-    rows = [
-        row_of_both.get((name, image_id), row_of_name.get(name, row_of_name.get(os.path.basename(name), -1)))
-        for name, image_id in zip(names, ids)
-    ]
-    return np.array(rows, np.int64)
-
-
-def _rows_of_unique(values: Iterable[Any]) -> dict[Any, int]:
-    """The row of each value that occurs once."""
-    values = list(values)
-    occurrences = collections.Counter(values)
-    return {value: row for row, value in enumerate(values) if occurrences[value] == 1}
-
-
-def _warn_about_unknown(path: os.PathLike[str] | str, rows: np.ndarray, field: str, values: Sequence[Any]) -> None:
-    unknown = rows < 0
-    if unknown.all():
-        raise UserError(
-            f"{path}: no box belongs to any of the images (first '{field}': {values[0]}); check that boxes and images "
-            "belong together, and give an 'image_id' with a name that several images have"
-        )
-    if unknown.any():
-        logging.getLogger(__name__).warning(
-            "%s: left out %d boxes of other images (first '%s': %s)",
-            path,
-            unknown.sum(),
-            field,
-            values[int(np.argmax(unknown))],
-        )

@@ -15,7 +15,7 @@ from opec_tf.data import image_files
 from opec_tf.inference import person_boxes
 from opec_tf.inference.people import ListedPeople
 from opec_tf.inference.person_boxes import PersonBoxes
-from opec_tf.poses import images, predictions
+from opec_tf.poses import picture_files, predictions
 from opec_tf.poses.predictions import PosePredictions
 from opec_tf.poses.skeletons import Skeleton
 
@@ -62,9 +62,9 @@ class Pictures:
         if isinstance(picture, np.ndarray):
             return picture
         try:
-            return images.decode(picture.read_bytes()).numpy()
-        except (OSError, tf.errors.InvalidArgumentError) as error:
-            fault = image_files.find_fault(picture, quick=False) or f"cannot be decoded ({error})"
+            return picture_files.decode(picture.read_bytes()).numpy()
+        except (OSError, ValueError, tf.errors.InvalidArgumentError) as error:
+            fault = image_files.find_fault(picture, quick=False, with_opencv=True) or f"cannot be decoded ({error})"
             raise UserError(f"{picture}: {fault}; replace the file") from error
 
 
@@ -103,9 +103,9 @@ def _joined(keypoints: list[np.ndarray] | None, skeleton: Skeleton) -> np.ndarra
 
 def _checked_picture(row: int, picture: Picture) -> np.ndarray | pathlib.Path:
     if isinstance(picture, (str, os.PathLike)):
-        fault = image_files.find_fault(picture)
+        fault = image_files.find_fault(picture, with_opencv=True)
         if fault:
-            raise UserError(f"{os.fspath(picture)}: {fault}; give a JPEG, PNG, BMP or GIF file")
+            raise UserError(f"{os.fspath(picture)}: {fault}; give a JPEG, PNG, BMP, GIF, WebP or TIFF file")
         return pathlib.Path(picture)
     name = f"picture {row}"
     if not isinstance(picture, np.ndarray):

@@ -20,12 +20,13 @@ from opec_tf.inference.chunks import Chunk
 from opec_tf.inference.estimates import ASSOCIATION, Estimates
 from opec_tf.inference.following import Follower
 from opec_tf.inference.forward import PEAK
-from opec_tf.inference.frames import ImageFiles, Video, VideoWriter
+from opec_tf.inference.frames import ImageFiles, VideoWriter
 from opec_tf.inference.partial_results import PartialResults
 from opec_tf.inference.people import People
 from opec_tf.inference.person_boxes import PersonBoxes
 from opec_tf.inference.pose_estimator import PoseEstimator
 from opec_tf.inference.pose_model import PoseModel
+from opec_tf.inference.videos import Video
 from opec_tf.poses import drawing
 from opec_tf.poses.skeletons import Skeleton
 
@@ -81,6 +82,8 @@ def write_predictions(
     goes_on = not (style and isinstance(source, Video)) and tracking_config.smooth == "none"
     with PartialResults(folder / "predictions.partial.json", made_by, goes_on) as kept:
         source.skipped += kept.done.skipped
+        if isinstance(source, Video) and kept.done.frames > len(source):
+            source.count()  # it has more frames than it announces
         if follower:
             follower.go_on_behind(kept.done.results, source.ids)
         _add_all(kept, estimator, source, people, follower, folder / "drawings", style)

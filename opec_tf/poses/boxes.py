@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
+
+from opec_tf.common.errors import UserError
+
+# Beyond its picture is a box by this share of a side and so many pixels, and of many boxes so many are it; of corners
+# nearly all are such, and within the picture.
+_BEYOND_SHARE, _BEYOND_PIXELS, _LEAST_BEYOND, _SHARE_BEYOND, _SHARE_CORNERS = 0.1, 8.0, 2, 0.25, 0.95
 
 
 def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -18,3 +26,25 @@ def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def from_corners(corners: np.ndarray) -> np.ndarray:
     """(left, top, right, bottom) [..., 4] -> (x, y, w, h) [..., 4]."""
     return np.concatenate([corners[..., :2], corners[..., 2:] - corners[..., :2]], axis=-1)
+
+
+def check_no_corners(path: os.PathLike[str] | str, boxes: np.ndarray, sizes: np.ndarray) -> None:
+    """Refuses boxes that can only be meant as corners: as (x, y, w, h) many leave their pictures.
+
+    Args:
+      path: their file, for the message.
+      boxes: [N, 4].
+      sizes: [N, 2], (height, width) of the picture that each is in; 0 where unknown.
+
+    Raises:
+      UserError: a quarter of them or more are far beyond their pictures as (x, y, w, h), and they fit as corners.
+    """
+    known = (sizes > 0).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
+    low, high, size = boxes[known, :2], boxes[known, 2:], sizes[known, ::-1]
+    beyond = np.any(low + high > (1.0 + _BEYOND_SHARE) * size + _BEYOND_PIXELS, axis=1)
+    fits = np.all((low < high) & (high <= size + 1.0), axis=1)
+    if beyond.sum() >= _LEAST_BEYOND and beyond.mean() >= _SHARE_BEYOND and fits.mean() >= _SHARE_CORNERS:
+        raise UserError(
+            f"{path}: {beyond.sum()} of {len(beyond)} boxes leave their pictures as x, y, width, height and fit as "
+            "left, top, right, bottom; write 'bbox' as x, y, width, height"
+        )

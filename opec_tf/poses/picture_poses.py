@@ -77,9 +77,9 @@ class Poses:
     def _pixels(self) -> np.ndarray:
         if isinstance(self.image, np.ndarray):
             return self.image
-        from opec_tf.poses import images  # TensorFlow decodes: needed for files alone, and slow to start
+        from opec_tf.poses import picture_files  # TensorFlow decodes: needed for files alone, and slow to start
 
-        return images.decode(self.image.read_bytes()).numpy()
+        return picture_files.decode(self.image.read_bytes()).numpy()
 
 
 def coco_results(

@@ -11,7 +11,7 @@ import numpy as np
 
 from opec_tf.common import files, records
 from opec_tf.common.errors import UserError
-from opec_tf.poses import skeletons
+from opec_tf.poses import picture_names, result_files, skeletons
 from opec_tf.poses.pose_annotations import PoseAnnotations
 from opec_tf.poses.skeletons import Skeleton
 
@@ -79,11 +79,18 @@ class PosePredictions:
         files.write_json(path, self.to_coco())
 
 
-def read(path: os.PathLike[str] | str, num_joints: int | None = None, to_refine: bool = False) -> PosePredictions:
-    """Reads a COCO results JSON.
+def read(
+    path: os.PathLike[str] | str,
+    num_joints: int | None = None,
+    to_refine: bool = False,
+    *,
+    images: PoseAnnotations | None = None,
+    if_nobody: Skeleton | None = None,
+) -> PosePredictions:
+    """Reads a COCO results JSON, or what ``result_files`` makes into one.
 
     A record without ``bbox`` (the official format has none) gets the box around its joints. Records of another
-    ``category_id`` than 1, a person, are left out with a counted warning.
+    ``category_id`` than a person's are left out with a counted warning, see ``Records.people``.
 
     Args:
       path: the file.
@@ -92,26 +99,33 @@ def read(path: os.PathLike[str] | str, num_joints: int | None = None, to_refine:
         those whose x or y is null or NaN, which become 0, 0 with a score of 0 and are counted in a warning. Scores are
         cut off at 0 and 1. A missing box is that around the joints of a score above 0, where there are any; otherwise
         around all, as pycocotools has it.
+      images: annotations that know the pictures by name, where the file does not name them by their ids.
+      if_nobody: the joints of an empty list; None: such a list is an error.
 
     Raises:
       UserError: the file is malformed; the message names the record, counted from 1, and the field.
     """
-    people = read_people(path)
-    return from_people(people, people.integers("image_id"), num_joints, to_refine)
+    content = result_files.read(path)
+    if content == [] and if_nobody:
+        return empty(if_nobody.num_joints)
+    people = records.Records(path, "prediction", content).people()
+    return from_people(people, _image_ids(people, images), num_joints, to_refine)
 
 
-def read_people(path: os.PathLike[str] | str) -> records.Records:
-    """The people of a COCO results JSON; those of other categories are counted in a warning."""
-    everything = records.Records(path, "prediction", files.read_json(path))
-    people = everything.people()
-    if len(people) < len(everything):
-        logging.getLogger(__name__).warning(
-            "%s: %d of %d predictions have a 'category_id' other than 1 (person); they are left out",
-            path,
-            len(everything) - len(people),
-            len(everything),
-        )
-    return people
+def read_people(path: os.PathLike[str] | str, person_class: int | None = None) -> records.Records:
+    """The people of a COCO results JSON; those of other categories are counted in a warning, see ``Records.people``."""
+    return records.Records(path, "prediction", result_files.read(path)).people(person_class)
+
+
+def _image_ids(people: records.Records, images: PoseAnnotations | None) -> np.ndarray:
+    """The ids of the images that people are in, int [N]; by their names where these are all the file has."""
+    first = people.items[0].get("image_id", people.items[0].get("file_name"))
+    if images is None or not isinstance(first, str):
+        return people.integers("image_id")
+    rows = picture_names.rows_of(people, images.image_ids, images.image_paths.tolist())
+    if (rows < 0).any():
+        people.fail(int(np.argmin(rows)), "is of none of the ground truth's images", "check that both belong together")
+    return images.image_ids[rows]
 
 
 def from_people(

@@ -79,6 +79,23 @@ _BODY = (
 )
 
 
+# What files call a joint that has another name here, as ``plain`` has both.
+_ALIASES = {"tophead": "head", "headtop": "head", "upperneck": "neck"}
+
+
+def plain(name: str) -> str:
+    """A name without case, hyphens, underscores and blanks, which files write as they like."""
+    return "".join(character for character in name.casefold() if character not in "-_" and not character.isspace())
+
+
+def joint_name(name: str) -> str:
+    """What a file's joint is called here; a name that nothing here has stays as it is."""
+    return _JOINT_NAMES.get(plain(name), name)
+
+
+_JOINT_NAMES = {**{plain(joint): joint for joint in _SIGMAS}, **_ALIASES}
+
+
 @dataclasses.dataclass(frozen=True)
 class Skeleton:
     """A joint set.

@@ -62,19 +62,21 @@ class Split:
         """The annotated people that can be scored."""
         return people.annotated(self.annotations, self.skeleton)
 
-    def in_boxes_file(self, path: os.PathLike[str] | str) -> ListedPeople:
-        """The people of a file of boxes.
+    def in_boxes_file(self, path: os.PathLike[str] | str, person_class: int | None = None) -> ListedPeople:
+        """The people of a file of boxes; ``person_class`` as ``person_boxes.read`` has it.
 
         Raises:
           UserError: it is unusable, or the split has several data sets, whose ids it does not know.
         """
         loading.require_one(self.sources, self.name, f"--boxes={path}")
-        return people.in_boxes_file(path, *self._images(), self.skeleton)
+        sizes = self.annotations.image_sizes
+        return people.in_boxes_file(path, *self._images(), self.skeleton, image_sizes=sizes, person_class=person_class)
 
-    def in_poses_file(self, path: os.PathLike[str] | str) -> ListedPeople:
-        """The people of another system's results, with their poses; raises as ``in_boxes_file``."""
+    def in_poses_file(self, path: os.PathLike[str] | str, person_class: int | None = None) -> ListedPeople:
+        """The people of another system's results, with their poses; arguments and errors as of ``in_boxes_file``."""
         loading.require_one(self.sources, self.name, f"--initial_poses={path}")
-        return people.in_poses_file(path, *self._images(), self.skeleton)
+        sizes = self.annotations.image_sizes
+        return people.in_poses_file(path, *self._images(), self.skeleton, image_sizes=sizes, person_class=person_class)
 
     def detected(self, detector: str, detector_config: DetectorConfig, kept_as: pathlib.Path) -> ListedPeople:
         """The people that a detector finds, see ``named.make``; what it found is kept in a file.

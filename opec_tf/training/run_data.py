@@ -101,7 +101,7 @@ def _proposals(train_data: PoseAnnotations, data_config: DataConfig) -> PoseAnno
     path = boxes(data_config, "train")
     return proposals.select(
         train_data,
-        predictions.read(path, to_refine=True),
+        predictions.read(path, to_refine=True, images=train_data),
         min_visible_joints=data_config.min_visible_joints,
         min_oks=data_config.min_proposal_oks,
         name=path,

@@ -36,7 +36,8 @@ def people_of_split(val_boxes: str, annotations: PoseAnnotations, model_config: 
     if val_boxes == people.ANNOTATED:
         return people.annotated(annotations, skeleton)
     read = people.in_poses_file if model_config.initial_pose == "given" else people.in_boxes_file
-    return read(val_boxes, annotations.image_ids, annotations.image_paths.tolist(), skeleton)
+    names, sizes = annotations.image_paths.tolist(), annotations.image_sizes
+    return read(val_boxes, annotations.image_ids, names, skeleton, image_sizes=sizes)
 
 
 class Validator:

@@ -66,6 +66,17 @@ def test_every_config_goes_through_a_flagfile_and_comes_back(parse, tmp_path):
     assert tuple(flags.read(config_class) for config_class in CLASSES) == changed
 
 
+def test_a_comma_between_double_quotes_is_a_paths_own(parse):
+    """The quotes stay, so that a list that is written and read again is the same, and for the parts of each text."""
+    given = 'coco:"a, b.json":images, crowdpose:"C:/c.json":"d,e"'
+    parse(f"--train_data={given}", '--val_data=coco:5" pictures:images,coco:b:images', "--test_data=")
+    found = flags.read(DataConfig)
+    assert found.train_data == ('coco:"a, b.json":images', 'crowdpose:"C:/c.json":"d,e"')
+    assert found.val_data == ('coco:5" pictures:images', "coco:b:images") and found.test_data == ()
+    parse(f"--train_data={','.join(found.train_data)}")
+    assert flags.read(DataConfig).train_data == found.train_data
+
+
 def test_the_later_flag_wins(parse, tmp_path):
     flagfile = tmp_path / "recipe.flags"
     flagfile.write_text("--batch_size=20\n--seed=5\n")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as st_numpy
-from mutated_json import texts
+from mutated_json import EXAMPLES, texts
 
 from opec_tf.common import files
 from opec_tf.common.errors import UserError
@@ -40,7 +40,7 @@ def annotations(draw):
         annotation_ids=ids(people),
         image_index=draw(st.lists(st.integers(0, images - 1), min_size=people, max_size=people)),
         boxes=numbers(people, 4),
-        areas=numbers(people),
+        areas=numbers(people, elements=st.floats(0.5, 1e4)),  # of 0 it is the box's
         keypoints=np.concatenate([numbers(people, skeleton.num_joints, 2), labels], axis=-1),
         is_crowd=numbers(people, elements=st.sampled_from([0.0, 1.0])),
         visibility=numbers(people, skeleton.num_joints, elements=st.sampled_from([-1.0, 0.0, 1.0, 2.0])),
@@ -95,7 +95,7 @@ GOOD = {
 
 
 @pytest.mark.parametrize("annotation_format", GOOD)
-@settings(derandomize=True, max_examples=60, deadline=None)
+@settings(derandomize=True, max_examples=EXAMPLES, deadline=None)
 @given(data=st.data())
 def test_a_fault_is_read_or_refused_in_one_line(annotation_format, data, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / f"faulty_{annotation_format}.json"

@@ -174,6 +174,24 @@ def test_category_names_decide_the_joint_set(tmp_path):
         loading.read("coco", _write(tmp_path, data), "")
 
 
+@pytest.mark.parametrize(
+    ("text", "annotations", "images"),
+    [
+        ("coco:a.json:b", "a.json", "b"),
+        ('coco:"C:/a,b.json":"with, comma"', "C:/a,b.json", "with, comma"),
+        ('"coco:a.json":b', None, None),
+        ('coco:5" screens.json:b', '5" screens.json', "b"),
+    ],
+)
+def test_paths_with_a_colon_or_comma_are_quoted(text, annotations, images):
+    if annotations is None:
+        with pytest.raises(UserError, match="and a path with a colon or comma in double quotes"):
+            loading.DatasetSource.parse(text)
+        return
+    source = loading.DatasetSource.parse(text)
+    assert (source.format, source.annotations, source.images) == ("coco", annotations, images)
+
+
 @pytest.mark.parametrize("text", ["crowdpose:val.json", "crowdpose::images", "voc:val.json:images", ""])
 def test_bad_data_set_names(text):
     with pytest.raises(UserError, match="data set"):

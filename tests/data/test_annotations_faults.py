@@ -49,7 +49,10 @@ _FAULTS = {
     "NaN joint": (_changed("annotations", 2, keypoints=[float("nan")] * 42), "annotation 12: 'keypoints' holds NaN"),
     "infinite box": (_changed("annotations", 0, bbox=[0, 0, float("inf"), 1]), "annotation 10: 'bbox' holds NaN"),
     "text joint": (_changed("annotations", 0, keypoints=["1"] + [0] * 41), "annotation 10: 'keypoints' holds '1'"),
-    "null box": (_changed("annotations", 1, bbox=None), "annotation 11: 'bbox' holds null, expected 4 numbers"),
+    "text box": (
+        _changed("annotations", 1, bbox="1 2 3 4"),
+        "annotation 11: 'bbox' holds '1 2 3 4', expected 4 numbers",
+    ),
     "null in box": (_changed("annotations", 1, bbox=[0, None, 1, 1]), "annotation 11: 'bbox' holds null"),
     "box too short": (
         _changed("annotations", 1, bbox=[0, 0, 5]),
@@ -59,7 +62,10 @@ _FAULTS = {
         {**_GOOD, "annotations": [{**person, "bbox": [1] * 5} for person in _GOOD["annotations"]]},
         "annotation 10: 'bbox' has 5 values",
     ),
-    "no box": (_changed("annotations", 2, bbox=...), "annotation 12: has no 'bbox'"),
+    "neither box nor joints": (
+        _changed("annotations", 2, bbox=..., keypoints=[0] * 42),
+        "annotation 12: has no 'bbox'",
+    ),
     "no keypoints": (_changed("annotations", 0, keypoints=...), "annotation 10: has no 'keypoints'"),
     "text area": (_changed("annotations", 0, area="big"), "annotation 10: 'area' holds 'big', expected a number"),
     "visibility 3": (_changed("annotations", 0, keypoints=[1, 2, 3] * 14), "annotation 10: 'keypoints' has a vis"),

@@ -10,7 +10,7 @@ from PIL import Image
 
 from opec_tf.common.errors import UserError
 from opec_tf.data import image_files
-from opec_tf.poses import images
+from opec_tf.poses import images, picture_files
 
 SIZE = (30, 40)
 
@@ -53,7 +53,14 @@ BAD = [
     ("truncated.bmp", encode(picture(), "BMP")[:500], SIZE, "is truncated or damaged"),
     ("wrong_size.jpg", JPEG, (30, 41), "is 40x30 pixels, but the annotations say 41x30"),
     ("wrong_size.png", encode(picture(), "PNG"), (300, 40), "is 40x30 pixels, but the annotations say 40x300"),
-    ("turned.jpg", encode(picture(), exif=turned()), SIZE, "is 30x40 pixels, but the annotations say 40x30"),
+    (
+        "turned.jpg",
+        encode(picture(), exif=turned()),
+        SIZE,
+        "is 30x40 pixels, but the annotations say 40x30, as before it is turned by its Exif orientation: swap them, or "
+        "annotate it upright",
+    ),
+    ("swapped.jpg", JPEG, SIZE[::-1], "is 40x30 pixels, but the annotations say 30x40"),
 ]
 
 GOOD = [
@@ -134,3 +141,44 @@ def test_an_error_that_no_file_explains_is_passed_on(tmp_path):
     with pytest.raises(tf.errors.InvalidArgumentError, match="shape"):
         with image_files.naming_unreadable(paths):
             tf.reshape(tf.zeros([3]), [2])
+
+
+@pytest.mark.parametrize("file_format", ["WEBP", "TIFF"])
+def test_webp_and_tiff_are_read_where_opencv_decodes(tmp_path, file_format):
+    content = encode(picture(), file_format, **({"lossless": True} if file_format == "WEBP" else {}))
+    path = write(tmp_path, "picture", content)
+    assert "is not a JPEG" in image_files.find_fault(path)
+    assert image_files.find_fault(path, SIZE, with_opencv=True) is None
+    np.testing.assert_array_equal(picture_files.decode(tf.constant(content)), picture())
+    dark = encode(picture() * 0, file_format)  # ends in zeros
+    for found in (picture_files.decode(dark), tf.function(picture_files.decode)(tf.constant(dark))):
+        assert found.shape == (*SIZE, 3) and not np.any(found)
+    (tmp_path / "picture").write_bytes(content[:40])
+    assert image_files.find_fault(path, with_opencv=True) == "is truncated or damaged"
+
+
+@pytest.mark.parametrize("content", [JPEG, encode(picture(), "PNG"), encode(picture(), "BMP")])
+def test_what_tensorflow_decodes_it_decodes_everywhere(content):
+    np.testing.assert_array_equal(picture_files.decode(tf.constant(content)), images.decode(tf.constant(content)))
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        picture_files.decode(tf.constant(content[:5]))
+
+
+def test_sizes_are_those_of_the_headers(tmp_path):
+    contents = [JPEG, encode(picture(), exif=turned()), encode(picture(), "PNG"), b"", b"no picture", None]
+    paths = [write(tmp_path, f"{number}.jpg", content) for number, content in enumerate(contents) if content != b""]
+    assert image_files.sizes(paths).tolist() == [[30, 40], [40, 30], [30, 40], [0, 0], [0, 0]]
+
+
+def test_a_file_that_vanished_is_called_missing(tmp_path, caplog):
+    paths = [write(tmp_path, f"{number}.jpg", JPEG) for number in range(4)]
+    (tmp_path / "1.jpg").unlink()
+    (tmp_path / "2.jpg").write_bytes(damaged_png())
+    dataset = tf.data.Dataset.from_tensor_slices(paths).enumerate()
+    dataset = dataset.map(lambda row, path: (row, {"image": images.decode(tf.io.read_file(path))}))
+    dataset = image_files.leave_out_undecodable(dataset, lambda row: tf.gather(paths, row), 4)
+    assert [int(row) for row, _ in dataset] == [0, 3]
+    assert caplog.messages == [
+        f"left out 1 of 4 images so far: {paths[1]} is missing",
+        f"left out 2 of 4 images so far: {paths[2]} cannot be decoded",
+    ]

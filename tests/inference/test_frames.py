@@ -3,6 +3,7 @@ import pathlib
 import cv2
 import numpy as np
 import pytest
+from video_files import write_video
 
 from opec_tf.common.errors import UserError
 from opec_tf.inference import frames
@@ -22,13 +23,6 @@ def folder(tmp_path):
     return tmp_path
 
 
-def write_video(path, count, size=(48, 64), rate=10):
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), rate, size[::-1])
-    for i in range(count):
-        writer.write(np.full([*size, 3], 20 * i, np.uint8))
-    writer.release()
-
-
 def levels(source, first=0):
     return [(row, int(image.mean())) for row, image in source.start_at(first)]
 
@@ -40,6 +34,57 @@ def test_folder_is_read_in_order_with_its_subfolders(folder):
     np.testing.assert_array_equal(source.ids, [1, 2, 3])
     assert levels(source) == [(0, 10), (1, 20), (2, 30)]
     assert levels(source, 2) == [(2, 30)] and levels(source, 3) == []
+
+
+@pytest.mark.parametrize("suffix", ["webp", "tif", "tiff"])
+def test_webp_and_tiff_are_pictures(folder, suffix):
+    cv2.imwrite(f"{folder}/c.{suffix}", picture(40), [cv2.IMWRITE_WEBP_QUALITY, 101] if suffix == "webp" else [])
+    source = frames.open_source(str(folder), strict=True)
+    assert source.names == ["a.png", "b.png", f"c.{suffix}", "deep/c.png"]
+    assert levels(source) == [(0, 10), (1, 20), (2, 40), (3, 30)]
+    single = frames.open_source(f"{folder}/c.{suffix}", strict=True)
+    assert isinstance(single, frames.ImageFiles) and levels(single) == [(0, 40)]
+
+
+def test_what_lies_beside_pictures_is_said(folder, caplog):
+    (folder / "a.heic").write_bytes(b"ftypheic")
+    write_video(folder / "walk.mp4", 2)
+    source = frames.open_source(str(folder), strict=False)
+    assert source.names == ["a.png", "b.png", "deep/c.png"]
+    assert caplog.messages == [
+        f"{folder}: skipped 2 files beside the pictures (first: {folder}/a.heic); give videos by themselves, convert "
+        "pictures"
+    ]
+    assert frames.videos_of(str(folder), strict=False) == []
+
+
+def test_several_videos_are_one_after_the_other(tmp_path, caplog):
+    for name in ("b.mp4", "a.mkv"):
+        write_video(tmp_path / name, 2)
+    (tmp_path / "c.mp4").write_bytes(b"sound")
+    (tmp_path / "notes.txt").write_text("no video")
+    found = [str(tmp_path / name) for name in ("a.mkv", "b.mp4")]
+    assert frames.videos_of(str(tmp_path), strict=False) == found
+    assert caplog.messages == [f"{tmp_path / 'c.mp4'}: has no readable frame; skipped"]
+    assert frames.videos_of(f"{tmp_path}/*.m*", strict=False) == found
+    assert frames.videos_of(found[0], strict=False) == []
+    with pytest.raises(UserError, match=r"c\.mp4: has no readable frame"):
+        frames.videos_of(str(tmp_path), strict=True)
+    with pytest.raises(UserError, match=r"c\.mp4: has no readable frame"):
+        frames.videos_of(f"{tmp_path}/c.*", strict=False) or frames.open_source(f"{tmp_path}/c.*", strict=False)
+    for made in ("out/drawings", "out/a/drawings"):
+        (tmp_path / made).mkdir(parents=True)
+        write_video(tmp_path / made / "a.mp4", 2)
+    assert frames.videos_of(str(tmp_path), strict=False, but=str(tmp_path / "out" / "drawings")) == found
+
+
+@pytest.mark.parametrize("name", ["sound.m4a", "cut.mp4", "cut.bin"])
+def test_sound_alone_and_a_cut_video_have_no_readable_frame(tmp_path, name):
+    write_video(tmp_path / "whole.mp4", 9)
+    (tmp_path / name).write_bytes((tmp_path / "whole.mp4").read_bytes()[:500])  # its index stood at the end
+    with pytest.raises(UserError) as error:
+        frames.open_source(str(tmp_path / name), strict=False)
+    assert str(error.value).startswith(f"{tmp_path / name}: has no readable frame;")
 
 
 def test_patterns_and_single_files(folder):

@@ -61,6 +61,57 @@ def test_records_without_a_category_are_people(write):
     np.testing.assert_array_equal(people.image_index, [1, 1, 2])
 
 
+@pytest.mark.parametrize(
+    ("classes", "person_class", "read_scores", "warning"),
+    [
+        ([1, 3, 1], None, [0, 2], "1 of 3 boxes have a 'category_id' other than 1 (person); they are left out"),
+        ([1, 0, 1], None, [0, 2], "1 of 3 boxes have a 'category_id' other than 1 (person); they are left out"),
+        ([0, 0, 1], 0, [0, 1], "1 of 3 boxes have a 'category_id' other than 0 (person); they are left out"),
+        ([0, 0, 1], 1, [2], "2 of 3 boxes have a 'category_id' other than 1 (person); they are left out"),
+        ([0, 0, 0], 0, [0, 1, 2], None),
+        ([2, None, 7], 2, [0, 1], "1 of 3 boxes have a 'category_id' other than 2 (person); they are left out"),
+    ],
+)
+def test_classes_that_are_no_people_are_counted(write, caplog, classes, person_class, read_scores, warning):
+    path = write([box(category_id=category, score=score) for score, category in enumerate(classes)])
+    people = person_boxes.read(str(path), IDS, NAMES, skeletons.BODY12, person_class=person_class)
+    assert people.scores.tolist() == read_scores
+    assert caplog.messages == ([f"{path}: {warning}"] if warning else [])
+
+
+@pytest.mark.parametrize(
+    ("classes", "counts"), [([0, 0, 1], "0 in 2 of 3 box records and 1 in 1"), ([0], "0 in 1 of 1")]
+)
+def test_a_file_that_seems_to_count_classes_from_0_is_asked_about(write, classes, counts):
+    with pytest.raises(UserError) as error:
+        read(write([box(category_id=category) for category in classes]))
+    assert f"'category_id' is {counts}" in str(error.value)
+    assert "is 0 a person" in str(error.value) and "--person_class=0" in str(error.value)
+
+
+def test_boxes_that_can_only_be_corners_are_refused(write):
+    boxes = [[10, 20, 100, 80], [100, 60, 90, 80], [120, 30, 70, 100], [60, 70, 80, 75]]
+    wrong = [[x, y, x + w, y + h] for x, y, w, h in boxes]
+    sizes = np.tile([150, 200], (3, 1))
+    path = write([box(bbox=each) for each in boxes])
+    assert len(person_boxes.read(str(path), IDS, NAMES, skeletons.BODY12, image_sizes=sizes)) == 4
+    path = write([box(bbox=each) for each in wrong])
+    with pytest.raises(
+        UserError, match=r"boxes\.json: 3 of 4 boxes leave their pictures .* fit as left, top, right, bot"
+    ):
+        person_boxes.read(str(path), IDS, NAMES, skeletons.BODY12, image_sizes=sizes)
+    assert len(person_boxes.read(str(path), IDS, NAMES, skeletons.BODY12, image_sizes=0 * sizes)) == 4
+    assert len(read(path)) == 4
+
+
+def test_names_without_a_suffix_and_of_a_videos_frames(write):
+    people = read(write([box(image_id=None, file_name=name) for name in ("two", "x/two")]))
+    np.testing.assert_array_equal(people.image_index, [1, 1])
+    path = write([box(name) for name in ("0.jpg", "walk_000000000002.jpg", "9.jpg")])
+    people = person_boxes.read(str(path), np.arange(3), ["walk.mp4"] * 3, skeletons.BODY12)
+    np.testing.assert_array_equal(people.image_index, [0, 2])
+
+
 def test_of_frames_of_one_name_the_id_decides(write, caplog):
     names, ids = ["v.mp4", "v.mp4", "v.mp4", "other.mp4"], np.arange(4)
     boxes = [

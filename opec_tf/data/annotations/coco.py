@@ -1,7 +1,9 @@
 """Reader of COCO-format keypoint files: COCO itself, CrowdPose, and whatever is exported in their form.
 
-The joint set follows from the names of the person category where the file lists them, else from the number of joints.
-Optional: ``area`` (else the box's), ``iscrowd`` (else 0), image ``height`` and ``width`` (else 0, unknown),
+People are the annotations of the category that is named person (``categories``). Their joint set follows from the names
+that it lists, else from the number of joints; ``keypoints`` of [] are unlabelled. Optional: ``bbox`` (else that around
+the labelled joints, with a warning), ``area`` (else, or of 0, the box's, with a warning), ``iscrowd`` (else 0; true or
+false will do), image ``height`` and ``width`` (else 0, unknown),
 CrowdPose's ``crowdIndex`` (else NaN), and ``joint_visibility`` (else by the labels), which ``PoseAnnotations.to_coco``
 writes of people whose labels do not tell it, such as MPII's. ``num_keypoints`` is recounted from the joints. In a file
 of generated couples, known by its ``info``, the visibility of head and neck is true too, and an unlabelled joint is
@@ -19,15 +21,14 @@ import numpy as np
 from opec_tf.common import files
 from opec_tf.common.errors import UserError
 from opec_tf.common.records import Records
-from opec_tf.poses import skeletons
+from opec_tf.data.annotations import categories
+from opec_tf.poses import predictions, skeletons
+from opec_tf.poses.boxes import check_no_corners
 from opec_tf.poses.pose_annotations import VISIBILITY_FIELD, PoseAnnotations, visibility_of_labels
 from opec_tf.poses.skeletons import Skeleton
 
 # What ``data.synthetic`` writes as the generator in a file's ``info``.
 GENERATOR = "opec_tf synthetic couples"
-
-# What files call a joint that has another name in skeletons.py.
-_ALIASES = {"top_head": "head", "head_top": "head", "upper_neck": "neck"}
 
 
 def read(path: os.PathLike[str] | str, image_folder: os.PathLike[str] | str) -> PoseAnnotations:
@@ -56,24 +57,29 @@ def from_json(
     """
     content = _object(data, path)
     images = Records(path, "image", content["images"], "id")
-    people = Records(path, "annotation", content["annotations"], "id")
-    if skeleton is None:
-        skeleton = _infer_skeleton(content.get("categories"), people)
+    people, names = categories.people_of(
+        content.get("categories"), Records(path, "annotation", content["annotations"], "id")
+    )
+    expected, skeleton = skeleton, categories.skeleton_of(names, people, skeleton)
     image_ids = images.unique_integers("id")
-    boxes = people.numbers("bbox", (4,), "x, y, width, height")
-    areas = people.numbers("area", default=np.nan)
+    image_index = _image_index(people, image_ids)
+    image_sizes = np.stack([images.integers("height", default=0), images.integers("width", default=0)], axis=-1)
+    keypoints = read_keypoints(people, "keypoints", skeleton)
+    boxes = _boxes(people, keypoints)
+    check_no_corners(path, boxes, image_sizes[image_index])
     annotations = PoseAnnotations(
         skeleton=skeleton,
         image_ids=image_ids,
         image_paths=np.array([os.path.join(image_folder, name) for name in images.texts("file_name")]),
-        image_sizes=np.stack([images.integers("height", default=0), images.integers("width", default=0)], axis=-1),
+        image_sizes=image_sizes,
         crowd_index=images.numbers("crowdIndex", default=np.nan),
         annotation_ids=people.unique_integers("id"),
-        image_index=_image_index(people, image_ids),
+        image_index=image_index,
         boxes=boxes,
-        areas=np.where(np.isnan(areas), np.prod(boxes[:, 2:], axis=1), areas),
-        keypoints=read_keypoints(people, "keypoints", skeleton),
-        is_crowd=people.integers("iscrowd", default=0),
+        # Only COCO's protocol takes a person's own area; files of CrowdPose have none.
+        areas=_areas(people, boxes, is_missed=expected is None and skeleton == skeletons.COCO17),
+        keypoints=keypoints,
+        is_crowd=people.flags("iscrowd", default=0),
     )
     _warn_about_counts(annotations, people)
     return _with_told_visibility(annotations, content, people)
@@ -92,6 +98,9 @@ def _with_told_visibility(annotations: PoseAnnotations, content: dict, people: R
 def read_keypoints(people: Records, field: str, skeleton: Skeleton) -> np.ndarray:
     """The joints of ``Records``: float64 [N, K, 3], (x, y, v); checks their number and that v is 0, 1 or 2."""
     count = skeleton.num_joints
+    if any(item.get(field) == [] for item in people.items):  # a frame of a track in which nothing is labelled
+        empty = {field: [0] * (3 * count)}
+        people = people.with_items([{**item, **empty} if item.get(field) == [] else item for item in people.items])
     keypoints = people.numbers(field, (3 * count,), f"x, y, v of the {count} joints of {skeleton.name}").reshape(
         -1, count, 3
     )
@@ -99,6 +108,27 @@ def read_keypoints(people: Records, field: str, skeleton: Skeleton) -> np.ndarra
     if faulty.any():
         people.fail(int(np.argmax(faulty)), f"{field!r} has a visibility v other than 0, 1 or 2")
     return keypoints
+
+
+def _boxes(people: Records, keypoints: np.ndarray) -> np.ndarray:
+    """The boxes, float64 [N, 4]; whose is missing gets that around the labelled joints, with a counted warning."""
+    missing = ~people.has("bbox") & np.any(keypoints[..., 2] != skeletons.UNLABELLED, axis=1)
+    if missing.any():
+        around = predictions.joint_boxes(keypoints, scored_only=True).tolist()
+        items = [{**item, "bbox": box} if lacks else item for item, lacks, box in zip(people.items, missing, around)]
+        _warn(people, missing, "have no 'bbox'; the box around their labelled joints is taken")
+        people = people.with_items(items)
+    return people.numbers("bbox", (4,), "x, y, width, height")
+
+
+def _areas(people: Records, boxes: np.ndarray, is_missed: bool) -> np.ndarray:
+    """The areas, float64 [N]; where there is none, or 0, the box's. A warning counts the latter, or both."""
+    areas = people.numbers("area", default=np.nan)
+    none = ~(areas > 0)
+    counted = none & (is_missed | ~np.isnan(areas))
+    if counted.any():
+        _warn(people, counted, "have no 'area', or one of 0; the area of their box is taken")
+    return np.where(none, np.prod(boxes[:, 2:], axis=1), areas)
 
 
 def _told_visibility(people: Records, labelled: np.ndarray) -> np.ndarray:
@@ -127,28 +157,6 @@ def _object(data: object, path: os.PathLike[str] | str) -> dict:
     return data
 
 
-def _infer_skeleton(categories: object, people: Records) -> Skeleton:
-    """The joint set that the first category names, or else the only one with as many joints as the first person."""
-    names = None
-    if isinstance(categories, list) and categories and isinstance(categories[0], dict):
-        names = categories[0].get("keypoints")
-    if isinstance(names, list) and all(isinstance(name, str) for name in names):
-        joints = tuple(_ALIASES.get(name, name) for name in (name.lower().replace(" ", "_") for name in names))
-        known = [skeleton for skeleton in skeletons.SKELETONS.values() if skeleton.joints == joints]
-        if not known:
-            raise UserError(
-                f"{people.path}: the category's joints ({', '.join(names)}) are none of the known joint sets "
-                f"{', '.join(skeletons.SKELETONS)}; reorder them to one of these"
-            )
-        return known[0]
-    first = people.values("keypoints")[0]
-    values = len(first) if isinstance(first, list) else 0
-    skeleton = None if values % 3 else skeletons.with_num_joints(values // 3)
-    if skeleton is None:
-        people.fail(0, f"'keypoints' has {values or 'no list of'} values, expected x, y, v for 12, 14, 16 or 17 joints")
-    return skeleton
-
-
 def _image_index(people: Records, image_ids: np.ndarray) -> np.ndarray:
     """Row of each person's image; int [N]."""
     wanted = people.integers("image_id")
@@ -168,9 +176,11 @@ def _warn_about_counts(annotations: PoseAnnotations, people: Records) -> None:
     counts = people.integers("num_keypoints", default=-1)
     wrong = (counts >= 0) & ((counts == 0) != (annotations.num_keypoints == 0))
     if wrong.any():
-        logging.getLogger(__name__).warning(
-            "%s: %d people (first: annotation %d) have a 'num_keypoints' that contradicts their joints; these decide",
-            people.path,
-            wrong.sum(),
-            annotations.annotation_ids[np.argmax(wrong)],
-        )
+        _warn(people, wrong, "have a 'num_keypoints' that contradicts their joints; these decide")
+
+
+def _warn(people: Records, counted: np.ndarray, what: str) -> None:
+    """One line that counts people, bool [N], of whom at least one, and names the first."""
+    logging.getLogger(__name__).warning(
+        "%s: %d people (first: %s) %s", people.path, counted.sum(), people.name(int(np.argmax(counted))), what
+    )

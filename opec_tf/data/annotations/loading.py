@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from opec_tf.common import settings
 from opec_tf.common.errors import UserError
 from opec_tf.data.annotations import coco, mpii, ochuman, ocpose
 from opec_tf.poses.pose_annotations import PoseAnnotations, concatenate
@@ -35,15 +36,18 @@ class DatasetSource:
 
     @classmethod
     def parse(cls, text: str) -> DatasetSource:
-        """FORMAT:ANNOTATIONS:IMAGES -> ``DatasetSource``.
+        """FORMAT:ANNOTATIONS:IMAGES -> ``DatasetSource``; a path with a colon or comma stands in double quotes.
 
         Raises:
           UserError: there are not three parts, or the format is unknown.
         """
-        parts = text.split(":")
+        parts = settings.split(text, ":")
+        if text.count('"') % 2 == 0:
+            parts = [part.replace('"', "") for part in parts]
         if len(parts) != 3 or not all(parts):
             raise UserError(
-                f"data set {text!r} must be written FORMAT:ANNOTATIONS:IMAGES, e.g. crowdpose:val.json:images"
+                f"data set {text!r} must be written FORMAT:ANNOTATIONS:IMAGES, e.g. crowdpose:val.json:images, and a "
+                'path with a colon or comma in double quotes, as coco:"a,b.json":images'
             )
         if parts[0] not in _READERS:
             raise UserError(f"data set {text!r}: format {parts[0]!r} is not known; choose from {', '.join(FORMATS)}")

@@ -28,7 +28,7 @@ def read(path: os.PathLike[str] | str, image_folder: os.PathLike[str] | str) -> 
     center = people.numbers("center", (2,), "x, y") - 1.0
     boxes = np.concatenate([center + 0.5 - side[:, None] / 2.0, np.stack([side, side], axis=-1)], axis=-1)
     joints = people.numbers("joints", (MPII16.num_joints, 2), "x, y of the 16 joints of mpii16") - 1.0
-    labelled = people.numbers("joints_vis", (MPII16.num_joints,), "0 or 1 for the 16 joints of mpii16") != 0
+    labelled = people.flags("joints_vis", (MPII16.num_joints,), "0 or 1 for the 16 joints of mpii16")
     visibility = np.where(labelled, VISIBLE, UNLABELLED)
     keypoints = np.concatenate([np.where(labelled[..., None], joints, 0.0), visibility[..., None]], axis=-1)
     names = people.texts("image")

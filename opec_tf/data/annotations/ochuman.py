@@ -80,7 +80,8 @@ def split(annotations: PoseAnnotations) -> dict[str, PoseAnnotations]:
 
 def _joint_order(names: object, path: os.PathLike[str] | str) -> list[int]:
     """Index of each of COCO's joints among the file's names."""
-    index = {name: i for i, name in enumerate(names) if isinstance(name, str)} if isinstance(names, list) else {}
+    texts = names if isinstance(names, list) else []
+    index = {skeletons.joint_name(name): i for i, name in enumerate(texts) if isinstance(name, str)}
     lacking = [joint for joint in skeletons.COCO17.joints if joint not in index]
     if lacking:
         raise UserError(f"{path}: 'keypoint_names' lacks {', '.join(lacking)}; give the ochuman.json of the release")

@@ -92,7 +92,7 @@ def read(path: os.PathLike[str] | str, image_folder: os.PathLike[str] | str) -> 
     if not sizes_known.all():
         image = people.image_ids[int(np.argmin(sizes_known))]
         raise UserError(f"{path}: image {image}: has no 'height' and 'width'; add them, masks need them")
-    by_id = {annotation["id"]: annotation.get("segmentation") or None for annotation in data["annotations"]}
+    by_id = {annotation.get("id"): annotation.get("segmentation") or None for annotation in data["annotations"]}
     segmentations = [by_id[annotation_id] for annotation_id in people.annotation_ids.tolist()]
     if not any(segmentations):
         raise UserError(f"{path}: no annotation has a 'segmentation'; give a file with masks, such as COCO's own")
