@@ -24,7 +24,7 @@ absl_flags.DEFINE_integer("version", None, "number of the version; by default th
 absl_flags.DEFINE_list(
     "warmup_batch_sizes",
     list(map(str, exporting.WARMUP_BATCH_SIZES)),
-    "sizes with warmup records; those of allowed_batch_sizes in serving/batching_parameters.txt",
+    "sizes with warmup records; the largest is max_batch_size in serving/batching_parameters.txt",
 )
 
 

@@ -21,6 +21,9 @@ VISIBILITY = "visibility"
 MOST_RETRIES = 4
 FIRST_PAUSE = 0.1  # seconds before the first retry; it doubles each time
 _SIGNATURE, _REFINING_SIGNATURE = "image", "refine"
+# The server's words over gRPC and over REST, where it may quote the whole request too.
+_NO_REFINING = re.compile(rf'signature (key|name:) "{_REFINING_SIGNATURE}" not found')
+_LONGEST_MESSAGE = 1024  # as gRPC's are; a refusal over REST may hold the picture
 # What TensorFlow puts around the sentence that says what is wrong.
 _ROOT_ERRORS = re.compile(r"\d+ root error\(s\) found\.\s*\(0\)\s*(\w+:)?\s*")
 _NODE = re.compile(r"\s*\[\[.*", re.DOTALL)
@@ -79,10 +82,15 @@ class Endpoint:
 
     def error(self, code: str, message: object) -> PoseServiceError:
         """The error of a status, with what the user can do about it where that is known."""
-        message = _NODE.sub("", _ROOT_ERRORS.sub("", str(message)))
+        message = _NODE.sub("", _ROOT_ERRORS.sub("", str(message or "")))
+        if len(message) > _LONGEST_MESSAGE:
+            message = message[:_LONGEST_MESSAGE] + "..."
         if code == "UNAVAILABLE":
             message += "; check that a server runs there, or try again later"
-        if code == "FAILED_PRECONDITION" and f'"{_REFINING_SIGNATURE}"' in message:
+        if code == "RESOURCE_EXHAUSTED":  # often without details
+            message = message or "the server answers no more calls at a time"
+            message += "; ask about fewer pictures at a time, or raise the server's --grpc_max_threads"
+        if _NO_REFINING.search(message):
             message += "; poses are refined by models exported from a workdir trained with --initial_pose=given"
         if code == "DEADLINE_EXCEEDED":
             message = f"no answer within {self.deadline:g} seconds; raise the deadline"

@@ -30,7 +30,7 @@ from opec_tf.poses import skeletons
 from opec_tf.serving import api
 from opec_tf.serving.signatures import PoseSignatures
 
-# Sizes with warmup records unless others are asked for: those of allowed_batch_sizes in
+# Sizes with warmup records unless others are asked for; the last is max_batch_size in
 # serving/batching_parameters.txt.
 WARMUP_BATCH_SIZES = (1, 2, 4, 8)
 WARMUP_FILE = pathlib.Path("assets.extra", "tf_serving_warmup_requests")
@@ -55,7 +55,7 @@ def export(
       export_dir: the model's folder, in which each version has a folder of its own.
       version: above 0; by default one more than the largest in ``export_dir``.
       inference_config: flip_test and peak_refinement become part of the model.
-      batch_sizes: sizes for which there are warmup records: those that the server's batching allows.
+      batch_sizes: sizes for which there are warmup records, up to the largest that the server's batching makes.
 
     Returns:
       The version folder.

@@ -91,7 +91,8 @@ def service_config(retries: int) -> dict[str, Any]:
             "initialBackoff": f"{endpoint.FIRST_PAUSE}s",
             "maxBackoff": "10s",
             "backoffMultiplier": 2,
-            "retryableStatusCodes": ["UNAVAILABLE"],
+            # The second: more calls at a time than the server has threads for (--grpc_max_threads).
+            "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
         }
         config["methodConfig"] = [{"name": [{}], "retryPolicy": policy}]
     return config

@@ -21,6 +21,7 @@ _CODE_OF_HTTP = {
     400: "INVALID_ARGUMENT",
     404: "NOT_FOUND",
     412: "FAILED_PRECONDITION",
+    429: "RESOURCE_EXHAUSTED",
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
@@ -34,7 +35,7 @@ class RestTransport:
         self._server = server
         self._retries = _Retry(
             server.retries,
-            status_forcelist=[503],
+            status_forcelist=[429, 503],
             allowed_methods=None,  # also POST: to ask twice does no harm
             backoff_factor=endpoint.FIRST_PAUSE,
             backoff_jitter=endpoint.FIRST_PAUSE,
