@@ -58,8 +58,10 @@ class LoadedVersion:
         with self._session.graph.as_default():
             # tf.compat.v1.saved_model.load is the same with a notice of deprecation on every call.
             meta_graph = loader_impl.SavedModelLoader(str(path)).load(self._session, ["serve"])
+        # Also those that nobody may ask, such as __saved_model_init_op.
+        self.listed_signatures = dict(meta_graph.signature_def)
         self.signatures = {
-            name: signature for name, signature in meta_graph.signature_def.items() if not name.startswith("__")
+            name: signature for name, signature in self.listed_signatures.items() if not name.startswith("__")
         }
         self._batching, self._lock = batching, threading.Lock()
         self._batchers: dict[_Runner, Batcher] = {}
@@ -76,13 +78,13 @@ class LoadedVersion:
         Raises:
           ServingError: the graph refuses the inputs, or the batching queue is full.
         """
-        run = self._runner(signature, tuple(sorted(outputs)))
+        run, fed = self._runner(signature, tuple(sorted(outputs))), self._fed(signature, inputs)
         if self._batching is None:
-            return run(inputs)
+            return run(fed)
         with self._lock:
             if run not in self._batchers:
                 self._batchers[run] = Batcher(run, self._batching)
-        return self._batchers[run](inputs)
+        return self._batchers[run](fed)
 
     def replay(self, path: pathlib.Path) -> None:
         """Answers the warmup records of a file; one that fails is an error."""
@@ -91,7 +93,7 @@ class LoadedVersion:
             request = log.predict_log.request
             # Past the batching, so that each record warms up the size that it has.
             signature, inputs, outputs = requests.parse(request, self.signatures)
-            self._runner(signature, outputs)(inputs)
+            self._runner(signature, outputs)(self._fed(signature, inputs))
 
     def close(self) -> None:
         """Answers what waits and frees the memory."""
@@ -99,8 +101,13 @@ class LoadedVersion:
             batcher.close()
         self._session.close()
 
+    def _fed(self, signature: str, inputs: Arrays) -> Arrays:
+        """The inputs by the names of the tensors that they are fed to, which the batching's messages say."""
+        definition = self.signatures[signature]
+        return {definition.inputs[name].name: array for name, array in inputs.items()}
+
     def _runner(self, signature: str, outputs: tuple[str, ...]) -> _Runner:
-        """The function from inputs to outputs; made once, since making it optimizes the graph."""
+        """The function from what is fed to outputs; made once, since making it optimizes the graph."""
         with self._lock:
             if (signature, outputs) not in self._runners:
                 self._runners[signature, outputs] = self._new_runner(signature, outputs)
@@ -108,17 +115,17 @@ class LoadedVersion:
 
     def _new_runner(self, signature: str, outputs: tuple[str, ...]) -> _Runner:
         definition = self.signatures[signature]
-        feeds = sorted(definition.inputs)
+        feeds = sorted(info.name for info in definition.inputs.values())
         # Session.run and make_callable would hold the feeds to the placeholders' shapes, which the server does not.
         options = config_pb2.CallableOptions(
-            feed=[definition.inputs[name].name for name in feeds],
+            feed=feeds,
             fetch=[definition.outputs[name].name for name in outputs],
         )
         function = self._session._make_callable_from_options(options)
 
         def run(inputs: Arrays) -> Arrays:
             with refusing():
-                return dict(zip(outputs, function(*(inputs[name] for name in feeds))))
+                return dict(zip(outputs, function(*(inputs[feed] for feed in feeds))))
 
         return run
 
@@ -146,7 +153,8 @@ class ModelVersions:
         folders = self._base_path.iterdir() if self._base_path.is_dir() else ()
         newest = max((int(path.name) for path in folders if path.name.isdecimal() and path.is_dir()), default=None)
         status = None if newest is None else self.statuses.get(newest)
-        # What failed once stays so, a corrected model gets a number of its own; what was unloaded may come back.
+        # What failed once stays so, as with --max_num_load_retries=0, and holds nobody up: a corrected model gets a
+        # number of its own. What was unloaded may come back.
         unloaded = status and status.state == _STATES.END and status.code is grpc.StatusCode.OK
         if newest is None or (status and not unloaded):
             return
