@@ -50,12 +50,13 @@ def checked_poses(keypoints: tf.Tensor, boxes: tf.Tensor) -> tf.Tensor:
 
 def refuse_shape(name: str, tensor: tf.Tensor, expected: str, static_shape: Sequence[int | None]) -> tf.Operation:
     """Refuses a tensor whose shape is not a static one's."""
-    shape = tf.shape(tensor)
-    wanted = tf.constant([-1 if size is None else size for size in static_shape])
-    # Compared at equal length, so that a wrong rank is an answer too.
-    same_rank = tf.rank(tensor) == len(static_shape)
-    padded = tf.concat([shape, tf.fill([len(static_shape)], -2)], axis=0)[: len(static_shape)]
-    fits = same_rank & tf.reduce_all((wanted == -1) | (wanted == padded))
+    any_size, nothing = -1, -2
+    # Compared at equal length, one longer than it may be, so that a wrong rank is an answer too. tf.rank would not do:
+    # the optimiser of the graph knows the signature's rank and removes the check.
+    shape, length = tf.shape(tensor), len(static_shape) + 1
+    padded = tf.concat([shape, tf.fill([length], nothing)], axis=0)[:length]
+    wanted = tf.constant([*(any_size if size is None else size for size in static_shape), nothing])
+    fits = tf.reduce_all((wanted == padded) | ((wanted == any_size) & (padded != nothing)))
     return refuse_unless(fits, f"{name} must have the shape {expected}; it has", shape)
 
 

@@ -83,7 +83,7 @@ class PoseClient:
         tls_ca: os.PathLike[str] | str | None = None,
         people_per_request: int = 16,
     ) -> None:
-        server = Endpoint(target, model, version, deadline, retries, tls, tls_ca)
+        server = Endpoint(target, model, version, deadline, retries, tls, tls_ca, rest)
         self._transport: Transport = RestTransport(server) if rest else GrpcTransport(server)
         self._people = people_per_request
 

@@ -66,7 +66,7 @@ class RestTransport:
             raise self._server.error("DEADLINE_EXCEEDED", error) from error
         except HTTPError as error:
             reason = error.reason if isinstance(error, MaxRetryError) else error
-            raise self._server.error("UNAVAILABLE", reason) from error
+            raise self._server.not_reached(reason) from error
         if answer.status != 200:
             raise self._refusal(answer)
         try:

@@ -176,6 +176,48 @@ def _free_port():
         return listening.getsockname()[1]
 
 
+def test_the_port_of_the_other_kind_is_said(rest):
+    other = "gRPC" if rest else "REST"
+    advice = (
+        "leave out --rest (rest=False), or give the port of the other kind, most often 8501"
+        if rest
+        else "ask with --rest (rest=True), or give the port of the other kind, most often 8500"
+    )
+    with serving(not rest, Refusing(0)) as target, PoseClient(target, rest=rest, retries=0) as client:
+        with pytest.raises(PoseServiceError) as error:
+            client.estimate(PICTURE, BOX)
+    assert str(error.value) == f"{target}: UNAVAILABLE: this is a {other} port; {advice}"
+
+
+@pytest.mark.parametrize("target", ["http://localhost:8500", "https://localhost:8500", "grpc://localhost:8500"])
+def test_a_target_with_a_scheme_is_refused(rest, target):
+    with pytest.raises(UserError) as error:
+        PoseClient(target, rest=rest)
+    assert str(error.value) == f"{target}: the target is HOST:PORT without a scheme, such as localhost:8500"
+    if not rest:
+        PoseClient("dns:///localhost:8500").close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_no_proxy_is_between_this_machine_and_itself(monkeypatch, rest, host):
+    for name in ("http_proxy", "https_proxy", "grpc_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with serving(rest, Refusing(0)) as target:
+        with PoseClient(target.replace("127.0.0.1", host), rest=rest, retries=0) as client:
+            assert client.estimate(PICTURE, BOX).keypoints.shape == (1, 12, 3)
+
+
+def test_a_proxy_that_leads_nowhere_is_named_without_its_password(monkeypatch):
+    for name in ("grpc_proxy", "https_proxy", "no_proxy", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://me:secret@127.0.0.1:1")
+    with PoseClient("192.0.2.1:8500", retries=0) as client:
+        with pytest.raises(PoseServiceError) as error:
+            client.estimate(PICTURE, BOX)
+    named = "; the connection goes through the proxy http_proxy=http://127.0.0.1:1, unless no_proxy names the host"
+    assert str(error.value).endswith(named) and "secret" not in str(error.value)
+
+
 def test_nobody_listening_is_tried_again_and_then_said(rest):
     with PoseClient(f"127.0.0.1:{_free_port()}", rest=rest, retries=2) as client:
         start = time.monotonic()
