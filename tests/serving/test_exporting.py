@@ -20,6 +20,7 @@ from opec_tf.inference.pose_model import PoseModel
 from opec_tf.models import builders
 from opec_tf.poses import skeletons
 from opec_tf.serving import api, exporting
+from opec_tf.serving.model_server.server import ModelServer
 
 pytestmark = pytest.mark.slow
 
@@ -280,7 +281,17 @@ def test_diverged_weights_are_not_exported(tmp_path):
     model = PoseModel(network, tiny_run.MODEL, "opec", box_margin=1.25)
     with pytest.raises(UserError, match="not finite"):
         exporting.export(model, tmp_path / "m", inference_config=InferenceConfig(), batch_sizes=[1])
-    assert list((tmp_path / "m").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []  # not even an empty folder
+
+
+def test_a_folder_that_is_a_pattern_to_tensorflow_is_neither_written_nor_served(exported, tmp_path):
+    model_dir = tmp_path / "lr=[1e-3],b=[8]"
+    with pytest.raises(UserError, match="would be a pattern to TensorFlow, .*; choose a name without"):
+        exporting.export(serving_run.load(exported[0]), model_dir, inference_config=InferenceConfig(), batch_sizes=[1])
+    assert list(tmp_path.iterdir()) == []
+    model_dir.mkdir()
+    with pytest.raises(UserError, match="would be a pattern to TensorFlow"):
+        ModelServer(model_dir)
 
 
 def test_exif_orientation_is_respected(signatures):

@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.saved_model import loader_impl
 
+from opec_tf.common import files
 from opec_tf.serving import api
 from opec_tf.serving.model_server import requests
 from opec_tf.serving.model_server.batching import Arrays, Batcher, BatchingParameters
@@ -137,11 +138,15 @@ class ModelVersions:
       name: the model's name.
       base_path: folder of its version folders.
       batching: None: none.
+
+    Raises:
+      UserError: the folder's name is a pattern to TensorFlow.
     """
 
     def __init__(
         self, name: str, base_path: os.PathLike[str] | str, batching: BatchingParameters | None = None
     ) -> None:
+        files.refuse_pattern(base_path)
         self.name, self._base_path, self._batching = name, pathlib.Path(base_path), batching
         self.statuses: dict[int, Status] = {}
         self._current: LoadedVersion | None = None
@@ -175,6 +180,17 @@ class ModelVersions:
         logging.getLogger(__name__).info("%s: version %d is available", self.name, newest)
         if before:
             self._unload(before)
+
+    def missing(self) -> str | None:
+        """What is waited for, where no version has been found; None where one has."""
+        if self.statuses:
+            return None
+        if (self._base_path / "saved_model.pb").exists():
+            return f"{self._base_path}: is a version itself, so that nothing is served; give the folder that it lies in"
+        return (
+            f"{self._base_path}: holds no version yet, so that nothing is served; waiting for a folder whose name is a "
+            f"number, such as opec_tf.export --export_dir={self._base_path} writes"
+        )
 
     def close(self, seconds: float | None = None) -> bool:
         """Unloads what is loaded, once nobody uses it; waits for that at most so long, None: as long as it takes.

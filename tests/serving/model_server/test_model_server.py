@@ -277,6 +277,22 @@ def test_versions_are_taken_up_and_a_broken_one_is_not(exported, tmp_path):
     assert state()[3] == states.END
 
 
+def test_a_folder_without_versions_says_what_is_waited_for(tmp_path):
+    versions = ModelVersions(NAME, tmp_path)
+    versions.poll()
+    assert versions.missing() == (
+        f"{tmp_path}: holds no version yet, so that nothing is served; waiting for a folder whose name is a number, "
+        f"such as opec_tf.export --export_dir={tmp_path} writes"
+    )
+    (tmp_path / "saved_model.pb").touch()
+    assert versions.missing().endswith(
+        "is a version itself, so that nothing is served; give the folder that it lies in"
+    )
+    (tmp_path / "1").mkdir()
+    versions.poll()
+    assert versions.missing() is None and versions.statuses[1].message
+
+
 def test_a_warmup_file_of_no_records_is_no_end(exported, tmp_path):
     model_dir = tmp_path / NAME
     shutil.copytree(exported[1], model_dir)
