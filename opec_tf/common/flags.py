@@ -68,7 +68,7 @@ def _help_of(name: str) -> str:
         return _FLAGFILE
     alone = flags.FlagValues()
     alone[name] = FLAGS[name]
-    return alone.get_help(include_special_flags=False)
+    return alone.get_help("  ", include_special_flags=False)
 
 
 def read(config_class: type[_Config]) -> _Config:

@@ -71,8 +71,9 @@ class Endpoint:
     def __post_init__(self) -> None:
         scheme = _SCHEME.fullmatch(self.target)
         if scheme and (self.rest or scheme[1] not in _GRPC_SCHEMES):
+            address = scheme[2].strip("/").partition("/")[0]
             raise UserError(
-                f"{self.target}: the target is HOST:PORT without a scheme, such as {scheme[2] or 'HOST:PORT'}"
+                f"{self.target}: the target is HOST:PORT without a scheme, such as {address or 'HOST:PORT'}"
             )
         if not 0 <= self.retries <= MOST_RETRIES:
             raise UserError(f"retries={self.retries} must be 0 to {MOST_RETRIES}")
@@ -139,8 +140,10 @@ class Endpoint:
     def _address(self) -> tuple[str, int | None]:
         """(host, port) of the target, the first of several."""
         first = re.sub(r"^(dns|ipv4|ipv6):(//[^/]*/)?", "", self.target).split(",")[0]
-        host, port = re.fullmatch(r"\[?([^\]]*?)\]?(?::(\d+))?", first, re.DOTALL).groups()
-        return host, None if port is None else int(port)
+        match = re.fullmatch(r"\[?([^\]]*?)\]?(?::(\d+))?", first, re.DOTALL)
+        if match is None:
+            return first, None
+        return match[1], None if match[2] is None else int(match[2])
 
     def _proxy(self) -> str | None:
         """The environment's proxy that gRPC goes through, as NAME=VALUE without its password; None: none."""
