@@ -129,16 +129,15 @@ def refuse_pattern(path: os.PathLike[str] | str) -> None:
 
 @contextlib.contextmanager
 def new_folder(path: os.PathLike[str] | str) -> Iterator[pathlib.Path]:
-    """``make_folder`` for a block; what it made is taken away again where the block fails and leaves it empty."""
+    """``make_folder`` for a block; what it made is taken away again where the block leaves it empty, as by failing."""
     path = pathlib.Path(path)
     made = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         yield make_folder(path)
-    except BaseException:
+    finally:
         with contextlib.suppress(OSError):  # not empty, or not there
             for folder in made:
                 folder.rmdir()
-        raise
 
 
 def make_folder(path: os.PathLike[str] | str) -> pathlib.Path:
