@@ -21,7 +21,7 @@ help:  ## list the targets
 demo: $(INSTALLED)  ## generate couples, train, evaluate, draw into demo/ (half an hour or more on 2 cores)
 	$(BIN)/python -m opec_tf.demo --output_dir=$(DEMO_DIR)
 
-quick-demo: $(INSTALLED)  ## the same, shortened to see that it works (under 3 minutes)
+quick-demo: $(INSTALLED)  ## the same, shortened to see that it works (a few minutes on 2 cores)
 	$(BIN)/python -m opec_tf.demo --quick --output_dir=$(DEMO_DIR)-quick
 
 check: lint types  ## before every commit: lint, types, tests that are not marked slow (some 3 minutes on 2 cores)

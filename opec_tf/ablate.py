@@ -34,11 +34,26 @@ absl_flags.DEFINE_string(
 )
 absl_flags.DEFINE_bool("report_only", False, "train and score nothing, write tables and plot of what is finished")
 
+# What --help shows first.
+_FIRST = (
+    "flagfile",
+    "output_dir",
+    "rows",
+    "seeds",
+    "train_data",
+    "val_data",
+    "test_data",
+    "data_root",
+    "base_weights",
+    "report_only",
+)
+
 
 def main() -> None:
     options = flags.FLAGS
     root = pathlib.Path(options.output_dir)
     if not options.report_only:
+        files.refuse_pattern(root)  # of the runs
         model_config, train_config = flags.read(ModelConfig), flags.read(TrainConfig)
         names = rows.available(model_config, train_config) if options.rows == ["all"] else options.rows
         study = runs.Study(
@@ -51,7 +66,7 @@ def main() -> None:
             initial_poses=options.initial_poses,
         )
         runs.run(study, names, _seeds(options.seeds), announce=lambda line: print(line, flush=True))
-    print(tables.write(root))
+    print(tables.write(root, None if options.rows == ["all"] else options.rows))
 
 
 def _seeds(texts: Sequence[str]) -> list[int]:
@@ -61,4 +76,4 @@ def _seeds(texts: Sequence[str]) -> list[int]:
 
 
 if __name__ == "__main__":
-    cli.run(main, __doc__, resumes=True)
+    cli.run(main, __doc__, resumes=True, first=_FIRST)

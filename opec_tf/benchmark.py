@@ -12,6 +12,7 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import multiprocessing
+import sys
 from collections.abc import Callable, Iterator, Mapping
 
 from absl import flags as absl_flags
@@ -24,6 +25,7 @@ from opec_tf.study import speed
 _SECTIONS = ("pipeline", "training", "inference")
 _PIPELINE_THREADS = (1, 2)
 _INFERENCE_BATCHES = (1, 8, 32)
+_START_SECONDS = 30.0  # of a measurement, about: a process, TensorFlow, and the first steps, which trace and compile
 _PRECISIONS = ("float32", "mixed_bfloat16")
 
 # What a measurement gives, see speed.py.
@@ -35,6 +37,20 @@ absl_flags.DEFINE_list("sections", list(_SECTIONS), f"what is measured, of {', '
 absl_flags.DEFINE_integer("repeats", 30, "timed batches, steps or calls of each measurement", lower_bound=1)
 absl_flags.DEFINE_float("seconds", 60.0, "a measurement stops repeating after this time", lower_bound=0.0)
 
+# What --help shows first.
+_FIRST = (
+    "flagfile",
+    "sections",
+    "output",
+    "repeats",
+    "seconds",
+    "trunk",
+    "crop_height",
+    "crop_width",
+    "batch_size",
+    "precision",
+)
+
 
 def main() -> None:
     options = flags.FLAGS
@@ -44,16 +60,22 @@ def main() -> None:
     machine = speed.machine()
     measured: dict[str, dict[str, _Result]] = {}
     print(", ".join(f"{key}: {value}" for key, value in machine.items()))
+    chosen = [measurement for measurement in _measurements() if measurement[0] in options.sections]
+    minutes = len(chosen) * (_START_SECONDS + options.seconds) / 60
+    _say(
+        f"{len(chosen)} measurements, each of {options.repeats} repeats or as many as {options.seconds:g} seconds "
+        f"allow: up to {minutes:.0f} minutes, more where one step takes longer than a third of these"
+    )
     print(f"{'':34}{'per second':>12}{'median ms':>12}{'p90 ms':>12}{'first s':>10}{'peak MB':>10}", flush=True)
-    for section, name, function, arguments in _measurements():
-        if section in options.sections:
-            label = f"{section}, {name}"
-            result = _in_own_process(label, function, *arguments, options.repeats, options.seconds)
-            measured.setdefault(section, {})[name] = result
-            print(_row(label, result), flush=True)
-            # Whole after every measurement: a long run that is broken off has not been for nothing.
-            results = {"machine": machine, "flags": _settings(), **measured, "ratios": _ratios(measured)}
-            files.write_json(options.output, results, indent=2)
+    for number, (section, name, function, arguments) in enumerate(chosen, start=1):
+        label = f"{section}, {name}"
+        _say(f"[{number}/{len(chosen)}] {label}")
+        result = _in_own_process(label, function, *arguments, options.repeats, options.seconds)
+        measured.setdefault(section, {})[name] = result
+        print(_row(label, result), flush=True)
+        # Whole after every measurement: a long run that is broken off has not been for nothing.
+        results = {"machine": machine, "flags": _settings(), **measured, "ratios": _ratios(measured)}
+        files.write_json(options.output, results, indent=2)
     for name, ratio in _ratios(measured).items():
         print(f"{name:34}{ratio:12.1f}")
     print(f"written: {options.output}")
@@ -73,6 +95,11 @@ def _measurements() -> Iterator[tuple[str, str, Callable[..., _Result], tuple]]:
     for batch in _INFERENCE_BATCHES:
         config = dataclasses.replace(infer, inference_batch_size=batch)
         yield "inference", f"batch {batch}", speed.measure_inference, (model, config, data.box_margin)
+
+
+def _say(text: str) -> None:
+    """How far it is, beside the table."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def _settings() -> dict[str, object]:
@@ -111,4 +138,4 @@ def _row(label: str, result: _Result) -> str:
 
 
 if __name__ == "__main__":
-    cli.run(main, __doc__)
+    cli.run(main, __doc__, first=_FIRST)

@@ -10,7 +10,7 @@ import dataclasses
 
 from opec_tf.common import settings
 from opec_tf.common.errors import UserError
-from opec_tf.common.settings import Checked, as_flag, check_length, setting
+from opec_tf.common.settings import Checked, as_flag, check_length, setting, switch
 from opec_tf.poses import skeletons
 
 STAGES = ("base", "opec", "couple")
@@ -19,7 +19,7 @@ to_json, from_mapping = settings.to_json, settings.from_mapping
 
 
 @dataclasses.dataclass(frozen=True)
-class BaseConfig(Checked):
+class BaseConfig(Checked, group="model"):
     """The base module and the crops that it is given. The defaults are AlphaPose+ (paper 5.1)."""
 
     skeleton: str = setting("body12", "joint set the model predicts", tuple(skeletons.SKELETONS))
@@ -73,16 +73,16 @@ class BaseConfig(Checked):
 
 
 @dataclasses.dataclass(frozen=True)
-class GraphConfig(Checked):
+class GraphConfig(Checked, group="model"):
     """What the graphs of OPEC-Net and of the CoupleGraph have in common (supplement 2 and 3)."""
 
     graph_channels: int = setting(128, "channels of the first two graph convolutions", above=0)
     block_channels: int = setting(256, "channels of the ResGCN attention blocks", above=0)
-    graph_convolution: str = setting(
+    graph_convolution: str = switch(
         "semantic", "semantic: learned edge weights, as the release; gcn: Spektral's GCNConv", ("gcn", "semantic")
     )
-    joint_attention: bool = setting(True, "self-attention over the joints at the end of each ResGCN block")
-    joint_identity: bool = setting(True, "each graph node is told which joint it is")
+    joint_attention: bool = switch(True, "self-attention over the joints at the end of each ResGCN block")
+    joint_identity: bool = switch(True, "each graph node is told which joint it is")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,21 +103,21 @@ class ModelConfig(GraphConfig, BaseConfig):
     adaption_channels: tuple[int, ...] = setting(
         (256, 128, 128), "channels of the adapted maps F^1, F^2, F^3 (coarse to fine)", above=0
     )
-    image_guided: bool = setting(True, "image features as node features; off is row (a) of the paper's Table 6")
-    progressive: bool = setting(True, "coarse to fine, one map a block; off (row b): every block samples all maps")
-    multi_scale: bool = setting(True, "blocks sample F^1, F^2, F^3; off (row c): every block samples F^3")
-    adaption: str = setting(
+    image_guided: bool = switch(True, "image features as node features; off is row (a) of the paper's Table 6")
+    progressive: bool = switch(True, "coarse to fine, one map a block; off (row b): every block samples all maps")
+    multi_scale: bool = switch(True, "blocks sample F^1, F^2, F^3; off (row c): every block samples F^3")
+    adaption: str = switch(
         "fusion",
         "cascaded feature adaption; conv (row e): no fusion blocks; none (row d): F1, F2, F3 as they are",
         ("fusion", "conv", "none"),
     )
-    trunk_maps: bool = setting(
+    trunk_maps: bool = switch(
         False, "the adaption gets the trunk's C4, C3, C2, too, which have not passed C5 (not in the paper)"
     )
-    refinement: bool = setting(
+    refinement: bool = switch(
         True, "off: neither feature adaption nor graph, the integral of the base's own heatmaps is the last pose"
     )
-    integral_radius: int = setting(
+    integral_radius: int = switch(
         0, "heatmap cells about the highest that are integrated over; the heatmap has a loss then; 0: all", at_least=0
     )
     initial_pose: str = setting(
@@ -126,19 +126,19 @@ class ModelConfig(GraphConfig, BaseConfig):
         "with --train_boxes=gt the annotated one with such errors as other systems make",
         ("integral", "given"),
     )
-    couple_candidates: int = setting(
+    couple_candidates: int = switch(
         4, "peaks that two people choose among, beside the graph's joint; 0: none", at_least=0, at_most=5, before=0
     )
     couple_smoothing: float = setting(
         2.0, "the --peak_smoothing that a run began with: how these peaks are found", at_least=0, is_flag=False
     )
-    body_context: bool = setting(
+    body_context: bool = switch(
         False, "OPEC-Net's graph starts from where all joints of the body tell each joint to be (not in the paper)"
     )
-    couple_context: bool = setting(
+    couple_context: bool = switch(
         False, "the CoupleGraph starts from where all joints of both people tell each joint to be (not in the paper)"
     )
-    predict_visibility: bool = setting(
+    predict_visibility: bool = switch(
         True, "with refinement: says of each joint whether it is visible, occluded or outside", before=False
     )
 
@@ -150,7 +150,7 @@ class ModelConfig(GraphConfig, BaseConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class DataConfig(Checked):
+class DataConfig(Checked, group="data"):
     """Where the data lies and how people are cut out of it.
 
     A data set is written FORMAT:ANNOTATIONS:IMAGES, for example
@@ -190,7 +190,7 @@ class DataConfig(Checked):
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainConfig(Checked):
+class TrainConfig(Checked, group="training"):
     """The training recipe. The defaults are the paper's (section 5.1)."""
 
     stages: tuple[str, ...] = setting(
@@ -200,13 +200,13 @@ class TrainConfig(Checked):
     base_epochs: int = setting(30, "epochs of stage base", above=0)
     opec_epochs: int = setting(30, "epochs of stage opec", above=0)
     couple_epochs: int = setting(30, "epochs of stage couple", above=0)
-    context_epochs: int = setting(
+    context_epochs: int = switch(
         20,
         "with --body_context or --couple_context: epochs for which the context learns alone from poses that are kept, "
         "before the last epoch of its stage",
         above=0,
     )
-    context_passes: int = setting(2, "times that everybody's pose is kept for it, each of another crop", above=0)
+    context_passes: int = switch(2, "times that everybody's pose is kept for it, each of another crop", above=0)
     kept_passes: int = setting(
         0,
         "MoveNet's body stays as it is, and all stages learn from what it makes of so many passes through the data, "
@@ -221,13 +221,13 @@ class TrainConfig(Checked):
     freeze_base: bool = setting(False, "the stages after base leave its weights and BatchNorm statistics as they are")
     freeze_opec: bool = setting(True, "stage couple leaves OPEC-Net, base included, as it is")
     base_rate_factor: float = setting(1.0, "the later stages train the base at this multiple of the rate", at_least=0)
-    pose_loss_weights: tuple[float, ...] = setting((0.3, 0.5, 1.0), "lambda_1, lambda_2, lambda_3 of eq. 3", at_least=0)
-    oks_loss_share: float = setting(
+    pose_loss_weights: tuple[float, ...] = switch((0.3, 0.5, 1.0), "lambda_1, lambda_2, lambda_3 of eq. 3", at_least=0)
+    oks_loss_share: float = switch(
         0.0, "share a of 1 - OKS in the pose losses (1 - a) L1 + a (1 - OKS); 0: eq. 3 as it is", at_least=0, at_most=1
     )
-    heatmap_loss_weight: float = setting(1.0, "weight of the base's heatmap loss beside eq. 3, stage opec", at_least=0)
+    heatmap_loss_weight: float = switch(1.0, "weight of the base's heatmap loss beside eq. 3, stage opec", at_least=0)
     heatmap_sigma: float = setting(2.0, "standard deviation of the Gaussian target, heatmap cells", above=0)
-    interference_weight: float = setting(
+    interference_weight: float = switch(
         0.0,
         "mu of the joint-candidate loss: the base's heatmap target is T + mu C, C others' joints (AlphaPose+: 0.5)",
         at_least=0,
@@ -256,7 +256,7 @@ class TrainConfig(Checked):
 
 
 @dataclasses.dataclass(frozen=True)
-class InferenceConfig(Checked):
+class InferenceConfig(Checked, group="running and scoring"):
     """How a trained model is run and scored."""
 
     protocol: str = setting("crowdpose12", "scoring rules", ("coco", "crowdpose", "crowdpose12", "ochuman", "ocpose"))
@@ -275,13 +275,13 @@ class InferenceConfig(Checked):
     nms_oks: float = setting(
         0.9, "of two detected people of an image whose OKS exceeds this the weaker is dropped", above=0, at_most=1
     )
-    association: bool = setting(
+    association: bool = switch(
         False, "also assign the base's joint candidates to all people of an image at once (AlphaPose+)"
     )
 
 
 @dataclasses.dataclass(frozen=True)
-class DetectorConfig(Checked):
+class DetectorConfig(Checked, group="detector"):
     """How people are found in pictures for which nobody gives boxes."""
 
     detector_score: float = setting(
@@ -292,7 +292,7 @@ class DetectorConfig(Checked):
 
 
 @dataclasses.dataclass(frozen=True)
-class TrackingConfig(Checked):
+class TrackingConfig(Checked, group="tracking"):
     """Who is who from frame to frame."""
 
     track: str = setting("auto", "people keep an id from frame to frame; auto: in a video", ("auto", "on", "off"))

@@ -38,6 +38,20 @@ absl_flags.DEFINE_bool(
     "new_joints", False, "joints of --skeleton that the checkpoint has not keep random rows of the head; else an error"
 )
 
+# What --help shows first.
+_FIRST = (
+    "checkpoint",
+    "output",
+    "trunk_only",
+    "new_joints",
+    "skeleton",
+    "normalization",
+    "stride_in_1x1",
+    "crop_offset",
+    "crop_height",
+    "crop_width",
+)
+
 
 def main() -> None:
     options = flags.FLAGS
@@ -67,4 +81,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, __doc__)
+    cli.run(main, __doc__, first=_FIRST)

@@ -15,7 +15,7 @@ import time
 
 from absl import flags as absl_flags
 
-from opec_tf.common import cli, flags
+from opec_tf.common import cli, files, flags
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.data.annotations import loading
 from opec_tf.data.synthetic import dataset
@@ -38,7 +38,7 @@ class Size:
     """How much of everything the demo does.
 
     Attributes:
-      couples: rendered pictures (train, val and test together).
+      couples: rendered pictures of train, val and test together; see ``dataset.split_sizes``.
       trunk, trunk_width: the ResNet, and the channels of its stem.
       base_epochs, opec_epochs: epochs of the two stages.
       validation_people: people scored after each epoch.
@@ -59,6 +59,7 @@ QUICK = Size(couples=100, trunk="resnet10", trunk_width=8, base_epochs=1, opec_e
 def main() -> None:
     options = flags.FLAGS
     started = time.monotonic()
+    files.refuse_pattern(options.output_dir)  # of the run and the export
     output_dir = pathlib.Path(options.output_dir)
     size = QUICK if options.quick else FULL
     model_config, data_config, train_config, inference_config = configs(size, output_dir, options.seed)
@@ -66,7 +67,9 @@ def main() -> None:
     # The data of another seed or size replaces this one's; a run is only ever resumed on its own.
     kind = f"{'quick_' if options.quick else ''}seed{options.seed}"
     run = output_dir / f"run_{kind}"
-    _announce(1, f"rendering {size.couples} couples")
+    pictures = dataset.split_sizes(size.couples)
+    named = ", ".join(f"{split} {count}" for split, count in pictures.items())
+    _announce(1, f"rendering {sum(pictures.values())} couples ({named})")
     for split, statistics in dataset.write_dataset(output_dir / "data", size.couples, options.seed).items():
         print(f"  {split}: {statistics['people']} people, {statistics['hidden_joints']:.0%} of their joints hidden")
     _announce(2, "training the base, then OPEC-Net")

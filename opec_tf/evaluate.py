@@ -2,9 +2,9 @@
 
 python -m opec_tf.evaluate --flagfile=configs/crowdpose.flags --workdir=runs/crowdpose --output_dir=runs/crowdpose/test
 
-OUTPUT_DIR gets metrics.json, the COCO results of every pose, a contact sheet of drawings and, on annotated boxes,
-curves by occlusion and the reliability of predicted visibility; of --boxes=nanodet or a detector's network also what it
-found, detections.json, which --boxes takes again.
+A data set that no flag names is the one that the run was trained with. OUTPUT_DIR gets metrics.json, the COCO results
+of every pose, a contact sheet of drawings and, on annotated boxes, curves by occlusion and the reliability of predicted
+visibility; of --boxes=nanodet or a detector's network also what it found, detections.json, which --boxes takes again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from absl import flags as absl_flags
 
 from opec_tf.common import cli, files, flags
 from opec_tf.common.errors import UserError
-from opec_tf.config import DataConfig, DetectorConfig, InferenceConfig, ModelConfig, TrainConfig
+from opec_tf.config import DataConfig, DetectorConfig, InferenceConfig, ModelConfig, TrainConfig, from_mapping
 from opec_tf.inference import people, pose_model, results
 from opec_tf.inference.detectors import named
 from opec_tf.inference.people import ListedPeople
@@ -51,6 +51,20 @@ absl_flags.DEFINE_float(
 )
 absl_flags.DEFINE_string("metrics_out", None, "file for the last pose's metrics, as flat JSON")
 
+# What --help shows first.
+_FIRST = (
+    "workdir",
+    "flagfile",
+    "test_data",
+    "data_root",
+    "split",
+    "boxes",
+    "stage",
+    "protocol",
+    "flip_test",
+    "output_dir",
+)
+
 
 def main() -> None:
     options = flags.FLAGS
@@ -58,10 +72,11 @@ def main() -> None:
         raise UserError("--boxes and --initial_poses both say where the people are; give one of them")
     root, stage = loading.locate(options.workdir, options.stage, options.base_weights)
     _check_model_flags(root, stage)
+    stage = stage or loading.last_stage(root)
     output_dir = pathlib.Path(options.output_dir or f"{root}/evaluation_{options.split}")
-    inference_config = flags.read(InferenceConfig)
+    data_config, inference_config = _settings(root, stage)
     model = _model(root, stage)
-    split = Split.read(options.split, flags.read(DataConfig), inference_config.protocol, model)
+    split = Split.read(options.split, data_config, inference_config.protocol, model)
     metrics = report.evaluate(
         model,
         split,
@@ -77,7 +92,33 @@ def main() -> None:
         files.write_json(options.metrics_out, list(metrics.values())[-1], indent=2)
 
 
-def _model(root: str, stage: str | None) -> PoseModel:
+def _settings(root: str, stage: str) -> tuple[DataConfig, InferenceConfig]:
+    """The data and how they are scored, by the flags; a split that these do not name is the run's, by its protocol."""
+    data_config, inference_config = flags.read(DataConfig), flags.read(InferenceConfig)
+    sources, path = f"{flags.FLAGS.split}_data", workdir.stage_folder(root, stage).config
+    if getattr(data_config, sources) or not path.exists():
+        return data_config, inference_config
+    settings = files.read_json(path)
+    of_run = from_mapping(DataConfig, settings)
+    if not getattr(of_run, sources):
+        return data_config, inference_config
+    remembered = {sources: getattr(of_run, sources)}
+    if "data_root" not in flags.given(DataConfig):
+        remembered["data_root"] = of_run.data_root
+    if "protocol" not in flags.given(InferenceConfig):
+        protocol = from_mapping(InferenceConfig, settings).protocol
+        inference_config = dataclasses.replace(inference_config, protocol=protocol)
+    data_config = dataclasses.replace(data_config, **remembered)
+    named = ",".join(getattr(data_config, sources))
+    print(
+        f"as {root} was trained: --data_root={data_config.data_root} --{sources}={named} "
+        f"--protocol={inference_config.protocol}",
+        flush=True,
+    )
+    return data_config, inference_config
+
+
+def _model(root: str, stage: str) -> PoseModel:
     model = pose_model.load(root, stage)
     given = "box_margin" in flags.given(DataConfig)
     return dataclasses.replace(model, box_margin=flags.FLAGS.box_margin) if given else model
@@ -111,4 +152,4 @@ def _check_model_flags(root: str, stage: str | None) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, __doc__)
+    cli.run(main, __doc__, first=_FIRST)

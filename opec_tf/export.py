@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from absl import flags as absl_flags
 
-from opec_tf.common import cli, flags
+from opec_tf.common import cli, files, flags
 from opec_tf.common.errors import UserError
 from opec_tf.config import InferenceConfig
 from opec_tf.inference import pose_model
@@ -24,12 +24,16 @@ absl_flags.DEFINE_integer("version", None, "number of the version; by default th
 absl_flags.DEFINE_list(
     "warmup_batch_sizes",
     list(map(str, exporting.WARMUP_BATCH_SIZES)),
-    "sizes with warmup records; those of allowed_batch_sizes in serving/batching_parameters.txt",
+    "sizes with warmup records; the largest is max_batch_size in serving/batching_parameters.txt",
 )
+
+# What --help shows first.
+_FIRST = ("workdir", "export_dir", "version", "stage", "flip_test", "warmup_batch_sizes")
 
 
 def main() -> None:
     options = flags.FLAGS
+    files.refuse_pattern(options.export_dir)  # before the model is loaded
     try:
         batch_sizes = [int(size) for size in options.warmup_batch_sizes]
     except ValueError as error:
@@ -45,4 +49,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, __doc__)
+    cli.run(main, __doc__, first=_FIRST)

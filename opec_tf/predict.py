@@ -73,6 +73,20 @@ absl_flags.DEFINE_float(
 )
 absl_flags.DEFINE_bool("strict", False, "stop at the first unreadable image instead of skipping it with a warning")
 
+# What --help shows first.
+_FIRST = (
+    "workdir",
+    "base_weights",
+    "images",
+    "output_dir",
+    "boxes",
+    "detector",
+    "initial_poses",
+    "compare",
+    "draw",
+    "track",
+)
+
 
 def main() -> None:
     options = flags.FLAGS
@@ -157,4 +171,4 @@ def _dated(path: os.PathLike[str] | str) -> str:
 
 
 if __name__ == "__main__":
-    cli.run(main, __doc__)
+    cli.run(main, __doc__, first=_FIRST)

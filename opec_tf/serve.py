@@ -39,7 +39,6 @@ absl_flags.DEFINE_float("grace_seconds", 10.0, "time for what is under way when 
 
 def main() -> None:
     options = flags.FLAGS
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("opec_tf").setLevel(logging.INFO)  # which versions come and go
     parameters = (
         batching.read_parameters(options.batching_parameters_file) if options.batching_parameters_file else None
@@ -67,6 +66,8 @@ def main() -> None:
     # Flushed, since whoever started this process may read the ports from here.
     ports = f"gRPC {options.host}:{server.port}, REST {options.host}:{server.rest_port}"
     print(f"serving {server.versions.name}: {ports}", flush=True)
+    if missing := server.versions.missing():
+        logging.getLogger(__name__).warning("%s", missing)
     arrived.recv(1)
     _on_signals(signal.SIG_DFL)  # a second one ends the process
     unloaded = server.stop(options.grace_seconds)

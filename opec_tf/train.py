@@ -14,6 +14,20 @@ from opec_tf.training import loop
 flags.define(ModelConfig, DataConfig, TrainConfig, InferenceConfig)
 absl_flags.DEFINE_string("workdir", None, "folder of the run: settings, weights, logs", required=True)
 
+# What --help shows first.
+_FIRST = (
+    "flagfile",
+    "workdir",
+    "train_data",
+    "val_data",
+    "data_root",
+    "stages",
+    "base_weights",
+    "start_from",
+    "batch_size",
+    "precision",
+)
+
 
 def main() -> None:
     loop.train(
@@ -26,4 +40,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, __doc__, resumes=True)
+    cli.run(main, __doc__, resumes=True, first=_FIRST)

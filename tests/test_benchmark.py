@@ -88,6 +88,12 @@ def test_tool_writes_a_table_and_json(tmp_path):
         assert result["crops_per_second"] == pytest.approx(4 / result["mean_s"])
         assert result["images_per_second"] == pytest.approx(result["crops_per_second"] / 4)
     assert "pipeline, 1 thread" in done.stdout and "pipeline, 2 threads" in done.stdout
+    assert done.stderr.splitlines() == [
+        "2 measurements, each of 3 repeats or as many as 60 seconds allow: up to 3 minutes, more where one step takes "
+        "longer than a third of these",
+        "[1/2] pipeline, 1 thread",
+        "[2/2] pipeline, 2 threads",
+    ]
 
 
 def test_unknown_section_is_one_line(tmp_path):

@@ -1,9 +1,12 @@
 import json
+import shutil
 
 import cv2
 import numpy as np
 import pytest
 import tiny_run
+
+from opec_tf.models import workdir
 
 pytestmark = pytest.mark.slow
 
@@ -62,6 +65,25 @@ def test_table_and_files(run, data):
         "reliability.json",
         "reliability.png",
     ]
+
+
+def test_the_data_of_the_run_are_remembered(run, data, tmp_path):
+    """A split that no flag names is the run's, by the run's protocol; what a flag says counts more."""
+    root = tmp_path / "run"
+    shutil.copytree(run, root)
+    path = workdir.stage_folder(root, "opec").config
+    settings = {**json.loads(path.read_text()), "data_root": str(data), "test_data": ["coco:annotations.json:."]}
+    path.write_text(json.dumps(settings))
+    (data / "moved").mkdir()
+    elsewhere = [f"--workdir={root}", f"--data_root={data}/moved"]
+    result = tiny_run.call("evaluate", f"--workdir={root}")
+    assert result.returncode == 0, result.stderr
+    said = f"as {root} was trained: --data_root={data} --test_data=coco:annotations.json:. --protocol=crowdpose12"
+    assert result.stdout.splitlines()[0] == said
+    assert (root / "evaluation_test" / "metrics.json").exists()
+    missing, no_split = tiny_run.messages("evaluate", elsewhere, [f"--workdir={root}", "--split=val"])
+    assert missing.startswith(f"{data}/moved/annotations.json: cannot be read") and "docs/data.md says" in missing
+    assert no_split.startswith("no data set is given")
 
 
 def test_a_base_is_compared_with_the_flags_that_concern_it(run, data):

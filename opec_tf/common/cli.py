@@ -1,45 +1,69 @@
-"""What every command-line tool shares: one-line errors and exit statuses.
+"""What every command-line tool shares: --help, one-line warnings and errors, exit statuses.
 
 Statuses: 0 done (or help shown), 1 an error the user can mend, 2 wrong usage, 130 interrupted. A bug shows its
-traceback, with status 1.
+traceback, with status 1. What the libraries say beside that is shown under --verbosity only.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from absl import app, flags
+from absl import app, flags, logging as absl_logging
 
+from opec_tf.common import flags as tool_flags
 from opec_tf.common.errors import UserError
 
-# TensorFlow 2.15's native code reports, as errors, that CUDA's libraries are registered twice, on every start and
-# everywhere. What goes wrong in earnest comes as a Python exception. It reads the variable when it is first imported,
-# which in a command is after this module; set it to 0 to see all of it.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# TensorFlow's native code reports, as errors, that CUDA's libraries are registered twice, on every start and
+# everywhere; OpenCV and FFmpeg name every damaged byte of a video. What goes wrong in earnest comes as a Python
+# exception, or is found by the tool, which names the file. They read the variables when they are first imported or
+# used, which in a command is after this module.
+_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
+_VERBOSITY = re.compile(r"--?(verbosity|v)(=.*)?")
+if not any(map(_VERBOSITY.fullmatch, sys.argv[1:])):
+    for _name, _value in _QUIET.items():
+        os.environ.setdefault(_name, _value)
+
+# The loggers of the package, and of a command's own module.
+_OWN_LOGGERS = ("opec_tf", "__main__")
+_HELP = ("--help", "-help", "-h", "-?", "--helpshort", "-helpshort")
+_MISSING = re.compile(r"Flag --(\w+) must have a value other than None")
 
 
-def run(main: Callable[..., None], module_doc: str | None, commands: Sequence[str] = (), resumes: bool = False) -> None:
+def run(
+    main: Callable[..., None],
+    module_doc: str | None,
+    commands: Sequence[str] = (),
+    resumes: bool = False,
+    first: Sequence[str] = (),
+) -> None:
     """Parses the flags, runs ``main()`` and exits; a ``UserError`` and wrong usage print one line to stderr.
 
     Args:
       main: function without arguments, or of the sub-command's name where the tool has ``commands``.
-      module_doc: the tool's module docstring, shown by --help.
+      module_doc: the tool's module docstring, shown by --help; the command line in it is the example of its use.
       commands: names of sub-commands, of which the command line must give one.
       resumes: whether an interrupted tool goes on where it was when it is called again.
+      first: names of the flags that --help shows first; by default all that are of no config.
     """
     sys.modules["__main__"].__doc__ = module_doc
 
     def parse(argv: list[str]) -> list[str]:
+        if any(argument in _HELP for argument in argv[1:]):
+            print(f"{(module_doc or '').strip()}\n\n{tool_flags.help_text(first)}")
+            sys.exit(0)
         try:
             rest = flags.FLAGS(argv)
         except (flags.Error, OSError, UnicodeDecodeError) as error:
-            _fail(error, 2)
+            missing = _MISSING.findall(str(error))
+            _fail(_say_missing(missing, module_doc or "", argv, commands) if missing else error, 2)
         except SystemExit:
-            sys.exit(0)  # --help was shown; absl gives it status 1, which a script would take for a failure
+            sys.exit(0)  # --helpfull was shown; absl gives it status 1, which a script would take for a failure
         if commands and rest[1:2] not in [[command] for command in commands]:
             _fail(f"name what to do: {', '.join(commands)} (--help shows how)", 2)
         if len(rest) > bool(commands) + 1:
@@ -48,10 +72,7 @@ def run(main: Callable[..., None], module_doc: str | None, commands: Sequence[st
         return rest
 
     def guarded(argv: list[str]) -> None:
-        if not flags.FLAGS["verbosity"].present:
-            # TensorFlow's news of saving and loading is not the tool's.
-            for name in ("", "tensorflow"):
-                logging.getLogger(name).setLevel(logging.WARNING)
+        _set_up_logging()
         try:
             main(*argv[1:])
         except UserError as error:
@@ -60,6 +81,43 @@ def run(main: Callable[..., None], module_doc: str | None, commands: Sequence[st
             _fail("interrupted" + resumes * "; run the same command again to go on", 130)
 
     app.run(guarded, flags_parser=parse)
+
+
+def _say_missing(missing: Sequence[str], module_doc: str, argv: Sequence[str], commands: Sequence[str]) -> str:
+    """What is missing, with the example of the docstring, of several that of the sub-command."""
+    named = " and ".join(f"--{name}" for name in dict.fromkeys(missing))
+    message = f"{named} {'is' if len(set(missing)) == 1 else 'are'} missing"
+    lines = re.sub(r"\\\n\s*", "", module_doc).splitlines()
+    examples = [line.strip() for line in lines if line.strip().startswith("python ")]
+    asked = [argument for argument in argv[1:] if argument in commands]
+    fitting = [example for example in examples if set(asked) & set(example.split())] or examples
+    return f"{message}; for example: {fitting[0]}" if fitting else f"{message} (--help lists the flags)"
+
+
+class _Lines(absl_logging.PythonFormatter):
+    """The package's own records as one plain line each, others' as absl writes them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The text of a record."""
+        if record.name.split(".")[0] not in _OWN_LOGGERS:
+            return super().format(record)
+        line = " ".join(record.getMessage().split())
+        if record.levelno >= logging.WARNING:
+            line = f"{record.levelname.lower()}: {line}"
+        return line if not record.exc_info else f"{line}\n{self.formatException(record.exc_info)}"
+
+
+def _set_up_logging() -> None:
+    absl_logging.get_absl_handler().setFormatter(_Lines())
+    if flags.FLAGS["verbosity"].present:
+        return
+    # TensorFlow's news of saving, loading and tracing are not the tool's.
+    for name in ("", "absl", "tensorflow"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for name in _OWN_LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
 
 
 def _fail(message: object, status: int) -> NoReturn:

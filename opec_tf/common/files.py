@@ -15,6 +15,9 @@ from typing import Any
 from opec_tf.common.errors import UserError
 
 _PARTIAL = ".partial-"
+# What TensorFlow takes for a pattern where it looks for its checkpoints, in its own code and in a model server's: no
+# escape would get past all of them.
+_GLOB_CHARACTERS = frozenset("*?[\\")
 
 
 @contextlib.contextmanager
@@ -106,6 +109,35 @@ def read_json(path: os.PathLike[str] | str) -> Any:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from error
     except (ValueError, RecursionError) as error:  # also: bytes that are no text, a number of 5000 digits
         raise UserError(f"{path}: is not valid JSON ({error}); check that the file is whole") from error
+
+
+def refuse_pattern(path: os.PathLike[str] | str) -> None:
+    """Refuses a folder for TensorFlow's own checkpoints and exports whose name TensorFlow takes for a pattern.
+
+    It would write there and find nothing again, or the files of others.
+
+    Raises:
+      UserError: the path has one of the characters.
+    """
+    found = sorted(_GLOB_CHARACTERS.intersection(os.fspath(path)))
+    if found:
+        raise UserError(
+            f"{os.fspath(path)}: {' and '.join(found)} in a folder's name would be a pattern to TensorFlow, which then "
+            "does not find its files again; choose a name without"
+        )
+
+
+@contextlib.contextmanager
+def new_folder(path: os.PathLike[str] | str) -> Iterator[pathlib.Path]:
+    """``make_folder`` for a block; what it made is taken away again where the block leaves it empty, as by failing."""
+    path = pathlib.Path(path)
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        yield make_folder(path)
+    finally:
+        with contextlib.suppress(OSError):  # not empty, or not there
+            for folder in made:
+                folder.rmdir()
 
 
 def make_folder(path: os.PathLike[str] | str) -> pathlib.Path:

@@ -1,18 +1,27 @@
-"""absl flags made from the config dataclasses: one flag a field, with the field's default, type and help."""
+"""absl flags made from the config dataclasses: one flag a field, with the field's default, type and help.
+
+``help_text`` lists them by what they are for.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
 from absl import flags
 
-from opec_tf.common.settings import Checked, split
+from opec_tf.common.settings import RESEARCH, Checked, split
 
 FLAGS = flags.FLAGS
 _Config = TypeVar("_Config", bound=Checked)
+# The order of the groups in --help; those without a place come before the last.
+_ORDER = ("data", "model", "training", "running and scoring", "detector", "tracking")
+# absl takes it everywhere and lists it nowhere.
+_FLAGFILE = "  --flagfile: a file of flags, such as those in configs/; of two flags the later wins"
+# Name of a config's flag -> its group.
+_groups: dict[str, str] = {}
 
 
 def define(*config_classes: type[Checked]) -> None:
@@ -26,6 +35,7 @@ def define(*config_classes: type[Checked]) -> None:
         for field in _fields(config_class):
             if field.name not in FLAGS:
                 _define_one(field)
+            _groups[field.name] = field.metadata["group"] or config_class.GROUP
             # --help lists the flags that belong to the tool's own module, and these are defined in this one.
             FLAGS.register_key_flag_for_module(tool, FLAGS[field.name])
 
@@ -34,6 +44,35 @@ def define_texts(name: str, help_text: str) -> None:
     """Defines a flag of no config: texts separated by commas, such as a config's fields have them; none by default."""
     flags.DEFINE(_ListParser(str), name, [], help_text, serializer=flags.ListSerializer(","))
     FLAGS.register_key_flag_for_module(_calling_tool(), FLAGS[name])
+
+
+def help_text(first: Iterable[str] = ()) -> str:
+    """The running tool's flags: those that one needs, then the groups, each in the order of the alphabet.
+
+    Args:
+      first: names of the flags that one needs; by default the tool's own, which are of no config.
+    """
+    names = [flag.name for flag in FLAGS.get_key_flags_for_module(sys.argv[0])]
+    first = list(first) or [name for name in names if name not in _groups]
+    order = ["more of this command", *_ORDER, *sorted(set(_groups.values()) - {*_ORDER, RESEARCH}), RESEARCH]
+    grouped: dict[str, list[str]] = {group: [] for group in order}
+    for name in names:
+        if name not in first:
+            grouped[_groups.get(name, order[0])].append(name)
+    sections = ["\n".join(map(_help_of, first))]
+    sections += [
+        f"{group}:\n" + "\n".join(map(_help_of, sorted(members))) for group, members in grouped.items() if members
+    ]
+    return "\n\n".join(section for section in sections if section)
+
+
+def _help_of(name: str) -> str:
+    """What absl says of one flag."""
+    if name == "flagfile":
+        return _FLAGFILE
+    alone = flags.FlagValues()
+    alone[name] = FLAGS[name]
+    return alone.get_help("  ", include_special_flags=False)
 
 
 def read(config_class: type[_Config]) -> _Config:

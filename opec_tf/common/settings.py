@@ -11,6 +11,8 @@ from typing import Any, ClassVar, TypeVar
 from opec_tf.common.errors import UserError
 
 Config = TypeVar("Config", bound="Checked")
+# The group of what only studies change.
+RESEARCH = "research switches"
 
 
 def setting(
@@ -23,11 +25,13 @@ def setting(
     at_most: float | None = None,
     before: object = None,
     is_flag: bool = True,
+    group: str | None = None,
 ) -> Any:
     """A field with its help, and what its value, or each element of a tuple, may be.
 
     ``before`` is the value that files written before the field existed stand for, where that is not the default. A
-    field without ``is_flag`` follows from other settings and is kept in files only.
+    field without ``is_flag`` follows from other settings and is kept in files only. ``group`` is that of --help, where
+    it is not the config's.
     """
     metadata = {
         "help": help_text,
@@ -37,8 +41,14 @@ def setting(
         "at_most": at_most,
         "before": default if before is None else before,
         "is_flag": is_flag,
+        "group": group,
     }
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def switch(default: Any, help_text: str, choices: Sequence[str] | None = None, **allowed: Any) -> Any:
+    """A ``setting`` that only studies change, which --help lists last."""
+    return setting(default, help_text, choices, group=RESEARCH, **allowed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,9 +57,16 @@ class Checked:
 
     Attributes:
       RETIRED: fields that files written before may have -> the only value that still means something.
+      GROUP: heading of its flags in --help, which a subclass gives as ``group``.
     """
 
     RETIRED: ClassVar[dict] = {}
+    GROUP: ClassVar[str] = "settings"
+
+    def __init_subclass__(cls, group: str | None = None) -> None:
+        super().__init_subclass__()
+        if group is not None:
+            cls.GROUP = group
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import ipaddress
 import os
 import pathlib
 import re
+import socket
 import ssl
 from collections.abc import Container, Mapping
 from typing import Protocol
@@ -21,6 +24,16 @@ VISIBILITY = "visibility"
 MOST_RETRIES = 4
 FIRST_PAUSE = 0.1  # seconds before the first retry; it doubles each time
 _SIGNATURE, _REFINING_SIGNATURE = "image", "refine"
+# The server's words over gRPC and over REST, where it may quote the whole request too.
+_NO_REFINING = re.compile(rf'signature (key|name:) "{_REFINING_SIGNATURE}" not found')
+# What a target may begin with; gRPC knows the names of these resolvers.
+_SCHEME = re.compile(r"(\w[\w+.-]*)://(.*)")
+_GRPC_SCHEMES = ("dns", "unix", "ipv4", "ipv6", "xds")
+# The environment variables of a proxy, in the order in which gRPC asks for them.
+_PROXIES, _NO_PROXIES = ("grpc_proxy", "https_proxy", "http_proxy"), ("no_grpc_proxy", "no_proxy")
+_PROBE, _PROBE_SECONDS = b"GET /v1/models HTTP/1.0\r\n\r\n", 2.0
+_SETTINGS_FRAME = 4  # the type of frame that every HTTP/2 server begins with, at byte 3
+_LONGEST_MESSAGE = 1024  # as gRPC's are; a refusal over REST may hold the picture
 # What TensorFlow puts around the sentence that says what is wrong.
 _ROOT_ERRORS = re.compile(r"\d+ root error\(s\) found\.\s*\(0\)\s*(\w+:)?\s*")
 _NODE = re.compile(r"\s*\[\[.*", re.DOTALL)
@@ -43,7 +56,7 @@ class Endpoint:
     """A model on a server; see ``PoseClient``.
 
     Raises:
-      UserError: ``retries`` is out of range, or ``tls_ca`` is no PEM file.
+      UserError: ``target`` is no HOST:PORT, ``retries`` is out of range, or ``tls_ca`` is no PEM file.
     """
 
     target: str
@@ -53,8 +66,15 @@ class Endpoint:
     retries: int
     tls: bool
     tls_ca: os.PathLike[str] | str | None
+    rest: bool = False
 
     def __post_init__(self) -> None:
+        scheme = _SCHEME.fullmatch(self.target)
+        if scheme and (self.rest or scheme[1] not in _GRPC_SCHEMES):
+            address = scheme[2].strip("/").partition("/")[0]
+            raise UserError(
+                f"{self.target}: the target is HOST:PORT without a scheme, such as {address or 'HOST:PORT'}"
+            )
         if not 0 <= self.retries <= MOST_RETRIES:
             raise UserError(f"retries={self.retries} must be 0 to {MOST_RETRIES}")
         if self.secure:
@@ -64,6 +84,14 @@ class Endpoint:
     def secure(self) -> bool:
         """Whether the connection is encrypted."""
         return self.tls or self.tls_ca is not None
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the server is on this machine, which no proxy leads to."""
+        host = self._address()[0]
+        with contextlib.suppress(ValueError):
+            return ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or host.endswith(".localhost")
 
     def authority(self) -> bytes | None:
         """Content of ``tls_ca``; None: the usual authorities."""
@@ -79,14 +107,72 @@ class Endpoint:
 
     def error(self, code: str, message: object) -> PoseServiceError:
         """The error of a status, with what the user can do about it where that is known."""
-        message = _NODE.sub("", _ROOT_ERRORS.sub("", str(message)))
+        message = _NODE.sub("", _ROOT_ERRORS.sub("", str(message or "")))
+        message = "".join(character if character.isprintable() else " " for character in message)
+        if len(message) > _LONGEST_MESSAGE:
+            message = message[:_LONGEST_MESSAGE] + "..."
         if code == "UNAVAILABLE":
             message += "; check that a server runs there, or try again later"
-        if code == "FAILED_PRECONDITION" and f'"{_REFINING_SIGNATURE}"' in message:
+        if code == "RESOURCE_EXHAUSTED":  # often without details
+            message = message or "the server answers no more calls at a time"
+            message += "; ask about fewer pictures at a time, or raise the server's --grpc_max_threads"
+        if _NO_REFINING.search(message):
             message += "; poses are refined by models exported from a workdir trained with --initial_pose=given"
         if code == "DEADLINE_EXCEEDED":
             message = f"no answer within {self.deadline:g} seconds; raise the deadline"
         return PoseServiceError(code, f"{self.target}: {code}: {message}")
+
+    def not_reached(self, reason: object) -> PoseServiceError:
+        """The error of a connection that failed: what else listens there, or the proxy that it goes through."""
+        proxy, other = None if self.rest else self._proxy(), "gRPC" if self.rest else "REST"
+        if proxy is None and self._listening() == other:
+            advice = "leave out --rest (rest=False)" if self.rest else "ask with --rest (rest=True)"
+            port = "8501" if self.rest else "8500"
+            message = f"this is a {other} port; {advice}, or give the port of the other kind, most often {port}"
+            return PoseServiceError("UNAVAILABLE", f"{self.target}: UNAVAILABLE: {message}")
+        error = self.error("UNAVAILABLE", reason)
+        if proxy is None:
+            return error
+        return PoseServiceError(
+            error.code, f"{error}; the connection goes through the proxy {proxy}, unless no_proxy names the host"
+        )
+
+    def _address(self) -> tuple[str, int | None]:
+        """(host, port) of the target, the first of several."""
+        first = re.sub(r"^(dns|ipv4|ipv6):(//[^/]*/)?", "", self.target).split(",")[0]
+        match = re.fullmatch(r"\[?([^\]]*?)\]?(?::(\d+))?", first, re.DOTALL)
+        if match is None:
+            return first, None
+        return match[1], None if match[2] is None else int(match[2])
+
+    def _proxy(self) -> str | None:
+        """The environment's proxy that gRPC goes through, as NAME=VALUE without its password; None: none."""
+        name = next((name for name in _PROXIES if os.environ.get(name)), None)
+        spared = next((os.environ[name] for name in _NO_PROXIES if os.environ.get(name)), "")
+        host = self._address()[0]
+        if (
+            name is None
+            or self.is_loopback
+            or any(host.endswith(part.strip()) for part in spared.split(",") if part.strip())
+        ):
+            return None
+        return f"{name}={re.sub('//[^/@]*@', '//', os.environ[name])}"
+
+    def _listening(self) -> str | None:
+        """What a port is, "REST" or "gRPC", by its first bytes; None: nobody knows."""
+        host, port = self._address()
+        if self.secure or not host or port is None:
+            return None
+        try:
+            with socket.create_connection((host, port), timeout=_PROBE_SECONDS) as connection:
+                connection.sendall(_PROBE)
+                connection.settimeout(_PROBE_SECONDS)
+                answer = connection.recv(9)
+        except (OSError, OverflowError, UnicodeError):
+            return None
+        if answer.startswith(b"HTTP/"):
+            return "REST"
+        return "gRPC" if answer[3:4] == bytes([_SETTINGS_FRAME]) else None
 
 
 class Transport(Protocol):

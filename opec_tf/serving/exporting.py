@@ -30,7 +30,7 @@ from opec_tf.poses import skeletons
 from opec_tf.serving import api
 from opec_tf.serving.signatures import PoseSignatures
 
-# Sizes with warmup records unless others are asked for: those of allowed_batch_sizes in
+# Sizes with warmup records unless others are asked for; the last is max_batch_size in
 # serving/batching_parameters.txt.
 WARMUP_BATCH_SIZES = (1, 2, 4, 8)
 WARMUP_FILE = pathlib.Path("assets.extra", "tf_serving_warmup_requests")
@@ -55,20 +55,33 @@ def export(
       export_dir: the model's folder, in which each version has a folder of its own.
       version: above 0; by default one more than the largest in ``export_dir``.
       inference_config: flip_test and peak_refinement become part of the model.
-      batch_sizes: sizes for which there are warmup records: those that the server's batching allows.
+      batch_sizes: sizes for which there are warmup records, up to the largest that the server's batching makes.
 
     Returns:
       The version folder.
 
     Raises:
-      UserError: the version exists, the model's poses are not finite or the folder cannot be written; or a batch size
-        is below 1, or there is none.
+      UserError: the version exists, the model's poses are not finite or the folder cannot be written or would be a
+        pattern; or a batch size is below 1, or there is none.
     """
+    files.refuse_pattern(export_dir)
     if not batch_sizes or min(batch_sizes) < 1:
         sizes = ",".join(map(str, batch_sizes))
         raise UserError(f"--warmup_batch_sizes={sizes} must be whole numbers above 0, separated by commas")
-    model_dir = files.make_folder(export_dir)
-    version = next_version(model_dir) if version is None else version
+    with files.new_folder(export_dir) as model_dir:
+        version = next_version(model_dir) if version is None else version
+        _write(model, model_dir, version, inference_config, batch_sizes)
+    return model_dir / str(version)
+
+
+def _write(
+    model: PoseModel,
+    model_dir: pathlib.Path,
+    version: int,
+    inference_config: InferenceConfig,
+    batch_sizes: Sequence[int],
+) -> None:
+    """Writes a version folder."""
     with files.atomic_folder(model_dir / str(version)) as folder:
         module = PoseSignatures(_folded(model), inference_config)
         requests = warmup_requests(model_dir.name, model.model_config, module.signatures, batch_sizes)
@@ -77,7 +90,6 @@ def export(
         tf.saved_model.save(module, str(folder), module.signatures, options)
         _write_warmup(folder / WARMUP_FILE, requests)
         files.write_json(folder / METADATA_FILE, _metadata(model, version, inference_config), indent=2)
-    return model_dir / str(version)
 
 
 def _folded(model: PoseModel) -> PoseModel:

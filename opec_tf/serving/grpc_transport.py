@@ -65,6 +65,8 @@ class GrpcTransport:
             ("grpc.per_rpc_retry_buffer_size", _RETRY_BUFFER),
             ("grpc.service_config", json.dumps(service_config(self._server.retries))),
         ]
+        if self._server.is_loopback:
+            options.append(("grpc.enable_http_proxy", 0))
         if self._server.secure:
             credentials = grpc.ssl_channel_credentials(self._server.authority())
             return module.secure_channel(self._server.target, credentials, options)
@@ -75,6 +77,8 @@ class GrpcTransport:
         return api.predict_request(self._server.model, endpoint.signature(people), inputs, self._server.version)
 
     def _refusal(self, error: grpc.RpcError) -> PoseServiceError:
+        if error.code() is grpc.StatusCode.UNAVAILABLE:
+            return self._server.not_reached(error.details())
         return self._server.error(error.code().name, error.details())
 
 
@@ -91,7 +95,8 @@ def service_config(retries: int) -> dict[str, Any]:
             "initialBackoff": f"{endpoint.FIRST_PAUSE}s",
             "maxBackoff": "10s",
             "backoffMultiplier": 2,
-            "retryableStatusCodes": ["UNAVAILABLE"],
+            # The second: more calls at a time than the server has threads for (--grpc_max_threads).
+            "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
         }
         config["methodConfig"] = [{"name": [{}], "retryPolicy": policy}]
     return config

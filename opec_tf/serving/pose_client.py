@@ -62,7 +62,8 @@ class PoseClient:
       version: None: the newest.
       rest: REST instead of gRPC.
       deadline: seconds for one picture, retries included.
-      retries: how often a server that is UNAVAILABLE is asked again, 0 to 4.
+      retries: how often a server that is UNAVAILABLE, or asked too much at a time (RESOURCE_EXHAUSTED), is asked again,
+        0 to 4.
       tls: encrypt the connection.
       tls_ca: PEM file of the authority that the server's certificate is checked against; None: the usual ones.
       people_per_request: boxes are padded to a multiple of this number. A server that batches can only join requests of
@@ -82,7 +83,7 @@ class PoseClient:
         tls_ca: os.PathLike[str] | str | None = None,
         people_per_request: int = 16,
     ) -> None:
-        server = Endpoint(target, model, version, deadline, retries, tls, tls_ca)
+        server = Endpoint(target, model, version, deadline, retries, tls, tls_ca, rest)
         self._transport: Transport = RestTransport(server) if rest else GrpcTransport(server)
         self._people = people_per_request
 
@@ -118,14 +119,15 @@ class PoseClient:
         return _unpad(self._transport.ask(image_bytes, self._padded(checked, keypoints)), checked)
 
     def estimate_many(
-        self, requests: Iterable[tuple[Any, ...]], in_flight: int = 8
+        self, requests: Iterable[tuple[Any, ...]], in_flight: int = 4
     ) -> Iterator[ServedPoses | UserError]:
         """The poses of many pictures, asked for at the same time and answered in order.
 
         Args:
           requests: iterable of (image, boxes) or (image, boxes, keypoints) as ``estimate`` takes them; read no further
             ahead than is in flight.
-          in_flight: pictures under way at a time.
+          in_flight: pictures under way at a time. TensorFlow Serving refuses calls beyond what --grpc_max_threads lets
+            it take, by default 4 x its processors less some for itself: of 8 the 7th.
 
         Yields:
           ``ServedPoses``, or the ``UserError`` that a picture met: one bad picture does not end the others.

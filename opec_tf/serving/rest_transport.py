@@ -21,6 +21,7 @@ _CODE_OF_HTTP = {
     400: "INVALID_ARGUMENT",
     404: "NOT_FOUND",
     412: "FAILED_PRECONDITION",
+    429: "RESOURCE_EXHAUSTED",
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
@@ -34,7 +35,7 @@ class RestTransport:
         self._server = server
         self._retries = _Retry(
             server.retries,
-            status_forcelist=[503],
+            status_forcelist=[429, 503],
             allowed_methods=None,  # also POST: to ask twice does no harm
             backoff_factor=endpoint.FIRST_PAUSE,
             backoff_jitter=endpoint.FIRST_PAUSE,
@@ -65,7 +66,7 @@ class RestTransport:
             raise self._server.error("DEADLINE_EXCEEDED", error) from error
         except HTTPError as error:
             reason = error.reason if isinstance(error, MaxRetryError) else error
-            raise self._server.error("UNAVAILABLE", reason) from error
+            raise self._server.not_reached(reason) from error
         if answer.status != 200:
             raise self._refusal(answer)
         try:

@@ -23,7 +23,6 @@ A model server does not hold a request to the shapes of a signature, so the grap
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -31,9 +30,8 @@ from opec_tf.config import InferenceConfig
 from opec_tf.inference import forward
 from opec_tf.inference.pose_model import PoseModel
 from opec_tf.poses import geometry, images
+from opec_tf.serving import input_checks
 
-# Beyond this, float32 no longer tells the pixels' fractions apart.
-_LARGEST_COORDINATE = 1e5
 # Rows a picture in signature "image", padding included: their crops lie in memory at the same time.
 MOST_PEOPLE = 128
 
@@ -91,8 +89,8 @@ class PoseSignatures(tf.Module):
 
     def _people(self, image_bytes: tf.Tensor, boxes: tf.Tensor) -> dict[str, tf.Tensor]:
         """image_bytes [B], boxes [B, 4] -> answers [B, ...]."""
-        image_bytes, boxes = _checked(image_bytes, boxes, "[B, 4]")
-        with tf.control_dependencies(_refusals_of_boxes(boxes, tf.ones(tf.shape(boxes)[:1], tf.bool))):
+        image_bytes, boxes = input_checks.checked(image_bytes, boxes, "[B, 4]")
+        with tf.control_dependencies(input_checks.refusals_of_boxes(boxes, tf.ones(tf.shape(boxes)[:1], tf.bool))):
             affines = geometry.crop_affine(boxes, self._crop_size, self._box_margin)
 
         def crop(inputs: tuple[tf.Tensor, ...]) -> tf.Tensor:
@@ -106,13 +104,13 @@ class PoseSignatures(tf.Module):
         self, image_bytes: tf.Tensor, boxes: tf.Tensor, keypoints: tf.Tensor | None = None
     ) -> dict[str, tf.Tensor]:
         """image_bytes [B], boxes [B, N, 4] and, to be refined, keypoints [B, N, K, 3] -> answers [B, N, ...]."""
-        image_bytes, boxes = _checked(image_bytes, boxes, "[B, N, 4]")
-        given = () if keypoints is None else (_checked_poses(keypoints, boxes),)
+        image_bytes, boxes = input_checks.checked(image_bytes, boxes, "[B, N, 4]")
+        given = () if keypoints is None else (input_checks.checked_poses(keypoints, boxes),)
         present = tf.reduce_any(boxes != 0.0, axis=-1)
-        few = _refuse_unless(
+        few = input_checks.refuse_unless(
             tf.shape(boxes)[1] <= MOST_PEOPLE, f"boxes holds more than {MOST_PEOPLE} rows a picture; ask in parts"
         )
-        with tf.control_dependencies([few, *_refusals_of_boxes(boxes, present)]):
+        with tf.control_dependencies([few, *input_checks.refusals_of_boxes(boxes, present)]):
             affines = geometry.crop_affine(tf.where(present[..., None], boxes, 1.0), self._crop_size, self._box_margin)
 
         def crop(inputs: tuple[tf.Tensor, ...]) -> tf.Tensor:
@@ -121,7 +119,12 @@ class PoseSignatures(tf.Module):
             crops = self._crop_people(image_bytes, tf.gather_nd(boxes, people), tf.gather_nd(affines, people))
             return tf.scatter_nd(people, crops, tf.concat([tf.shape(boxes)[:1], tf.shape(crops)[1:]], axis=0))
 
-        crops = tf.map_fn(crop, (image_bytes, boxes, affines, present), fn_output_signature=self._crop_spec(None))
+        # Of no pictures map_fn cannot know how many rows each would have had.
+        crops = tf.cond(
+            tf.shape(boxes)[0] > 0,
+            lambda: tf.map_fn(crop, (image_bytes, boxes, affines, present), fn_output_signature=self._crop_spec(None)),
+            lambda: tf.zeros(tf.concat([tf.shape(present), [*self._crop_size, 3]], axis=0)),
+        )
         # The network sees people only, all pictures' in one batch.
         people = tf.cast(tf.where(present), tf.int32)
         row_of_person = tf.cumsum(tf.cast(tf.reshape(present, [-1]), tf.int32), exclusive=True)
@@ -137,10 +140,10 @@ class PoseSignatures(tf.Module):
     def _crops(self, crops: tf.Tensor) -> dict[str, tf.Tensor]:
         """crops [B, H, W, 3] -> answers [B, ...]."""
         expected = f"[B, {self._crop_size[0]}, {self._crop_size[1]}, 3]"
-        unchecked = _of_any_shape(crops)
+        unchecked = input_checks.of_any_shape(crops)
         refusals = [
-            _refuse_shape("crops", unchecked, expected, crops.shape),
-            _refuse_unless(
+            input_checks.refuse_shape("crops", unchecked, expected, crops.shape),
+            input_checks.refuse_unless(
                 tf.reduce_all((unchecked >= 0.0) & (unchecked <= 255.0)),
                 "crops holds values outside 0..255; give RGB in 0..255, not normalised",
             ),
@@ -158,7 +161,7 @@ class PoseSignatures(tf.Module):
         size = tf.cast(tf.reverse(tf.shape(image)[:2], [0]), tf.float32)
         meets = tf.reduce_all((boxes[:, :2] < size) & (boxes[:, :2] + boxes[:, 2:] > 0.0))
         message = "boxes holds a box that lies outside its picture, whose (width, height) is"
-        with tf.control_dependencies([_refuse_unless(meets, message, size)]):
+        with tf.control_dependencies([input_checks.refuse_unless(meets, message, size)]):
             return images.crop(image, affines, self._crop_size, self._crop_offset)
 
     def _crop_spec(self, *leading: int | None) -> tf.TensorSpec:
@@ -176,7 +179,8 @@ class PoseSignatures(tf.Module):
         # Convolutions refuse a batch of nobody; somebody black stands in.
         absent = tf.cast(count == 0, tf.int32)
         crops = tf.pad(crops, [[0, absent], [0, 0], [0, 0], [0, 0]])
-        affines = tf.pad(affines, [[0, absent], [0, 0], [0, 0]])
+        # An affine of ones and zeros, since of one of zeros there is no inverse.
+        affines = tf.concat([affines, tf.tile(tf.eye(2, 3)[None], [absent, 1, 1])], axis=0)
         partner = tf.pad(partner, [[0, absent]], constant_values=-1)
         given = tf.pad(given, [[0, absent], [0, 0], [0, 0]])
         return {name: answer[:count] for name, answer in self._estimate(crops, affines, partner, given).items()}
@@ -217,79 +221,3 @@ def largest_overlap(boxes: tf.Tensor, present: tf.Tensor) -> tf.Tensor:
     # A column of zeros in front: it wins where nobody overlaps, and where there is nobody.
     iou = tf.pad(tf.where(both, iou, 0.0), [[0, 0], [0, 0], [1, 0]])
     return tf.argmax(iou, axis=-1, output_type=tf.int32) - 1
-
-
-def _of_any_shape(tensor: tf.Tensor) -> tf.Tensor:
-    """The tensor, its shape forgotten, so that TensorFlow does not settle the checks of it when the graph is made."""
-    return tf.compat.v1.placeholder_with_default(tensor, None)
-
-
-def _checked(image_bytes: tf.Tensor, boxes: tf.Tensor, expected: str) -> tuple[tf.Tensor, tf.Tensor]:
-    """The inputs, once their shapes are what the signature says and their first dimensions agree."""
-    any_bytes, any_boxes = _of_any_shape(image_bytes), _of_any_shape(boxes)
-    shape_refusals = [
-        _refuse_shape("image_bytes", any_bytes, "[B]", image_bytes.shape),
-        _refuse_shape("boxes", any_boxes, expected, boxes.shape),
-    ]
-    with tf.control_dependencies(shape_refusals):
-        counts = tf.shape(any_bytes)[0], tf.shape(any_boxes)[0]
-    message = "image_bytes and boxes must have the same first dimension; they have"
-    with tf.control_dependencies([_refuse_unless(counts[0] == counts[1], message, *counts)]):
-        return tf.ensure_shape(any_bytes, image_bytes.shape), tf.ensure_shape(any_boxes, boxes.shape)
-
-
-def _checked_poses(keypoints: tf.Tensor, boxes: tf.Tensor) -> tf.Tensor:
-    """keypoints [B, N, K, 3] with scores cut off at 0 and 1, once they are those of the boxes [B, N, 4]."""
-    any_keypoints = _of_any_shape(keypoints)
-    expected = f"[B, N, {keypoints.shape[2]}, 3]"
-    with tf.control_dependencies([_refuse_shape("keypoints", any_keypoints, expected, keypoints.shape)]):
-        counts = tf.shape(boxes)[:2], tf.shape(any_keypoints)[:2]
-    message = "boxes and keypoints must have the same first two dimensions; they have"
-    refusals = [
-        _refuse_unless(tf.reduce_all(counts[0] == counts[1]), message, *counts),
-        *_refusals_of_numbers("keypoints", any_keypoints, "; give a joint that was not found a score of 0"),
-    ]
-    with tf.control_dependencies(refusals):
-        keypoints = tf.ensure_shape(any_keypoints, keypoints.shape)
-    return tf.concat([keypoints[..., :2], tf.clip_by_value(keypoints[..., 2:], 0.0, 1.0)], axis=-1)
-
-
-def _refuse_shape(name: str, tensor: tf.Tensor, expected: str, static_shape: Sequence[int | None]) -> tf.Operation:
-    """Refuses a tensor whose shape is not a static one's."""
-    shape = tf.shape(tensor)
-    wanted = tf.constant([-1 if size is None else size for size in static_shape])
-    # Compared at equal length, so that a wrong rank is an answer too.
-    same_rank = tf.rank(tensor) == len(static_shape)
-    padded = tf.concat([shape, tf.fill([len(static_shape)], -2)], axis=0)[: len(static_shape)]
-    fits = same_rank & tf.reduce_all((wanted == -1) | (wanted == padded))
-    return _refuse_unless(fits, f"{name} must have the shape {expected}; it has", shape)
-
-
-def _refusals_of_boxes(boxes: tf.Tensor, present: tf.Tensor) -> list[tf.Operation]:
-    """Refuses boxes [..., 4] that are no boxes; where ``present`` [...] is False there is none to be wrong."""
-    finite = tf.math.is_finite(boxes)
-    extent = tf.where(present[..., None], boxes[..., 2:], 1.0)
-    return [
-        *_refusals_of_numbers("boxes", boxes),
-        _refuse_unless(
-            tf.reduce_all((extent > 0.0) | ~finite[..., 2:]),
-            "boxes holds a box without area; give (x, y, w, h) with w and h above 0",
-        ),
-    ]
-
-
-def _refusals_of_numbers(name: str, values: tf.Tensor, remedy: str = "") -> list[tf.Operation]:
-    """Refuses what is not finite, or no place in a picture."""
-    finite = tf.math.is_finite(values)
-    return [
-        _refuse_unless(tf.reduce_all(finite), f"{name} holds NaN or infinity{remedy}"),
-        _refuse_unless(
-            tf.reduce_all((tf.abs(values) <= _LARGEST_COORDINATE) | ~finite),
-            f"{name} holds a number beyond {_LARGEST_COORDINATE:.0f} pixels",
-        ),
-    ]
-
-
-def _refuse_unless(condition: tf.Tensor, message: str, *data: tf.Tensor) -> tf.Operation:
-    """An operation that fails with INVALID_ARGUMENT and the message where the condition, a scalar, is false."""
-    return tf.debugging.Assert(condition, [message, *data], summarize=8)

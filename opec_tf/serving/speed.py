@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from opec_tf.common import files
 from opec_tf.common.errors import UserError
 from opec_tf.serving.model_server.statuses import ServingError
 from opec_tf.serving.model_server.versions import LOAD_ERRORS, LoadedVersion
@@ -48,6 +49,7 @@ def measure_in_process(
     Raises:
       UserError: the version cannot be loaded or does not answer.
     """
+    files.refuse_pattern(version_dir)
     try:
         version = LoadedVersion(pathlib.Path(version_dir), None)
     except LOAD_ERRORS as error:

@@ -111,8 +111,12 @@ def seeds(root: pathlib.Path, row: str) -> list[int]:
     return sorted(int(match[1]) for match in matches if match)
 
 
-def write(root: pathlib.Path) -> str:
+def write(root: pathlib.Path, shown: Iterable[str] | None = None) -> str:
     """Writes ablation.csv, ablation.md and ablation.png of all that is finished into a study's folder.
+
+    Args:
+      root: the folder.
+      shown: the rows of the text that is returned, beside what they start from; None: all.
 
     Returns:
       The Markdown text.
@@ -128,7 +132,9 @@ def write(root: pathlib.Path) -> str:
     files.write_text(root / "ablation.md", text)
     if any(result.row != BASE for result in results):
         plots.plot_ablation(_plotted(results), root / "ablation.png")
-    return text
+    if shown is None:
+        return text
+    return markdown([result for result in results if result.row in (BASE, *shown)])
 
 
 def markdown(results: Sequence[Result]) -> str:

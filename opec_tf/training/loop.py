@@ -55,6 +55,7 @@ def train(
     Raises:
       UserError: unusable settings, data, weights or workdir; a loss that is not finite; too little memory or disk.
     """
+    files.refuse_pattern(root)
     strategy = strategies.make(train_config.strategy)
     root, is_chief = pathlib.Path(root), strategies.is_chief(strategy)
     model_config = _with_smoothing(root, model_config, inference_config)

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 
+import cv2
+import numpy as np
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -16,7 +18,9 @@ TOOL = '''"""Says what it was told.
 python tool.py --text=hello
 """
 
+import logging
 import time
+import warnings
 
 from absl import flags as absl_flags
 
@@ -34,6 +38,14 @@ def main():
         raise UserError("photo.jpg: is cut short;\\n  copy it anew")
     if text == "bug":
         raise ZeroDivisionError("a bug")
+    if text == "warnings":
+        logging.getLogger("opec_tf.data.image_files").warning("%s: is cut\\n  short", "photo.jpg")
+        logging.getLogger(__name__).warning("left out %d boxes", 3)
+        logging.getLogger("opec_tf").info("nothing of interest")
+        logging.getLogger("tensorflow").warning("triggered tf.function retracing")
+        logging.getLogger("absl").warning("Writing fingerprint")
+        logging.getLogger("h5py").warning("converting")
+        warnings.warn("a library's")
     print(text, seed, flush=True)
     if text == "wait":
         time.sleep(60)
@@ -80,7 +92,7 @@ def test_a_setting_out_of_bounds_is_one_line_and_status_1(command):
         (["--text=hello", "--batchsize=1"], "Unknown command line flag 'batchsize'. Did you mean: batch_size ?"),
         (["--text=hello", "--seed=one"], "flag --seed=one: invalid literal for int() with base 10: 'one'"),
         (["--text=hello", "more"], "unexpected argument 'more'; flags are written --name=value (--help lists them)"),
-        ([], "flag --text=None: Flag --text must have a value other than None."),
+        ([], "--text is missing; for example: python tool.py --text=hello"),
         (
             ["--flagfile=no_such.flags"],
             "ERROR:: Unable to open flagfile: [Errno 2] No such file or directory: 'no_such.flags'",
@@ -116,6 +128,78 @@ def test_help_shows_the_docstring_and_every_flag_and_is_status_0(command):
     assert done.stdout.startswith("Says what it was told.\n\npython tool.py --text=hello\n")
     for name in ("--text:", "--learning_rate:", "--[no]freeze_base:", "--pose_loss_weights:"):
         assert name in done.stdout
+
+
+def test_help_shows_what_one_needs_first_then_groups_and_switches_of_research_last(tmp_path):
+    path = tmp_path / "tool.py"
+    text = TOOL.replace("resumes=RESUMES", "first=('flagfile', 'text', 'batch_size')")
+    path.write_text(
+        text.replace("TrainConfig", "ModelConfig, DataConfig, TrainConfig").replace(
+            "flags.read(ModelConfig, DataConfig, TrainConfig)", "flags.read(TrainConfig)"
+        )
+    )
+    done = _run([sys.executable, str(path)], "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    places = [
+        done.stdout.index(text)
+        for text in (
+            *("  --flagfile:", "  --text:", "  --batch_size:"),
+            *("\n\ndata:\n", "  --box_margin:", "  --data_root:"),
+            *("\n\nmodel:\n", "  --crop_height:", "\n\ntraining:\n", "  --base_epochs:"),
+            *("\n\nresearch switches:\n", "  --[no]image_guided:", "  --oks_loss_share:"),
+        )
+    ]
+    assert places == sorted(places) and done.stdout.count("--batch_size:") == 1
+
+
+def test_warnings_are_one_plain_line_and_others_noise_is_for_verbosity(command):
+    own = ["warning: photo.jpg: is cut short", "warning: left out 3 boxes"]
+    quiet = _run(command, "--text=warnings")
+    assert (quiet.returncode, quiet.stderr.splitlines()) == (0, own)
+    loud = _run(command, "--text=warnings", "--verbosity=0")
+    for line in (*own, "triggered tf.function retracing", "Writing fingerprint", "converting", "a library's"):
+        assert line in loud.stderr
+    assert "nothing of interest" in loud.stderr and "nothing of interest" not in quiet.stderr
+
+
+def test_ffmpegs_noise_is_for_verbosity(tmp_path):
+    """Of a video that is damaged in the middle FFmpeg says much; the tool names the file itself."""
+    writer = cv2.VideoWriter(str(tmp_path / "a.avi"), cv2.VideoWriter_fourcc(*"mp4v"), 25, (64, 64))
+    for frame in np.random.default_rng(0).integers(0, 256, [20, 64, 64, 3], np.uint8):
+        writer.write(frame)
+    writer.release()
+    content = bytearray((tmp_path / "a.avi").read_bytes())
+    content[len(content) // 2 :: 7] = bytes(len(content[len(content) // 2 :: 7]))
+    (tmp_path / "a.avi").write_bytes(content)
+    (tmp_path / "tool.py").write_text(
+        "from opec_tf.common import cli\n"
+        "import cv2\n"
+        "def main():\n"
+        f"    video = cv2.VideoCapture({str(tmp_path / 'a.avi')!r})\n"
+        "    while video.read()[0]: pass\n"
+        "cli.run(main, 'Reads a video.')\n"
+    )
+    command = [sys.executable, str(tmp_path / "tool.py")]
+    assert _run(command).stderr == ""
+    assert _run(command, "--verbosity=0").stderr
+
+
+def test_the_example_of_what_is_missing_is_the_sub_commands(tmp_path):
+    path = tmp_path / "tool.py"
+    path.write_text(
+        '"""Two things.\n\npython tool.py make --of=wood\npython tool.py mend --of=wood \\\\\n  --with=glue\n"""\n'
+        "from absl import flags\n"
+        "from opec_tf.common import cli\n"
+        "for name in ('of', 'with'):\n"
+        "    flags.DEFINE_string(name, None, 'what', required=True)\n"
+        "cli.run(print, __doc__, commands=('make', 'mend'))\n"
+    )
+    for arguments, said in (
+        (["make", "--with=glue"], "--of is missing; for example: python tool.py make --of=wood"),
+        (["mend"], "--of and --with are missing; for example: python tool.py mend --of=wood --with=glue"),
+    ):
+        done = _run([sys.executable, str(path)], *arguments)
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {said}\n")
 
 
 def test_a_bug_shows_its_traceback(command):

@@ -166,6 +166,33 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
         pass
 
 
+@pytest.mark.parametrize("name", ["lr=[1e-3],b=[8]", "run*", "a?", "back\\slash"])
+def test_a_name_that_is_a_pattern_to_tensorflow_is_refused(tmp_path, name):
+    with pytest.raises(UserError) as caught:
+        files.refuse_pattern(tmp_path / name / "opec")
+    character = next(character for character in name if character in "*?[\\")
+    assert str(caught.value) == (
+        f"{tmp_path / name / 'opec'}: {character} in a folder's name would be a pattern to TensorFlow, which then does "
+        "not find its files again; choose a name without"
+    )
+    files.refuse_pattern(tmp_path / "lr=1e-3],b={8}")
+
+
+def test_a_new_folder_goes_again_where_its_block_fails(tmp_path):
+    with pytest.raises(ZeroDivisionError), files.new_folder(tmp_path / "a" / "b") as folder:
+        assert folder.is_dir()
+        raise ZeroDivisionError
+    assert os.listdir(tmp_path) == []
+    (tmp_path / "c").mkdir()
+    with pytest.raises(ZeroDivisionError), files.new_folder(tmp_path / "c" / "d"):
+        (tmp_path / "c" / "d" / "kept").write_text("x")
+        raise ZeroDivisionError
+    assert (tmp_path / "c" / "d" / "kept").exists()
+    with pytest.raises(ZeroDivisionError), files.new_folder(tmp_path / "c"):
+        raise ZeroDivisionError
+    assert (tmp_path / "c").is_dir()
+
+
 def test_leftover_folders_are_removed_too(tmp_path):
     with pytest.raises(ZeroDivisionError), files.atomic_folder(tmp_path / "1") as folder:
         leftover = tmp_path / f"{folder.name}-killed"

@@ -18,9 +18,10 @@ import pytest
 
 from opec_tf.common.errors import UserError
 from opec_tf.serving import api
-from opec_tf.serving.pose_client import PoseClient, PoseServiceError
+from opec_tf.serving.pose_client import PoseClient, PoseServiceError, ServedPoses
 
 BOX = [[10.0, 20.0, 30.0, 40.0]]
+PICTURE = b"\xff\xd8\xff" + bytes(100)
 # More than the 256 KiB that gRPC keeps by default of what it may have to send again.
 LARGE_PICTURE = b"\xff\xd8\xff" + bytes(3_000_000)
 ANSWER = {name: np.ones([1, 16, 12, 3], np.float32) for name in ("keypoints", "initial_keypoints")}
@@ -39,18 +40,20 @@ class Refusing:
 
 
 @contextlib.contextmanager
-def grpc_server(refusing, code=grpc.StatusCode.UNAVAILABLE, message="full", delay=0.0):
+def grpc_server(refusing, code=grpc.StatusCode.UNAVAILABLE, message="full", delay=0.0, seconds=0.0, at_a_time=None):
     class Service(api.prediction_service_pb2_grpc.PredictionServiceServicer):
         def Predict(self, request, context):
             if refusing.refuses():
                 context.abort(code, message)
+            time.sleep(seconds)
             response = api.predict_pb2.PredictResponse()
             for name, array in ANSWER.items():
                 response.outputs[name].CopyFrom(api.to_tensor_proto(array))
             return response
 
     options = [("grpc.max_receive_message_length", -1)]
-    server = grpc.server(concurrent.futures.ThreadPoolExecutor(2), options=options)
+    pool = concurrent.futures.ThreadPoolExecutor(at_a_time or 2)
+    server = grpc.server(pool, options=options, maximum_concurrent_rpcs=at_a_time)
     port = server.add_insecure_port("127.0.0.1:0")
     api.prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Service(), server)
     start = threading.Timer(delay, server.start)
@@ -61,13 +64,13 @@ def grpc_server(refusing, code=grpc.StatusCode.UNAVAILABLE, message="full", dela
 
 
 @contextlib.contextmanager
-def rest_server(refusing):
+def rest_server(refusing, refusal=503, message="full"):
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
             self.rfile.read(int(self.headers["Content-Length"]))
             status, content = 200, {"outputs": {name: array.tolist() for name, array in ANSWER.items()}}
             if refusing.refuses():
-                status, content = 503, {"error": "full"}
+                status, content = refusal, {"error": message}
             self.send_response(status)
             self.end_headers()
             self.wfile.write(json.dumps(content).encode())
@@ -106,6 +109,48 @@ def test_it_is_asked_no_more_often_than_was_said(rest, retries):
     assert refusing.asked == 1 + retries
 
 
+@pytest.mark.parametrize("retries", [0, 2])
+def test_a_server_that_is_asked_too_much_at_a_time_is_asked_again(rest, retries):
+    """Over gRPC it often says nothing beside the code."""
+    exhausted, refusing = grpc.StatusCode.RESOURCE_EXHAUSTED, Refusing(2)
+    server = rest_server(refusing, refusal=429) if rest else grpc_server(refusing, exhausted, "")
+    said = "full" if rest else "the server answers no more calls at a time"
+    with server as target, PoseClient(target, rest=rest, retries=retries) as client:
+        if retries:
+            assert client.estimate(PICTURE, BOX).keypoints.shape == (1, 12, 3)
+        else:
+            with pytest.raises(PoseServiceError) as error:
+                client.estimate(PICTURE, BOX)
+            advice = "ask about fewer pictures at a time, or raise the server's --grpc_max_threads"
+            assert str(error.value) == f"{target}: RESOURCE_EXHAUSTED: {said}; {advice}"
+    assert refusing.asked == 1 + retries
+
+
+@pytest.mark.parametrize("settings", [{}, {"in_flight": 8}])
+def test_a_server_of_few_threads_answers_all_of_many(settings):
+    """Six calls at a time: as many as TensorFlow Serving takes by default on two processors."""
+    asked = Refusing(0)
+    with (
+        grpc_server(asked, seconds=0.02, at_a_time=6) as target,
+        PoseClient(target, retries=0 if not settings else 4) as client,
+    ):
+        answers = list(client.estimate_many([(PICTURE, BOX)] * 40, **settings))
+    assert [type(answer) for answer in answers] == [ServedPoses] * 40
+
+
+def test_a_refusal_that_quotes_the_whole_request_is_cut(rest):
+    refusing, text = Refusing(1), "q" * 100_000
+    server = (
+        rest_server(refusing, 400, text)
+        if rest
+        else grpc_server(refusing, grpc.StatusCode.INVALID_ARGUMENT, text[:2000])
+    )
+    with server as target, PoseClient(target, rest=rest) as client:
+        with pytest.raises(PoseServiceError) as error:
+            client.estimate(PICTURE, BOX)
+    assert str(error.value) == f"{target}: INVALID_ARGUMENT: {'q' * 1024}..."
+
+
 def test_asyncio_asks_again(rest):
     async def ask():
         answer = await client.estimate_async(LARGE_PICTURE, BOX)
@@ -129,6 +174,48 @@ def _free_port():
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return listening.getsockname()[1]
+
+
+def test_the_port_of_the_other_kind_is_said(rest):
+    other = "gRPC" if rest else "REST"
+    advice = (
+        "leave out --rest (rest=False), or give the port of the other kind, most often 8501"
+        if rest
+        else "ask with --rest (rest=True), or give the port of the other kind, most often 8500"
+    )
+    with serving(not rest, Refusing(0)) as target, PoseClient(target, rest=rest, retries=0) as client:
+        with pytest.raises(PoseServiceError) as error:
+            client.estimate(PICTURE, BOX)
+    assert str(error.value) == f"{target}: UNAVAILABLE: this is a {other} port; {advice}"
+
+
+@pytest.mark.parametrize("target", ["http://localhost:8500", "https://localhost:8500", "grpc://localhost:8500"])
+def test_a_target_with_a_scheme_is_refused(rest, target):
+    with pytest.raises(UserError) as error:
+        PoseClient(target, rest=rest)
+    assert str(error.value) == f"{target}: the target is HOST:PORT without a scheme, such as localhost:8500"
+    if not rest:
+        PoseClient("dns:///localhost:8500").close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_no_proxy_is_between_this_machine_and_itself(monkeypatch, rest, host):
+    for name in ("http_proxy", "https_proxy", "grpc_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with serving(rest, Refusing(0)) as target:
+        with PoseClient(target.replace("127.0.0.1", host), rest=rest, retries=0) as client:
+            assert client.estimate(PICTURE, BOX).keypoints.shape == (1, 12, 3)
+
+
+def test_a_proxy_that_leads_nowhere_is_named_without_its_password(monkeypatch):
+    for name in ("grpc_proxy", "https_proxy", "no_proxy", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://me:secret@127.0.0.1:1")
+    with PoseClient("192.0.2.1:8500", retries=0) as client:
+        with pytest.raises(PoseServiceError) as error:
+            client.estimate(PICTURE, BOX)
+    named = "; the connection goes through the proxy http_proxy=http://127.0.0.1:1, unless no_proxy names the host"
+    assert str(error.value).endswith(named) and "secret" not in str(error.value)
 
 
 def test_nobody_listening_is_tried_again_and_then_said(rest):

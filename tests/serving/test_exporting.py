@@ -1,5 +1,6 @@
 """An export as a server finds it: loaded from disk in a fresh process, and against ``predict`` on the same pictures."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from opec_tf.inference.pose_model import PoseModel
 from opec_tf.models import builders
 from opec_tf.poses import skeletons
 from opec_tf.serving import api, exporting
+from opec_tf.serving.model_server.server import ModelServer
 
 pytestmark = pytest.mark.slow
 
@@ -45,6 +47,38 @@ for record in tf.data.TFRecordDataset(folder + "/assets.extra/tf_serving_warmup_
     finite = all(bool(np.isfinite(value).all()) for value in answer.values())
     replayed.append([name, len(answer["pose_score"]), finite])
 print(json.dumps({"ops": sorted(ops), "compiled": compiled, "replayed": replayed, "names": sorted(signatures)}))
+"""
+
+# What a server answers about nobody, loaded as a server does it: the shape, whether all is 0, and finite; of the rows
+# that are padding where there is a person too.
+_NOBODY = """
+import json, pathlib, sys
+import numpy as np
+from opec_tf.serving.model_server.versions import LoadedVersion
+
+picture = pathlib.Path(sys.argv[1]).read_bytes()
+person = np.zeros([1, 3, 4], np.float32)
+person[0, 1] = [10.5, 20.25, 60.0, 80.5]
+
+for folder in sys.argv[2:]:
+    version = LoadedVersion(pathlib.Path(folder), None)
+
+    def ask(signature, leading, **inputs):
+        answers = version.run(signature, inputs, tuple(version.signatures[signature].outputs))
+        rows = [0, 2] if inputs.get("boxes") is person else slice(None)
+        said = {
+            name: (values.shape, not values[:, rows].any() if values.ndim > 1 else not values.any(),
+                   bool(np.isfinite(values).all()))
+            for name, values in answers.items()
+        }
+        print(json.dumps([folder, signature, leading, said]))
+
+    ask("serving_default", [0], image_bytes=np.zeros([0], object), boxes=np.zeros([0, 4], np.float32))
+    ask("crops", [0], crops=np.zeros([0, 64, 64, 3], np.float32))
+    for boxes in (person, *(np.zeros([*size, 4], np.float32) for size in ((1, 2), (2, 1), (1, 0), (0, 2), (0, 0)))):
+        leading, images = list(boxes.shape[:2]), np.array([picture] * len(boxes), object)
+        ask("image", leading, image_bytes=images, boxes=boxes)
+        ask("refine", leading, image_bytes=images, boxes=boxes, keypoints=np.zeros([*leading, 12, 3], np.float32))
 """
 
 
@@ -124,9 +158,19 @@ def test_agrees_with_predict_on_generated_couples(exported, signatures, tmp_path
     assert_agrees(exported, signatures, pictures)
 
 
-def test_a_couple_is_paired_in_the_graph(tmp_path):
+@pytest.fixture(scope="module")
+def couples(tmp_path_factory):
+    """(workdir, model's folder) of a CoupleGraph that refines given poses; version 2 has the flip test."""
+    config = dataclasses.replace(tiny_run.MODEL, initial_pose="given")
+    root, model_dir = serving_run.make(tmp_path_factory.mktemp("couples"), ("couple",), config, batch_sizes=[1])
+    flipped = InferenceConfig(flip_test=True)
+    exporting.export(serving_run.load(root), model_dir, inference_config=flipped, batch_sizes=[1])
+    return root, model_dir
+
+
+def test_a_couple_is_paired_in_the_graph(couples):
     """Two who overlap and one alone: as predict has them, and the two not as they are when each is asked for alone."""
-    root, model_dir = serving_run.make(tmp_path, stages=("couple",), batch_sizes=[1])
+    root, model_dir = couples
     image = tf.saved_model.load(str(model_dir / "1")).signatures["image"]
     boxes = np.concatenate([serving_run.BOXES, [[130.0, 90.0, 25.0, 25.0]]]).astype(np.float32)
     content = tf.constant([serving_run.jpeg()])
@@ -135,6 +179,25 @@ def test_a_couple_is_paired_in_the_graph(tmp_path):
     np.testing.assert_allclose(found[..., :2], expected[..., :2], atol=0.05)
     alone = image(image_bytes=content, boxes=tf.constant(boxes[None, :1]))["keypoints"][0, 0].numpy()
     assert np.abs(alone - found[0])[:, :2].max() > 0.2
+
+
+def test_nobody_is_zeros_in_a_fresh_process(couples, tmp_path):
+    """No pictures, no rows, or rows of padding alone or beside a person; with and without flip."""
+    (tmp_path / "picture.jpg").write_bytes(serving_run.jpeg())
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", _NOBODY, tmp_path / "picture.jpg", couples[1] / "1", couples[1] / "2"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    shapes = {"keypoints": [12, 3], "initial_keypoints": [12, 3], "pose_score": [], "visibility": [12, 3]}
+    asked = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(asked) == 2 * (2 + 2 * 6)
+    for folder, signature, leading, outputs in asked:
+        assert set(outputs) == set(shapes)
+        for name, (shape, zeros, finite) in outputs.items():
+            assert (shape, zeros, finite) == (leading + shapes[name], True, True), (folder, signature, leading, name)
 
 
 def test_flip_test_is_baked_in(exported, tmp_path):
@@ -218,7 +281,17 @@ def test_diverged_weights_are_not_exported(tmp_path):
     model = PoseModel(network, tiny_run.MODEL, "opec", box_margin=1.25)
     with pytest.raises(UserError, match="not finite"):
         exporting.export(model, tmp_path / "m", inference_config=InferenceConfig(), batch_sizes=[1])
-    assert list((tmp_path / "m").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []  # not even an empty folder
+
+
+def test_a_folder_that_is_a_pattern_to_tensorflow_is_neither_written_nor_served(exported, tmp_path):
+    model_dir = tmp_path / "lr=[1e-3],b=[8]"
+    with pytest.raises(UserError, match="would be a pattern to TensorFlow, .*; choose a name without"):
+        exporting.export(serving_run.load(exported[0]), model_dir, inference_config=InferenceConfig(), batch_sizes=[1])
+    assert list(tmp_path.iterdir()) == []
+    model_dir.mkdir()
+    with pytest.raises(UserError, match="would be a pattern to TensorFlow"):
+        ModelServer(model_dir)
 
 
 def test_exif_orientation_is_respected(signatures):

@@ -131,8 +131,9 @@ def test_bad_poses_are_not_sent(keypoints):
 @pytest.mark.parametrize("rest", [False, True], ids=["gRPC", "REST"])
 def test_a_model_of_its_own_poses_says_so(server, poses, rest):
     port = server.rest_port if rest else server.port
+    said = 'name: "refine" not found in signature def' if rest else 'key "refine" not found.'
     with PoseClient(f"127.0.0.1:{port}", rest=rest, deadline=120) as client:
-        with pytest.raises(PoseServiceError, match='key "refine" not found.*trained with --initial_pose=given'):
+        with pytest.raises(PoseServiceError, match=f"{said}; .*trained with --initial_pose=given"):
             client.estimate(serving_run.jpeg(), BOXES, poses)
 
 

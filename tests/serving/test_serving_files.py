@@ -19,13 +19,17 @@ ARGUMENTS = [
     "--monitoring_config_file=/serving/monitoring.config",
     "--enable_batching",
     "--batching_parameters_file=/serving/batching_parameters.txt",
+    "--grpc_max_threads=256",
+    "--max_num_load_retries=0",
 ]
 
 
-def test_warmup_covers_the_batch_sizes_that_the_server_allows():
+def test_warmup_goes_up_to_the_largest_batch_and_no_request_ends_the_server():
     parameters = batching.read_parameters(SERVING / "batching_parameters.txt")
-    assert parameters.allowed_batch_sizes == serving_run.BATCH_SIZES
-    assert exporting.WARMUP_BATCH_SIZES == parameters.allowed_batch_sizes
+    assert exporting.WARMUP_BATCH_SIZES == serving_run.BATCH_SIZES
+    assert exporting.WARMUP_BATCH_SIZES[-1] == parameters.max_batch_size
+    # With allowed sizes the server repeats the last request's first row, and ends where there is none.
+    assert parameters.allowed_batch_sizes == ()
 
 
 def test_models_config_parses():
@@ -40,6 +44,11 @@ def test_a_pod_has_ten_minutes_to_start_before_the_other_probes():
     assert set(probes) == {"startup", "readiness", "liveness"} and "initialDelaySeconds" not in text
     tries, period = re.search(r"failureThreshold: (\d+)\n +periodSeconds: (\d+)\n", probes["startup"]).groups()
     assert int(tries) * int(period) == 600
+
+
+def test_the_server_is_not_process_1_and_ends_on_sigterm():
+    assert re.search(r"^  init: true$", (SERVING / "docker-compose.yaml").read_text(), re.MULTILINE)
+    assert re.search(r"^ {6}shareProcessNamespace: true$", (SERVING / "kubernetes.yaml").read_text(), re.MULTILINE)
 
 
 def test_both_deployments_start_the_server_alike():

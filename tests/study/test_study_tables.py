@@ -47,6 +47,13 @@ def test_markdown_by_hand(study):
     assert "`crowdpose:heldout.json:images`" in text
 
 
+def test_what_is_printed_are_the_rows_asked_for(study):
+    shown = tables.write(study, ["gcn"])
+    assert "| graph convolution: gcn " in shown and "| base: heatmap peak " in shown and "| OPEC-Net " not in shown
+    assert "| OPEC-Net " in (study / "ablation.md").read_text()
+    assert tables.write(study, None) == (study / "ablation.md").read_text()
+
+
 def test_given_poses_are_a_row(study):
     for seed in (0, 2, 10):
         poses = {"peak": {"AP": 0.1}, "given": {"AP": 0.51, "inv75": 0.42}, "pose_3": {"AP": 0.55, "inv75": 0.4}}

@@ -193,6 +193,13 @@ def test_two_processes_do_not_share_a_workdir(tmp_path, sticks, monkeypatch):
     assert not partial.exists()
 
 
+def test_a_workdir_that_is_a_pattern_to_tensorflow_is_refused_at_the_start(tmp_path):
+    root = tmp_path / "lr=[1e-3],b=[8]"
+    with pytest.raises(UserError, match="would be a pattern to TensorFlow, .*; choose a name without"):
+        loop.train(root, ModelConfig(), DataConfig(), TrainConfig(), InferenceConfig())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_model_that_cannot_be_trained_is_not_settled(tmp_path, sticks, monkeypatch):
     toy_training.install(monkeypatch.setattr)
     without_graph = dataclasses.replace(toy_training.MODEL, refinement=False)

@@ -82,9 +82,13 @@ def load(
       skeleton: joint set to map the people to; None: the file's own.
     """
     source = DatasetSource.parse(source) if isinstance(source, str) else source
-    annotations = read(
-        source.format, os.path.join(data_root, source.annotations), os.path.join(data_root, source.images)
-    )
+    path = os.path.join(data_root, source.annotations)
+    if not os.path.exists(path):
+        raise UserError(
+            f"{path}: cannot be read (No such file or directory); check the path and --data_root; docs/data.md says "
+            "where the data sets come from and how they are laid out"
+        )
+    annotations = read(source.format, path, os.path.join(data_root, source.images))
     return annotations if skeleton is None else annotations.with_skeleton(skeleton)
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from opec_tf.common.errors import UserError
 from opec_tf.serving.model_server.statuses import Answering, ServingError, invalid
 
-# Names -> arrays [B, ...], of inputs or outputs.
+# Names -> arrays [B, ...], of inputs (those of the tensors that are fed) or outputs.
 Arrays = dict[str, np.ndarray]
 _FIELD = re.compile(r"\s*(\w+)\s*(?:\{\s*value\s*:\s*(\w+)\s*\}|:\s*(\w+))\s*")
 _COMMENT = re.compile(r"#.*")
@@ -120,10 +120,10 @@ class Batcher:
           ServingError: the queue is full, the request too large, or its batch failed.
         """
         if any(array.ndim == 0 for array in inputs.values()):
-            raise invalid("Batching session Run() input tensors must have at least one dimension")
+            raise invalid("Batching Run() input tensors must have at least one dimension")
         rows = {len(array) for array in inputs.values()}
         if len(rows) != 1:
-            raise invalid("Batching session Run() input tensors must have equal 0th-dimension size")
+            raise invalid("Batching Run() input tensors must have equal 0th-dimension size")
         task = _Task(inputs, rows.pop(), time.monotonic(), concurrent.futures.Future())
         if task.rows > self._parameters.max_batch_size:
             raise invalid(

@@ -89,15 +89,15 @@ def metadata(versions: ModelVersions, request: api.Message) -> api.Message:
         response.model_spec.name = request.model_spec.name
         response.model_spec.version.value = version.number
         signatures = pb2.SignatureDefMap()
-        for name, signature in version.signatures.items():
+        for name, signature in version.listed_signatures.items():
             signatures.signature_def[name].CopyFrom(signature)
     response.metadata[_SIGNATURES_FIELD].Pack(signatures)
     return response
 
 
 def status(versions: ModelVersions, request: api.Message) -> api.Message:
-    """Answers a ``GetModelStatusRequest``."""
-    requests.check_spec(request)
+    """Answers a ``GetModelStatusRequest``; to the server no name is a name that it does not know."""
+    requests.check_has_spec(request)
     spec = request.model_spec
     statuses = dict(versions.statuses) if spec.name == versions.name else {}
     if not statuses:

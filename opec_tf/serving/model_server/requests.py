@@ -14,10 +14,15 @@ from opec_tf.serving.model_server.statuses import ServingError, invalid
 DEFAULT_SIGNATURE = "serving_default"
 
 
-def check_spec(request: api.Message) -> None:
-    """Refuses a request that names no model."""
+def check_has_spec(request: api.Message) -> None:
+    """Refuses a request that says nothing of a model."""
     if not request.HasField("model_spec"):
         raise invalid("Missing ModelSpec")
+
+
+def check_spec(request: api.Message) -> None:
+    """Refuses a request that names no model."""
+    check_has_spec(request)
     if not request.model_spec.name:
         raise invalid("ModelSpec has no name specified.")
 
@@ -41,21 +46,28 @@ def parse(
     if signature not in signatures:
         raise ServingError(grpc.StatusCode.FAILED_PRECONDITION, f'Serving signature key "{signature}" not found.')
     definition = signatures[signature]
-    _check_names(set(request.inputs), set(definition.inputs))
+    _check_names(set(request.inputs), definition.inputs)
     inputs = {}
     for position, (name, info) in enumerate(sorted(definition.inputs.items())):
         proto = request.inputs[name]
         inputs[name] = _to_array(name, proto)
         if proto.dtype != info.dtype:
-            wanted, given = (tf.dtypes.as_dtype(dtype).name for dtype in (info.dtype, proto.dtype))
-            wanted, given = ("float" if name == "float32" else name for name in (wanted, given))
+            # Its names of types are those of the enumeration: float, double, half.
+            wanted, given = (
+                api.types_pb2.DataType.Name(dtype).removeprefix("DT_").lower() for dtype in (info.dtype, proto.dtype)
+            )
             raise invalid(f"Expects arg[{position}] to be {wanted} but {given} is provided")
     return signature, inputs, _wanted_outputs(request.output_filter, list(definition.outputs))
 
 
-def _check_names(sent: set[str], required: set[str]) -> None:
+def _check_names(sent: set[str], inputs: Mapping[str, api.Message]) -> None:
+    """Refuses inputs of other names than the signature's, name -> ``TensorInfo``."""
+    required = set(inputs)
     if sent == required:
         return
+    if len(sent) == len(required):
+        missing = min(required - sent)
+        raise invalid(f"Signature input alias: {missing}(feed name: {inputs[missing].name}) not found in request")
 
     def listed(names: set[str]) -> str:
         return "{" + ",".join(sorted(names)) + "}"

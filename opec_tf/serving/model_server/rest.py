@@ -31,6 +31,9 @@ _HTTP_STATUS = {
     grpc.StatusCode.DEADLINE_EXCEEDED: 504,
     grpc.StatusCode.UNAVAILABLE: 503,
 }
+# Outside /v1/ the server has nothing, and says so in the words of its HTTP library.
+_API_PATH = re.compile(r"/v1/.*", re.IGNORECASE)
+_NOT_FOUND_PAGE = b"<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n</BODY></HTML>\n"
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _LARGEST_BODY = 256 * 2**20
 
@@ -97,6 +100,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _answer(self, answer: Callable[[re.Match[str]], object]) -> None:
         with self.server.under_way():
+            if not _API_PATH.fullmatch(self.path.partition("?")[0]):
+                self._send_body(404, _NOT_FOUND_PAGE, "text/html")
+                return
             code, match = 200, _PATH.fullmatch(self.path)
             try:
                 with Answering():
@@ -108,9 +114,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._send(code, content)
 
     def _send(self, code: int, content: object) -> None:
-        body = json.dumps(content).encode()
+        self._send_body(code, json.dumps(content).encode(), "application/json")
+
+    def _send_body(self, code: int, body: bytes, content_type: str) -> None:
         self.send_response(code)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -150,9 +158,11 @@ def _post(versions: ModelVersions, gate: Gate, match: re.Match[str], body: bytes
     request.model_spec.signature_name = signature_name
     with gate:
         with versions.version(request.model_spec) as version:
-            signature = version.signatures.get(request.model_spec.signature_name or requests.DEFAULT_SIGNATURE)
-            # An unknown signature is refused by predict, in the same words as over gRPC.
-            for name, value in _columns(content, signature).items() if signature else ():
+            signature_name = signature_name or requests.DEFAULT_SIGNATURE
+            signature = version.signatures.get(signature_name)
+            if signature is None:  # over gRPC it is another status and sentence
+                raise invalid(f'Serving signature name: "{signature_name}" not found in signature def')
+            for name, value in _columns(content, signature).items():
                 request.inputs[name].CopyFrom(_to_proto(name, value, signature))
         response = predict.predict(versions, request)
     outputs = {name: tf.make_ndarray(proto) for name, proto in response.outputs.items()}

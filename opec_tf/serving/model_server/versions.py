@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.saved_model import loader_impl
 
+from opec_tf.common import files
 from opec_tf.serving import api
 from opec_tf.serving.model_server import requests
 from opec_tf.serving.model_server.batching import Arrays, Batcher, BatchingParameters
@@ -58,8 +59,10 @@ class LoadedVersion:
         with self._session.graph.as_default():
             # tf.compat.v1.saved_model.load is the same with a notice of deprecation on every call.
             meta_graph = loader_impl.SavedModelLoader(str(path)).load(self._session, ["serve"])
+        # Also those that nobody may ask, such as __saved_model_init_op.
+        self.listed_signatures = dict(meta_graph.signature_def)
         self.signatures = {
-            name: signature for name, signature in meta_graph.signature_def.items() if not name.startswith("__")
+            name: signature for name, signature in self.listed_signatures.items() if not name.startswith("__")
         }
         self._batching, self._lock = batching, threading.Lock()
         self._batchers: dict[_Runner, Batcher] = {}
@@ -76,13 +79,13 @@ class LoadedVersion:
         Raises:
           ServingError: the graph refuses the inputs, or the batching queue is full.
         """
-        run = self._runner(signature, tuple(sorted(outputs)))
+        run, fed = self._runner(signature, tuple(sorted(outputs))), self._fed(signature, inputs)
         if self._batching is None:
-            return run(inputs)
+            return run(fed)
         with self._lock:
             if run not in self._batchers:
                 self._batchers[run] = Batcher(run, self._batching)
-        return self._batchers[run](inputs)
+        return self._batchers[run](fed)
 
     def replay(self, path: pathlib.Path) -> None:
         """Answers the warmup records of a file; one that fails is an error."""
@@ -91,7 +94,7 @@ class LoadedVersion:
             request = log.predict_log.request
             # Past the batching, so that each record warms up the size that it has.
             signature, inputs, outputs = requests.parse(request, self.signatures)
-            self._runner(signature, outputs)(inputs)
+            self._runner(signature, outputs)(self._fed(signature, inputs))
 
     def close(self) -> None:
         """Answers what waits and frees the memory."""
@@ -99,8 +102,13 @@ class LoadedVersion:
             batcher.close()
         self._session.close()
 
+    def _fed(self, signature: str, inputs: Arrays) -> Arrays:
+        """The inputs by the names of the tensors that they are fed to, which the batching's messages say."""
+        definition = self.signatures[signature]
+        return {definition.inputs[name].name: array for name, array in inputs.items()}
+
     def _runner(self, signature: str, outputs: tuple[str, ...]) -> _Runner:
-        """The function from inputs to outputs; made once, since making it optimizes the graph."""
+        """The function from what is fed to outputs; made once, since making it optimizes the graph."""
         with self._lock:
             if (signature, outputs) not in self._runners:
                 self._runners[signature, outputs] = self._new_runner(signature, outputs)
@@ -108,17 +116,17 @@ class LoadedVersion:
 
     def _new_runner(self, signature: str, outputs: tuple[str, ...]) -> _Runner:
         definition = self.signatures[signature]
-        feeds = sorted(definition.inputs)
+        feeds = sorted(info.name for info in definition.inputs.values())
         # Session.run and make_callable would hold the feeds to the placeholders' shapes, which the server does not.
         options = config_pb2.CallableOptions(
-            feed=[definition.inputs[name].name for name in feeds],
+            feed=feeds,
             fetch=[definition.outputs[name].name for name in outputs],
         )
         function = self._session._make_callable_from_options(options)
 
         def run(inputs: Arrays) -> Arrays:
             with refusing():
-                return dict(zip(outputs, function(*(inputs[name] for name in feeds))))
+                return dict(zip(outputs, function(*(inputs[feed] for feed in feeds))))
 
         return run
 
@@ -130,11 +138,15 @@ class ModelVersions:
       name: the model's name.
       base_path: folder of its version folders.
       batching: None: none.
+
+    Raises:
+      UserError: the folder's name is a pattern to TensorFlow.
     """
 
     def __init__(
         self, name: str, base_path: os.PathLike[str] | str, batching: BatchingParameters | None = None
     ) -> None:
+        files.refuse_pattern(base_path)
         self.name, self._base_path, self._batching = name, pathlib.Path(base_path), batching
         self.statuses: dict[int, Status] = {}
         self._current: LoadedVersion | None = None
@@ -146,7 +158,8 @@ class ModelVersions:
         folders = self._base_path.iterdir() if self._base_path.is_dir() else ()
         newest = max((int(path.name) for path in folders if path.name.isdecimal() and path.is_dir()), default=None)
         status = None if newest is None else self.statuses.get(newest)
-        # What failed once stays so, a corrected model gets a number of its own; what was unloaded may come back.
+        # What failed once stays so, as with --max_num_load_retries=0, and holds nobody up: a corrected model gets a
+        # number of its own. What was unloaded may come back.
         unloaded = status and status.state == _STATES.END and status.code is grpc.StatusCode.OK
         if newest is None or (status and not unloaded):
             return
@@ -167,6 +180,17 @@ class ModelVersions:
         logging.getLogger(__name__).info("%s: version %d is available", self.name, newest)
         if before:
             self._unload(before)
+
+    def missing(self) -> str | None:
+        """What is waited for, where no version has been found; None where one has."""
+        if self.statuses:
+            return None
+        if (self._base_path / "saved_model.pb").exists():
+            return f"{self._base_path}: is a version itself, so that nothing is served; give the folder that it lies in"
+        return (
+            f"{self._base_path}: holds no version yet, so that nothing is served; waiting for a folder whose name is a "
+            f"number, such as opec_tf.export --export_dir={self._base_path} writes"
+        )
 
     def close(self, seconds: float | None = None) -> bool:
         """Unloads what is loaded, once nobody uses it; waits for that at most so long, None: as long as it takes.

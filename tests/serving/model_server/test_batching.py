@@ -125,8 +125,10 @@ def test_the_queue_is_bounded_and_large_requests_are_refused():
     batcher = Batcher(run, BatchingParameters(1, 0, 1, 1))
     with pytest.raises(ServingError, match="Task size 2 is larger than maximum input batch size 1"):
         batcher({"x": np.zeros(2)})
-    with pytest.raises(ServingError, match="equal 0th-dimension size"):
+    with pytest.raises(ServingError, match=r"^Batching Run\(\) input tensors must have equal 0th-dimension size$"):
         batcher({"x": np.zeros(1), "z": np.zeros(2)})
+    with pytest.raises(ServingError, match=r"^Batching Run\(\) input tensors must have at least one dimension$"):
+        batcher({"x": np.zeros(1), "z": np.float32(2)})
     running = threading.Thread(target=run_together, args=[batcher, [np.zeros(1)]])
     running.start()
     entered.wait()
@@ -144,10 +146,11 @@ def test_the_queue_is_bounded_and_large_requests_are_refused():
 
 
 def test_a_batching_server_answers_everyone_with_their_own(exported, server, cold, monkeypatch):
-    joined, merge = [], batching._merge
+    joined, names, merge = [], set(), batching._merge
 
     def count(tasks, parameters):
         joined.append(len(tasks))
+        names.update(tasks[0].inputs)
         return merge(tasks, parameters)
 
     monkeypatch.setattr(batching, "_merge", count)
@@ -162,3 +165,4 @@ def test_a_batching_server_answers_everyone_with_their_own(exported, server, col
         assert alone.keypoints.shape == (len(boxes), 12, 3)
         np.testing.assert_allclose(batched.keypoints, alone.keypoints, atol=1e-2)
     assert sum(joined) == len(requests) and max(joined) > 1
+    assert names == {"image_boxes:0", "image_image_bytes:0"}  # as the server's messages name inputs

@@ -38,6 +38,11 @@ def changed(change):
     return message
 
 
+def renamed(message):
+    message.inputs["people"].CopyFrom(message.inputs["boxes"])
+    del message.inputs["boxes"]
+
+
 def refusal(method, message):
     with pytest.raises(grpc.RpcError) as error:
         method(message, timeout=60)
@@ -78,6 +83,11 @@ PREDICT = {
         "INVALID_ARGUMENT",
         "3!=2 len({boxes,extra,image_bytes}) != len({boxes,image_bytes}). Sent extra: {extra}.",
     ),
+    "another name of an input": (
+        renamed,
+        "INVALID_ARGUMENT",
+        "Signature input alias: boxes(feed name: serving_default_boxes:0) not found in request",
+    ),
     "undecodable tensor": (
         lambda m: setattr(m.inputs["boxes"], "tensor_content", b"abc"),
         "INVALID_ARGUMENT",
@@ -87,6 +97,11 @@ PREDICT = {
         lambda m: m.inputs["boxes"].CopyFrom(m.inputs["image_bytes"]),
         "INVALID_ARGUMENT",
         "to be float but string is provided",
+    ),
+    "double": (
+        lambda m: m.inputs["boxes"].CopyFrom(tf.make_tensor_proto(np.ones([1, 4]))),
+        "INVALID_ARGUMENT",
+        "to be float but double is provided",
     ),
     "output filter": (
         lambda m: m.output_filter.append("z"),
@@ -114,6 +129,21 @@ PREDICT = {
         lambda m: m.inputs["boxes"].CopyFrom(api.to_tensor_proto(np.ones([4]))),
         "INVALID_ARGUMENT",
         "boxes must have the shape [B, 4]; it has] [4]",
+    ),
+    "a picture that is a scalar": (
+        lambda m: m.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto(serving_run.jpeg())),
+        "INVALID_ARGUMENT",
+        "image_bytes must have the shape [B]; it has] []",
+    ),
+    "a picture of two dimensions": (
+        lambda m: m.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([[serving_run.jpeg()]])),
+        "INVALID_ARGUMENT",
+        "image_bytes must have the shape [B]; it has] [1 1]",
+    ),
+    "boxes that are a scalar": (
+        lambda m: m.inputs["boxes"].CopyFrom(tf.make_tensor_proto(np.float32(1))),
+        "INVALID_ARGUMENT",
+        "boxes must have the shape [B, 4]; it has] []",
     ),
     "a box without area": (
         lambda m: m.inputs["boxes"].CopyFrom(api.to_tensor_proto(np.zeros([1, 4]))),
@@ -154,6 +184,9 @@ def test_status_and_its_refusals(stubs):
     message = MODEL_STATUS()
     message.model_spec.name = "other"
     assert refusal(stubs[1].GetModelStatus, message) == ("NOT_FOUND", "Could not find any versions of model other")
+    message.model_spec.name = ""
+    assert refusal(stubs[1].GetModelStatus, message) == ("NOT_FOUND", "Could not find any versions of model ")
+    assert refusal(stubs[1].GetModelStatus, MODEL_STATUS()) == ("INVALID_ARGUMENT", "Missing ModelSpec")
 
 
 def test_metadata_and_its_refusals(stubs):
@@ -162,7 +195,7 @@ def test_metadata_and_its_refusals(stubs):
     response = stubs[0].GetModelMetadata(message, timeout=60)
     signatures = api.get_model_metadata_pb2.SignatureDefMap()
     assert response.metadata["signature_def"].Unpack(signatures)
-    assert set(signatures.signature_def) == {"serving_default", "image", "crops"}
+    assert set(signatures.signature_def) == {"serving_default", "image", "crops", "__saved_model_init_op"}
     del message.metadata_field[:]
     expected = "GetModelMetadataRequest must specify at least one metadata_field"
     assert refusal(stubs[0].GetModelMetadata, message) == ("INVALID_ARGUMENT", expected)
@@ -230,6 +263,10 @@ def test_versions_are_taken_up_and_a_broken_one_is_not(exported, tmp_path):
     versions.poll()
     assert state() == {1: states.AVAILABLE, 2: states.END}
     assert "Unknown image file format" in versions.statuses[2].message
+    # It is not tried again, as with --max_num_load_retries=0, so that it holds nobody up.
+    failed = versions.statuses[2]
+    versions.poll()
+    assert versions.statuses[2] is failed
     shutil.copytree(model_dir / "1", tmp_path / "good")
     (tmp_path / "good").rename(model_dir / "3")
     versions.poll()
@@ -238,6 +275,22 @@ def test_versions_are_taken_up_and_a_broken_one_is_not(exported, tmp_path):
         assert version.number == 3
     versions.close()
     assert state()[3] == states.END
+
+
+def test_a_folder_without_versions_says_what_is_waited_for(tmp_path):
+    versions = ModelVersions(NAME, tmp_path)
+    versions.poll()
+    assert versions.missing() == (
+        f"{tmp_path}: holds no version yet, so that nothing is served; waiting for a folder whose name is a number, "
+        f"such as opec_tf.export --export_dir={tmp_path} writes"
+    )
+    (tmp_path / "saved_model.pb").touch()
+    assert versions.missing().endswith(
+        "is a version itself, so that nothing is served; give the folder that it lies in"
+    )
+    (tmp_path / "1").mkdir()
+    versions.poll()
+    assert versions.missing() is None and versions.statuses[1].message
 
 
 def test_a_warmup_file_of_no_records_is_no_end(exported, tmp_path):

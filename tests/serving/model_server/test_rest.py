@@ -1,6 +1,7 @@
 """The stand-in over REST: the answers of gRPC, and refusals in JSON."""
 
 import base64
+import http.client
 import json
 import socket
 import struct
@@ -57,13 +58,19 @@ def test_rest_status_and_metadata(server):
     "method, path, content, code, message",
     [
         ("GET", "/v1/models/other", None, 404, "Could not find any versions of model other"),
-        ("GET", "/elsewhere", None, 400, "Malformed request: GET /elsewhere"),
+        ("GET", "/v1/elsewhere", None, 400, "Malformed request: GET /v1/elsewhere"),
         ("GET", f"/v1/models/{NAME}/versions/{FAR}", None, 400, f"Failed to convert version: {FAR} to numeric."),
         ("POST", "/v1/models/other:predict", {"instances": [1]}, 404, "Servable not found for request: Latest(other)"),
         ("POST", PREDICT, b"{", 400, "JSON Parse error"),
         ("POST", PREDICT, {}, 400, "Missing 'inputs' or 'instances' key"),
         ("POST", PREDICT, {"instances": []}, 400, "at least one value"),
-        ("POST", PREDICT, {"signature_name": "s", "inputs": {}}, 412, 'key "s" not found'),
+        (
+            "POST",
+            PREDICT,
+            {"signature_name": "s", "inputs": {}},
+            400,
+            'Serving signature name: "s" not found in signature def',
+        ),
         ("POST", PREDICT, {"signature_name": None, "inputs": {}}, 400, "must be a string value."),
         ("POST", PREDICT, {"signature_name": 3, "inputs": {}}, 400, "JSON Value: 3 not formatted"),
         pytest.param("POST", PREDICT, b"[" * 100_000, 400, "JSON Parse error", id="nested too deep"),
@@ -101,6 +108,16 @@ def test_rest_status_and_metadata(server):
 def test_rest_refuses(server, method, path, content, code, message):
     found, body = rest(server, method, path, content)
     assert found == code and message in body["error"]
+
+
+@pytest.mark.parametrize("method, path", [("GET", "/"), ("GET", "/elsewhere"), ("POST", "/")])
+def test_outside_the_api_is_nothing(server, method, path):
+    connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=60)
+    connection.request(method, path)
+    response = connection.getresponse()
+    assert (response.status, response.headers["Content-Type"]) == (404, "text/html")
+    assert b"<TITLE>404 Not Found</TITLE>" in response.read()
+    connection.close()
 
 
 @pytest.mark.parametrize("length", ["many", "-1", FAR])
