@@ -175,15 +175,11 @@ class DataConfig(Checked):
     )
     box_margin: float = setting(1.25, "side of a crop over that of its person's box, padded to its aspect", above=0)
     min_visible_joints: int = setting(6, "a training proposal needs so many visible joints (5.1: above 5)", at_least=0)
-    min_proposal_oks: float = setting(
-        0.3, "a training proposal needs an OKS above this with its person (paper 5.1)", at_least=0, at_most=1
-    )
+    min_proposal_oks: float = setting(0.3, "a training proposal needs a larger OKS (5.1)", at_least=0, at_most=1)
     min_labelled_joints: int = setting(1, "people with fewer labelled joints are not trained on", at_least=0)
     flip_probability: float = setting(0.5, "probability of mirroring a training crop (5.1)", at_least=0, at_most=1)
     box_jitter: float = setting(
-        0.05,
-        "standard deviation of the shift of a ground-truth box, as a share of its sides, and of the log of its size",
-        at_least=0,
+        0.05, "standard deviation of a ground-truth box's shift, in its sides, and of the log of its size", at_least=0
     )
     scale_jitter: float = setting(0.0, "training crops are scaled by exp(uniform(-s, s))", at_least=0)
     rotation_degrees: float = setting(0.0, "training crops are turned by uniform(-r, r) degrees", at_least=0)
@@ -267,9 +263,7 @@ class InferenceConfig(Checked):
     flip_test: bool = setting(False, "average the heatmaps and poses with those of the mirrored crop")
     peak_refinement: str = setting("dark", "sub-pixel rule for the base's heatmap peaks", ("none", "quarter", "dark"))
     peak_smoothing: float = setting(
-        2.0,
-        "standard deviation of the Gaussian that --peak_refinement=dark smooths heatmaps with, cells; 0: it does not",
-        at_least=0,
+        2.0, "standard deviation of the Gaussian that smooths heatmaps for --peak_refinement=dark, cells", at_least=0
     )
     inference_batch_size: int = setting(32, "crops in a batch", above=0)
     pose_nms: str = setting(
@@ -291,9 +285,15 @@ class DetectorConfig(Checked):
     """How people are found in pictures for which nobody gives boxes."""
 
     detector_score: float = setting(
-        0.3, "a detector's boxes of a lower score are left out (Darknet's: at least 0.2)", at_least=0, at_most=1
+        0.3, "a detector's boxes of a lower score are left out; Darknet's give none below 0.2", at_least=0, at_most=1
     )
-    detector_nms_iou: float = setting(
-        0.6, "of two boxes of a detector whose IoU exceeds this the weaker is dropped", at_least=0, at_most=1
-    )
+    detector_nms_iou: float = setting(0.6, "of two boxes of a larger IoU the weaker is left out", at_least=0, at_most=1)
     person_class: int = setting(0, "which of the classes of a detector's network is a person; COCO's: 0", at_least=0)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrackingConfig(Checked):
+    """Who is who from frame to frame."""
+
+    track: str = setting("auto", "people keep an id from frame to frame; auto: in a video", ("auto", "on", "off"))
+    smooth: str = setting("none", "filter over time of tracked people's joints", ("none", "one_euro"))

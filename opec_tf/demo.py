@@ -21,7 +21,7 @@ from absl import flags as absl_flags
 
 from opec_tf.common import cli, flags
 from opec_tf.common.errors import UserError
-from opec_tf.config import DataConfig, DetectorConfig, InferenceConfig, TrainConfig
+from opec_tf.config import DataConfig, DetectorConfig, InferenceConfig, TrackingConfig, TrainConfig
 from opec_tf.data.synthetic import dataset
 from opec_tf.evaluation import plots
 from opec_tf.inference import frames, people, pose_model, results
@@ -166,6 +166,7 @@ def _draw_photos(model: PoseModel, photos: ImageFiles | None, demo: Demo) -> Non
         people.by_detector(named.NANODET, DetectorConfig()),
         demo.folder / "photos",
         inference_config=demo.inference_config,
+        tracking_config=TrackingConfig(),
         style=results.DrawingStyle(compare=True),
         made_by={"weights": _digest(model), "photos": ",".join(photos.paths)},
     )

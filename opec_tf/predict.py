@@ -8,9 +8,10 @@ or yolov3.cfg), or give --boxes. --detector=none: each image is one person's box
 
 OUTPUT_DIR/predictions.json holds COCO results with file names; image_id is the number that a file is named by, where
 all are, else its place from 1 on; of a video's frames it counts from 0. People have "visibility" where the model tells:
-for each joint the probabilities [visible, occluded, outside the picture]. OUTPUT_DIR/drawings/ holds the drawings.
-Broken off, OUTPUT_DIR/predictions.partial.json has what was found so far, from which the same command goes on; only a
-video that is drawn starts anew, and its drawings until then are in NAME.partial.mp4.
+for each joint the probabilities [visible, occluded, outside the picture], and in a video or under --track=on a
+"track_id", the same number for the same person in all frames. OUTPUT_DIR/drawings/ holds the drawings.
+Broken off, OUTPUT_DIR/predictions.partial.json has what was found so far, from which the same command goes on; only
+--smooth and a video that is drawn start anew, whose drawings until then are in NAME.partial.mp4.
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ from absl import flags as absl_flags
 
 from opec_tf.common import cli, files, flags, settings
 from opec_tf.common.errors import UserError
-from opec_tf.config import DetectorConfig, InferenceConfig
+from opec_tf.config import DetectorConfig, InferenceConfig, TrackingConfig
 from opec_tf.inference import frames, people, pose_model, results
 from opec_tf.inference.detectors import named
 from opec_tf.inference.frames import Source
 from opec_tf.inference.people import People
 from opec_tf.models import loading, workdir
-from opec_tf.poses.skeletons import Skeleton
+from opec_tf.poses.skeletons import SKELETONS, Skeleton
 
-flags.define(InferenceConfig, DetectorConfig)
+flags.define(InferenceConfig, DetectorConfig, TrackingConfig)
 absl_flags.DEFINE_string(
     "workdir", None, "folder of a training run; or a base by --base_weights; by default the package's own model"
 )
@@ -73,13 +74,16 @@ def main() -> None:
     files.make_folder(options.output_dir)
     source = frames.open_source(options.images, options.strict, but=f"{options.output_dir}/drawings")
     root, stage = loading.locate(options.workdir, options.stage, options.base_weights)
+    # Before the network is built, which takes seconds.
+    people_of_source = _people(source, SKELETONS[workdir.read_model_config(root).skeleton])
     model = pose_model.load(root, stage)
     count = results.write_predictions(
         model,
         source,
-        _people(source, model.skeleton),
+        people_of_source,
         options.output_dir,
         inference_config=flags.read(InferenceConfig),
+        tracking_config=flags.read(TrackingConfig),
         style=results.DrawingStyle(options.hidden_score, options.compare) if options.draw else None,
         made_by=_made_by(source, workdir.stage_folder(model.name, model.stage).best_weights),
     )
@@ -104,7 +108,11 @@ def _people(source: Source, skeleton: Skeleton) -> People:
 def _made_by(source: Source, weights: os.PathLike[str]) -> dict[str, str]:
     """All that the results depend on, but for the content of the pictures."""
     options = flags.FLAGS
-    choices = {**dataclasses.asdict(flags.read(InferenceConfig)), **dataclasses.asdict(flags.read(DetectorConfig))}
+    choices = {
+        name: value
+        for config in (InferenceConfig, DetectorConfig, TrackingConfig)
+        for name, value in dataclasses.asdict(flags.read(config)).items()
+    }
     del choices["inference_batch_size"]
     choices.update({name: options[name].value for name in ("draw", "compare", "hidden_score")})
     made_by = {name: settings.as_flag(value) for name, value in choices.items()}

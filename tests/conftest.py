@@ -30,6 +30,16 @@ def _shared(name):
 
 
 @pytest.fixture(scope="session")
+def run(tmp_path_factory):
+    """The workdir of a tiny OPEC-Net, untrained, both stages finished; tests only read it."""
+    import tiny_run
+
+    root = tmp_path_factory.mktemp("run")
+    tiny_run.make(root)
+    return root
+
+
+@pytest.fixture(scope="session")
 def exported(tmp_path_factory):
     """(workdir, model's folder with version 1) of a tiny OPEC-Net; tests only read it."""
     import serving_run
@@ -44,3 +54,11 @@ def server(exported):
 
     with ModelServer(exported[1]) as server:
         yield server
+
+
+@pytest.fixture
+def cold(monkeypatch):
+    """Model servers that the test starts load their model without warmup, which takes most of the time."""
+    from opec_tf.serving.model_server.versions import LoadedVersion
+
+    monkeypatch.setattr(LoadedVersion, "replay", lambda *_: None)

@@ -1,5 +1,6 @@
 """An export of an untrained model with poses that differ from joint to joint. Shared by the tests of serving."""
 
+import functools
 import http.client
 import json
 
@@ -14,14 +15,15 @@ from opec_tf.serving import api, exporting
 NAME = "opec_net"
 BATCH_SIZES = (1, 2, 4, 8)
 
+# A workdir's model, built once for all who ask it; nobody changes it.
+load = functools.lru_cache(pose_model.load)
+
 
 def make(folder, stages=("base", "opec"), model_config=tiny_run.MODEL, batch_sizes=BATCH_SIZES, **inference):
     """Makes FOLDER/run and exports its last stage to FOLDER/models/opec_net; returns (workdir, model's folder)."""
     root, model_dir = folder / "run", folder / "models" / NAME
     tiny_run.make(root, stages, model_config, prepare=randomize)
-    exporting.export(
-        pose_model.load(root), model_dir, inference_config=InferenceConfig(**inference), batch_sizes=batch_sizes
-    )
+    exporting.export(load(root), model_dir, inference_config=InferenceConfig(**inference), batch_sizes=batch_sizes)
     return root, model_dir
 
 

@@ -6,6 +6,7 @@ import checkpoint_files
 import numpy as np
 import public_networks
 import pytest
+import serving_run
 import stick_couples
 import tiny_run
 
@@ -89,8 +90,27 @@ def test_where_a_base_lies(converted, tmp_path):
     for path in (tmp_path / "base" / "best.weights.h5", output / "base" / "final.weights.h5"):
         with pytest.raises(UserError, match="must be WORKDIR/base/best.weights.h5"):
             loading.locate(None, None, str(path))
-    with pytest.raises(UserError, match="--workdir is missing"):
-        loading.locate(None, None, "")
+    assert loading.locate(None, None, "") == (None, None)
+
+
+def test_a_run_becomes_small_and_stays_the_same(tmp_path):
+    run, small = tmp_path / "run", tmp_path / "small"
+    tiny_run.make(run, prepare=serving_run.randomize)
+    result = tiny_run.call("convert_weights", f"--checkpoint={run}", f"--output={small}")
+    assert result.returncode == 0, result.stderr
+    assert sorted(path.name for path in small.rglob("*") if path.is_file()) == [
+        "best.weights.h5",
+        "config.json",
+        "config.json",
+    ]
+    sizes = [(folder / "opec" / "best.weights.h5").stat().st_size for folder in (run, small)]
+    assert sizes[1] < 0.9 * sizes[0]  # much of so small a file is names
+    whole, half = pose_model.load(run), pose_model.load(small, "opec")
+    assert half.box_margin == whole.box_margin and half.git_revision == whole.git_revision
+    crops = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)).astype(np.float32)
+    expected, got = whole.network(crops), half.network(crops)
+    for name, value in expected.items():
+        np.testing.assert_allclose(got[name], value, atol=0.02 * np.abs(value).max(), err_msg=name)
 
 
 def test_training_refuses_another_input(converted, tmp_path):

@@ -8,14 +8,6 @@ import tiny_run
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """A workdir with both stages finished."""
-    root = tmp_path_factory.mktemp("run")
-    tiny_run.make(root)
-    return root
-
-
 @pytest.fixture
 def data(tmp_path):
     """Two pictures with a labelled person each, and a flagfile that names them."""

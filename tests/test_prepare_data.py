@@ -70,10 +70,11 @@ def test_pasted_prints_the_table_1_statistic(tmp_path):
     ("arguments", "status", "message"),
     [
         ([], 2, "--output_dir"),
-        (["--output_dir=x"], 2, "name what to do: synthetic, pasted, coco, crowdpose, ochuman, ocpose, mpii"),
+        (["--output_dir=x"], 2, "name what to do: synthetic, pasted, checked, coco, crowdpose, ochuman, ocpose, mpii"),
         (["cityscapes", "--output_dir=x"], 2, "name what to do: synthetic"),
         (["pasted", "--output_dir=x"], 1, "--annotations is missing; name a COCO-format file with joints and masks"),
         (["pasted", "--output_dir=x", "--annotations=y", "--splits=a,b"], 1, "--splits: 'a' is no NAME:SHARE"),
+        (["checked", "--output_dir=x", "--annotations=y"], 1, "--poses is missing"),
         (["mpii", "coco", "--output_dir=x"], 2, "unexpected argument 'coco'"),
         (["mpii", "--output_dir=x"], 1, "--annotations is missing; name the mpii annotation file"),
         (["mpii", "--output_dir=x", "--annotations=none.json"], 1, "none.json: cannot be read"),

@@ -10,7 +10,7 @@ from opec_tf.config import InferenceConfig, ModelConfig
 from opec_tf.models import builders, workdir
 from opec_tf.models.networks import BaseNet, OpecNet
 from opec_tf.poses import skeletons
-from opec_tf.training import loop, validation
+from opec_tf.training import run_data, validation
 
 MODEL = ModelConfig(skeleton="crowdpose14", crop_height=64, crop_width=64, predict_visibility=False)
 INFERENCE = InferenceConfig(inference_batch_size=4)
@@ -62,7 +62,7 @@ def install(patch=setattr):
     patch(
         workdir, "BUILDERS", {stage: lambda config, make=make: make(config).model for stage, make in networks.items()}
     )
-    patch(loop.pipeline, "training_dataset", training_dataset)
+    patch(run_data.pipeline, "training_dataset", training_dataset)
     patch(validation, "Validator", Validator)
 
 

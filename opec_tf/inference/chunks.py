@@ -61,7 +61,8 @@ def poses_of_frame(
     """
     rows = estimates.rows[estimates.final]
     mine = chunk.people.image_index[rows] == position
-    found, visibility = estimates.predictions[estimates.final].select(mine), estimates.visibility
+    found = estimates.predictions[estimates.final].select(mine)
+    visibility, track_ids = estimates.visibility, estimates.track_ids
     return Poses(
         keypoints=found.keypoints[..., :2],
         joint_scores=found.keypoints[..., 2],
@@ -71,6 +72,7 @@ def poses_of_frame(
         skeleton=skeleton,
         image=picture,
         name=name,
+        track_ids=None if track_ids is None else track_ids[rows[mine]],
     )
 
 

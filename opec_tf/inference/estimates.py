@@ -32,12 +32,15 @@ class Estimates:
       skipped: paths of the images that could not be read.
       visibility: float32 [N, K, 3], probabilities of skeletons.VISIBILITY_CLASSES for all given boxes, zeros for those
         that could not be estimated; None of a model that says nothing of visibility. All poses of a person share it.
+      track_ids: int64 [N], of all given boxes, who is who from frame to frame; 0 of those that are not in the final
+        pose; None where nobody is followed.
     """
 
     predictions: dict[str, PosePredictions]
     rows: dict[str, np.ndarray]
     skipped: list[str]
     visibility: np.ndarray | None = None
+    track_ids: np.ndarray | None = None
 
     @property
     def final(self) -> str:

@@ -14,10 +14,11 @@ import numpy as np
 from opec_tf.common import files
 from opec_tf.common.errors import UserError
 from opec_tf.common.progress import Progress
-from opec_tf.config import InferenceConfig
-from opec_tf.inference import chunks
+from opec_tf.config import InferenceConfig, TrackingConfig
+from opec_tf.inference import chunks, following
 from opec_tf.inference.chunks import Chunk
 from opec_tf.inference.estimates import ASSOCIATION, Estimates
+from opec_tf.inference.following import Follower
 from opec_tf.inference.forward import PEAK
 from opec_tf.inference.frames import ImageFiles, Video, VideoWriter
 from opec_tf.inference.partial_results import PartialResults
@@ -50,6 +51,7 @@ def write_predictions(
     output_dir: os.PathLike[str] | str,
     *,
     inference_config: InferenceConfig,
+    tracking_config: TrackingConfig,
     style: DrawingStyle | None,
     made_by: dict[str, str],
 ) -> int:
@@ -62,21 +64,26 @@ def write_predictions(
       model, inference_config: refines the poses that people have, if they have any; how it is run.
       source, people: the frames, and who is in them.
       output_dir: made where it is missing.
+      tracking_config: whether people are followed from frame to frame, and how.
       style: what is drawn; None: nothing.
       made_by: all that the results depend on.
 
     Raises:
-      UserError: a result cannot be written, no frame can be read, or predictions.partial.json is otherwise made.
+      UserError: a result cannot be written, no frame can be read, predictions.partial.json is otherwise made, or
+        settings contradict each other.
     """
     folder = files.make_folder(output_dir)
+    follower = following.follower(source, model.skeleton, tracking_config)
     model = model.starting_from_poses_of(people)
     estimator = model.estimator(inference_config, people.expected(len(source)))
     _check_style(style, estimator)
-    # A video's drawings are one file, which cannot be added to.
-    goes_on = not (style and isinstance(source, Video))
+    # A video's drawings are one file, which cannot be added to, and smoothed poses are not those that they were.
+    goes_on = not (style and isinstance(source, Video)) and tracking_config.smooth == "none"
     with PartialResults(folder / "predictions.partial.json", made_by, goes_on) as kept:
         source.skipped += kept.done.skipped
-        _add_all(kept, estimator, source, people, folder / "drawings", style)
+        if follower:
+            follower.go_on_behind(kept.done.results, source.ids)
+        _add_all(kept, estimator, source, people, follower, folder / "drawings", style)
         if not kept.done.frames:
             raise UserError(
                 f"{source.skipped[0]}: cannot be read, nor can any other of the {len(source)} images; check --images"
@@ -90,6 +97,7 @@ def _add_all(
     estimator: PoseEstimator,
     source: ImageFiles | Video,
     people: People,
+    follower: Follower | None,
     drawings: pathlib.Path,
     style: DrawingStyle | None,
 ) -> None:
@@ -98,7 +106,8 @@ def _add_all(
     with contextlib.ExitStack() as stack:
         write_drawing = stack.enter_context(_drawing_writer(source, drawings)) if style else None
         meter = stack.enter_context(Progress("predicting", "frames", len(source) - first))
-        for chunk, estimates in chunks.estimated(estimator, source, people, first):
+        for chunk, found in chunks.estimated(estimator, source, people, first):
+            estimates = follower.follow(chunk, found) if follower else found
             if style and write_drawing:
                 for position, row in enumerate(chunk.rows):
                     write_drawing(row, _draw(chunk, estimates, position, skeleton, style))
@@ -127,14 +136,17 @@ def draw_pose(
       hidden_score: see ``DrawingStyle``.
 
     Returns:
-      RGB uint8 [h, w, 3]; a person's colour is its box's place among those of the image.
+      RGB uint8 [h, w, 3]; a person's colour is its track's, or its box's place among those of the image.
     """
     people = estimates.rows[name]
     mine = boxes.image_index[people] == row
     keypoints, people = estimates.predictions[name].keypoints[mine], people[mine]
     visibility, labels = (None if known is None else known[people] for known in (estimates.visibility, boxes.labels))
     keypoints, hidden = drawing.mark_joints(keypoints, hidden_score, visibility, labels)
-    return drawing.draw_people(image, keypoints, skeleton, hidden, people - np.searchsorted(boxes.image_index, row))
+    colors = people - np.searchsorted(boxes.image_index, row)
+    if estimates.track_ids is not None:
+        colors = drawing.track_colors(estimates.track_ids[people])
+    return drawing.draw_people(image, keypoints, skeleton, hidden, colors)
 
 
 def title(name: str) -> str:

@@ -57,17 +57,22 @@ class SemanticConv(Conv):
             "edge_logits", (num_joints // self.bodies, num_joints), initializer="ones", experimental_autocast=False
         )
         self.bias = self.add_weight("bias", (self.channels,), initializer="zeros")
+        self.diagonal = np.eye(num_joints, dtype=np.float32)
         super().build(input_shape)
 
     def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
         features, edges = inputs
         edges = tf.cast(edges, tf.float32)
-        joints = self.edge_logits.shape[0]
-        logits = tf.concat([tf.roll(self.edge_logits, body * joints, axis=1) for body in range(self.bodies)], axis=0)
+        logits, joints = tf.convert_to_tensor(self.edge_logits), self.edge_logits.shape[0]
+        if self.bodies > 1:
+            others = [tf.roll(logits, body * joints, axis=1) for body in range(1, self.bodies)]
+            logits = tf.concat([logits, *others], axis=0)
         weights = tf.exp(logits - tf.reduce_max(logits, axis=-1, keepdims=True)) * edges
         weights = tf.cast(weights / tf.reduce_sum(weights, axis=-1, keepdims=True), features.dtype)
-        own = tf.linalg.diag_part(weights)[:, None] * tf.matmul(features, self.own_kernel)
-        neighbours = tf.linalg.set_diag(weights, tf.zeros_like(weights[0]))
+        # Masks, since TensorFlow's operations on diagonals come with four constants each.
+        to_self = tf.reduce_sum(weights * tf.constant(self.diagonal, weights.dtype), axis=-1, keepdims=True)
+        neighbours = weights * tf.constant(1.0 - self.diagonal, weights.dtype)
+        own = to_self * tf.matmul(features, self.own_kernel)
         return self.activation(own + tf.matmul(neighbours, tf.matmul(features, self.neighbour_kernel)) + self.bias)
 
     @property
@@ -163,11 +168,16 @@ class JointAttention(tf.keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, features: tf.Tensor) -> tf.Tensor:
+        _, joints, channels = features.shape
+        # One row a joint: of a matrix Dense is a single operation, of three axes thirty.
+        rows = tf.reshape(features, [-1, channels])
+        query, key, value = (
+            tf.reshape(dense(rows), [-1, joints, channels]) for dense in (self.query, self.key, self.value)
+        )
         # Scaled before the product, which would overflow float16 sooner than its factors.
-        scaled = self.query(features) * features.shape[-1] ** -0.5
-        logits = tf.matmul(scaled, self.key(features), transpose_b=True)
+        logits = tf.matmul(query * channels**-0.5, key, transpose_b=True)
         weights = tf.cast(tf.nn.softmax(tf.cast(logits, tf.float32)), features.dtype)
-        return features + tf.matmul(weights, self.value(features))
+        return features + tf.matmul(weights, value)
 
 
 @tf.keras.utils.register_keras_serializable("opec_tf")
@@ -245,9 +255,8 @@ class JointIdentity(tf.keras.layers.Layer):
 
     def call(self, features: tf.Tensor) -> tf.Tensor:
         bodies = features.shape[1] // self.num_joints
-        identity = tf.tile(tf.eye(self.num_joints, dtype=features.dtype), [bodies, 1])
-        identity = tf.tile(identity[None], [tf.shape(features)[0], 1, 1])
-        return tf.concat([features, identity], axis=-1)
+        identity = tf.constant(np.tile(np.eye(self.num_joints), [1, bodies, 1]), features.dtype)
+        return tf.concat([features, tf.tile(identity, [tf.shape(features)[0], 1, 1])], axis=-1)
 
     def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "num_joints": self.num_joints}

@@ -64,8 +64,11 @@ class PairChoice(tf.keras.layers.Layer):
         pose, points, heights, features = inputs
         alternatives = tf.concat([pose[:, :, None], points], axis=2)
         heights = tf.concat([heights[..., :1], heights], axis=2)
-        alone = self.beta * heights + self.preference(self.hidden(tf.concat([features, heights], axis=2)))
         joints, count = pose.shape[1] // 2, alternatives.shape[2]
+        # One row a joint: of a matrix Dense is a single operation, of three axes thirty.
+        rows = tf.reshape(tf.concat([features, heights], axis=2), [-1, features.shape[2] + count])
+        preference = tf.reshape(self.preference(self.hidden(rows)), [-1, 2 * joints, count])
+        alone = self.beta * heights + preference
         logits = alone[:, :joints, :, None] + alone[:, joints:, None] - self._rivalry(alternatives)
         flat = tf.reshape(logits, [-1, joints, count**2])
         if training:

@@ -149,11 +149,12 @@ def _dark_offset(heatmaps: tf.Tensor, cell: tf.Tensor, size: tuple[int, int], sm
         patch = tf.where(near_border, patch, smoothed)
     log = tf.math.log(tf.maximum(patch, _SMALLEST))
 
-    dx = (log[..., 1, 2] - log[..., 1, 0]) / 2.0
-    dy = (log[..., 2, 1] - log[..., 0, 1]) / 2.0
-    dxx = log[..., 1, 2] - 2.0 * log[..., 1, 1] + log[..., 1, 0]
-    dyy = log[..., 2, 1] - 2.0 * log[..., 1, 1] + log[..., 0, 1]
-    dxy = (log[..., 2, 2] - log[..., 2, 0] - log[..., 0, 2] + log[..., 0, 0]) / 4.0
+    above, beside, below = (tf.unstack(row, axis=-1) for row in tf.unstack(log, axis=-2))
+    dx = (beside[2] - beside[0]) / 2.0
+    dy = (below[1] - above[1]) / 2.0
+    dxx = beside[2] - 2.0 * beside[1] + beside[0]
+    dyy = below[1] - 2.0 * beside[1] + above[1]
+    dxy = (below[2] - below[0] - above[2] + above[0]) / 4.0
     determinant = dxx * dyy - dxy * dxy
     has_maximum = (determinant > 1e-9) & (dxx < 0.0)
     safe = tf.where(has_maximum, determinant, 1.0)

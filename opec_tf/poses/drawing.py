@@ -73,6 +73,11 @@ def draw_people(
     return cv2.addWeighted(overlay, _OPACITY, image, 1.0 - _OPACITY, 0.0)
 
 
+def track_colors(track_ids: np.ndarray) -> np.ndarray:
+    """The ``colors`` of ``draw_people`` that follow ids, which count from 1: int [N] -> int [N]."""
+    return np.asarray(track_ids) - 1
+
+
 def mark_joints(
     keypoints: np.ndarray, hidden_score: float, visibility: np.ndarray | None = None, labels: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:

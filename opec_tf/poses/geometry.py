@@ -196,7 +196,7 @@ def _compose(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
 
 def _invert(matrix: tf.Tensor) -> tf.Tensor:
     """Inverses of [..., 2, 2] matrices in closed form, which any device and XLA run as plain arithmetic."""
-    a, b, c, d = matrix[..., 0, 0], matrix[..., 0, 1], matrix[..., 1, 0], matrix[..., 1, 1]
+    (a, b), (c, d) = (tf.unstack(row, axis=-1) for row in tf.unstack(matrix, axis=-2))
     determinant = (a * d - b * c)[..., None, None]
     return tf.stack([tf.stack([d, -b], -1), tf.stack([-c, a], -1)], axis=-2) / determinant
 
@@ -204,4 +204,4 @@ def _invert(matrix: tf.Tensor) -> tf.Tensor:
 def _extent(points: Array, size: tuple[int, int]) -> tf.Tensor:
     """(width, height) in the dtype of ``points``."""
     height, width = size
-    return tf.cast(tf.stack([width, height]), points.dtype)
+    return tf.constant([width, height], points.dtype)

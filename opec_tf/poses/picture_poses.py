@@ -28,6 +28,7 @@ class Poses:
       skeleton: names of the joints, and the bones.
       image: RGB uint8 [h, w, 3], or the picture's file.
       name: the file's name; "" of a picture that was an array.
+      track_ids: int64 [N], from 1 on, who is who from frame to frame; None of people who were not followed.
     """
 
     keypoints: np.ndarray
@@ -38,6 +39,7 @@ class Poses:
     skeleton: Skeleton
     image: np.ndarray | pathlib.Path = dataclasses.field(repr=False)
     name: str = ""
+    track_ids: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.keypoints)
@@ -45,7 +47,8 @@ class Poses:
     def draw(self, path: os.PathLike[str] | str | None = None, hidden_score: float = 0.3) -> np.ndarray:
         """The people drawn over the picture, RGB uint8 [h, w, 3]; written to a file where a path is given.
 
-        A joint that the model calls occluded is a hollow ring, one outside the picture is left out.
+        A joint that the model calls occluded is a hollow ring, one outside the picture is left out. Colours follow the
+        ``track_ids`` where there are any, else the order.
 
         Args:
           path: image file to write; its suffix chooses the format.
@@ -55,14 +58,17 @@ class Poses:
           UserError: the file cannot be written.
         """
         keypoints, hidden = drawing.mark_joints(self._with_scores(), hidden_score, self.visibility)
-        drawn = drawing.draw_people(self._pixels(), keypoints, self.skeleton, hidden)
+        colors = None if self.track_ids is None else drawing.track_colors(self.track_ids)
+        drawn = drawing.draw_people(self._pixels(), keypoints, self.skeleton, hidden, colors)
         if path is not None:
             drawing.write_image(path, drawn)
         return drawn
 
     def to_coco(self, image_id: int = 1) -> list[dict[str, Any]]:
-        """COCO results of the people, with the file's name and, where the model says it, each joint's visibility."""
-        return coco_results(self._with_scores(), self.scores, self.boxes, self.visibility, image_id, self.name)
+        """COCO results of the people, with the file's name and, where they are known, each joint's visibility and the
+        ``track_id``."""
+        columns = self.scores, self.boxes, self.visibility, image_id, self.name, self.track_ids
+        return coco_results(self._with_scores(), *columns)
 
     def _with_scores(self) -> np.ndarray:
         """float64 [N, K, 3], (x, y, score)."""
@@ -83,6 +89,7 @@ def coco_results(
     visibility: np.ndarray | None,
     image_id: int = 1,
     name: str = "",
+    track_ids: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
     """COCO results of N people of one picture.
 
@@ -92,6 +99,7 @@ def coco_results(
       boxes: [N, 4], (x, y, w, h).
       visibility: [N, K, 3], see ``Poses``; None: the results have none.
       name: the picture's file name; "": the results have none.
+      track_ids: int [N], see ``Poses``; None: the results have none.
     """
     results: list[dict[str, Any]] = [
         {
@@ -107,4 +115,7 @@ def coco_results(
     if visibility is not None:
         for result, classes in zip(results, visibility.astype(float)):
             result["visibility"] = np.round(classes, 4).tolist()
+    if track_ids is not None:
+        for result, track_id in zip(results, track_ids.tolist()):
+            result["track_id"] = track_id
     return results

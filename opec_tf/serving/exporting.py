@@ -69,10 +69,10 @@ def export(
         raise UserError(f"--warmup_batch_sizes={sizes} must be whole numbers above 0, separated by commas")
     model_dir = files.make_folder(export_dir)
     version = next_version(model_dir) if version is None else version
-    module = PoseSignatures(_folded(model), inference_config)
-    requests = warmup_requests(model_dir.name, model.model_config, module.signatures, batch_sizes)
-    _refuse_diverged(module, requests)
     with files.atomic_folder(model_dir / str(version)) as folder:
+        module = PoseSignatures(_folded(model), inference_config)
+        requests = warmup_requests(model_dir.name, model.model_config, module.signatures, batch_sizes)
+        _refuse_diverged(module, requests)
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(module, str(folder), module.signatures, options)
         _write_warmup(folder / WARMUP_FILE, requests)

@@ -62,16 +62,23 @@ class PoseSignatures(tf.Module):
         )
         self._crop_size, self._crop_offset = model_config.crop_size, model_config.crop_offset
         self._box_margin = model.box_margin
+        self._num_joints = model.skeleton.num_joints
         person_boxes = tf.TensorSpec([None, 4], tf.float32, "boxes")
         image_boxes = tf.TensorSpec([None, None, 4], tf.float32, "boxes")
         crops = tf.TensorSpec([None, *self._crop_size, 3], tf.float32, "crops")
+        affines, partner = tf.TensorSpec([None, 2, 3], tf.float32), tf.TensorSpec([None], tf.int32)
+        given = tf.TensorSpec([None, self._num_joints, 3], tf.float32)
+        # All signatures call one function of the network, which is traced, saved and loaded once. It is a concrete one,
+        # since a module's other functions are traced anew when it is saved.
+        estimate = tf.function(self._estimate_people, [crops, affines, partner, given], autograph=False)
+        self._estimate = estimate.get_concrete_function()
         self._functions = {
             "serving_default": (self._people, [_IMAGE_BYTES, person_boxes]),
             "image": (self._images, [_IMAGE_BYTES, image_boxes]),
             "crops": (self._crops, [crops]),
         }
         if forward.takes_poses(network):
-            poses = tf.TensorSpec([None, None, model.skeleton.num_joints, 3], tf.float32, "keypoints")
+            poses = tf.TensorSpec([None, None, self._num_joints, 3], tf.float32, "keypoints")
             self._functions["refine"] = (self._images, [_IMAGE_BYTES, image_boxes, poses])
 
     @functools.cached_property
@@ -162,24 +169,32 @@ class PoseSignatures(tf.Module):
     ) -> dict[str, tf.Tensor]:
         """crops [P, H, W, 3], affines [P, 2, 3], partners [P], poses [P, K, 3] -> the outputs of a signature."""
         count = tf.shape(crops)[0]
+        if partner is None:
+            partner = tf.fill([count], -1)
+        if given is None:
+            given = tf.zeros([count, self._num_joints, 3])
         # Convolutions refuse a batch of nobody; somebody black stands in.
         absent = tf.cast(count == 0, tf.int32)
         crops = tf.pad(crops, [[0, absent], [0, 0], [0, 0], [0, 0]])
         affines = tf.pad(affines, [[0, absent], [0, 0], [0, 0]])
-        if partner is not None:
-            partner = tf.pad(partner, [[0, absent]], constant_values=-1)
-        if given is not None:
-            given = tf.pad(given, [[0, absent], [0, 0], [0, 0]])
+        partner = tf.pad(partner, [[0, absent]], constant_values=-1)
+        given = tf.pad(given, [[0, absent], [0, 0], [0, 0]])
+        return {name: answer[:count] for name, answer in self._estimate(crops, affines, partner, given).items()}
+
+    def _estimate_people(
+        self, crops: tf.Tensor, affines: tf.Tensor, partner: tf.Tensor, given: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """``_answers`` of at least one person, each with a partner or -1, and a pose or one whose scores are 0."""
         poses, scores, visibility, _ = self._estimate_crops(crops, affines, partner=partner, given=given)
         final = list(poses)[-1]
         initial = next((name for name in ("given", "initial") if name in poses), final)
         answers = {
-            "keypoints": tf.concat([poses[final], scores[..., None]], axis=-1)[:count],
-            "initial_keypoints": tf.concat([poses[initial], scores[..., None]], axis=-1)[:count],
-            "pose_score": tf.reduce_mean(scores, axis=-1)[:count],
+            "keypoints": tf.concat([poses[final], scores[..., None]], axis=-1),
+            "initial_keypoints": tf.concat([poses[initial], scores[..., None]], axis=-1),
+            "pose_score": tf.reduce_mean(scores, axis=-1),
         }
         if visibility is not None:
-            answers["visibility"] = visibility[:count]
+            answers["visibility"] = visibility
         return answers
 
 

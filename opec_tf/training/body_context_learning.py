@@ -97,8 +97,7 @@ def learn(
     alone.trainable = True
     with strategy.scope():
         adam = optimizer.make(settings, train_config.context_epochs * steps)
-        alone.compile(optimizer=adam, loss={"told": loss})
-        alone.train_step = tf.autograph.experimental.do_not_convert(alone.train_step)
+        stages.compile_model(alone, adam, {"told": loss})
     batches = stages.dataset(
         strategy, functools.partial(dataset, kept), ["told"], batch_size, train_config.seed, start_epoch=0
     )

@@ -134,12 +134,31 @@ def build(
     apart = opec.visibility_head.trainable_variables if opec is not None and opec.visibility_head is not None else []
     adam = optimizer.make(train_config, total_steps, slow, train_config.base_rate_factor, apart)
     stage_losses, weights = losses_and_weights(stage, model_config, train_config)
-    model.compile(optimizer=adam, loss=stage_losses, loss_weights=weights, jit_compile=jit_compile)
+    compile_model(model, adam, stage_losses, weights, jit_compile)
+    return network
+
+
+def compile_model(
+    model: tf.keras.Model,
+    adam: tf.keras.optimizers.Optimizer,
+    losses_by_output: dict[str, tf.keras.losses.Loss],
+    weights: dict[str, float] | None = None,
+    jit_compile: bool = False,
+) -> None:
+    """Compiles a model so that its training step is traced once and without AutoGraph. Call it in the strategy's scope.
+
+    Args:
+      model: Keras functional model whose output is a dict.
+      adam: the optimizer; its variables are made.
+      losses_by_output: output name -> Keras loss.
+      weights: output name -> weight of its loss; all 1 without.
+      jit_compile: whether the training step is compiled with XLA.
+    """
+    model.compile(optimizer=adam, loss=losses_by_output, loss_weights=weights, jit_compile=jit_compile)
     model.train_step = tf.autograph.experimental.do_not_convert(model.train_step)
     model.optimizer.build(model.trainable_variables)
     # Keras would make each loss's average within the first step, and trace that step a second time.
     model.compiled_loss.build(model.output)
-    return network
 
 
 def start(stage: str, root: pathlib.Path, model_config: ModelConfig, train_config: TrainConfig) -> Network:

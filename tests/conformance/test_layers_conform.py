@@ -131,7 +131,7 @@ def test_eager_graph_and_xla_agree(case):
 
     eager = outputs_and_gradients(*inputs)
     for jit_compile in (False, True):
-        compiled = tf.function(outputs_and_gradients, jit_compile=jit_compile)(*inputs)
+        compiled = tf.function(outputs_and_gradients, jit_compile=jit_compile, autograph=False)(*inputs)
         for expected, actual in zip(eager, compiled):
             np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=2e-5)
 
@@ -151,6 +151,7 @@ def test_config_round_trip(case):
         np.testing.assert_array_equal(first, second)
 
 
+@tf.autograph.experimental.do_not_convert
 def model_of(layer, arrays):
     """A model of this layer alone."""
     symbols = [
@@ -176,7 +177,7 @@ def test_saved_model_round_trip(case, tmp_path):
     make, arrays = case
     model = model_of(made(make, arrays), arrays)
     expected = tf.nest.flatten(model(arrays))
-    tf.saved_model.save(model, str(tmp_path / "model"))
+    tf.autograph.experimental.do_not_convert(tf.saved_model.save)(model, str(tmp_path / "model"))
     restored = tf.saved_model.load(str(tmp_path / "model"))
     structure = [tf.constant(array) for array in arrays] if len(arrays) > 1 else tf.constant(arrays[0])
     for first, second in zip(expected, tf.nest.flatten(restored(structure))):
@@ -189,7 +190,7 @@ def test_two_replicas_add_up_to_one(case):
     with strategy.scope():
         layer = made(make, arrays)
 
-    @tf.function
+    @tf.function(autograph=False)
     def outputs_and_gradients(*inputs):
         with tf.GradientTape() as tape:
             outputs = apply(layer, list(inputs))
@@ -219,7 +220,7 @@ def test_two_replicas_add_up_to_one(case):
 def test_half_precision_is_finite_and_close(case, precision):
     make, inputs = case
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def outputs_and_gradients(*inputs):
         with tf.GradientTape() as tape:
             tape.watch(inputs)

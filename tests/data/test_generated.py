@@ -2,6 +2,7 @@ import pytest
 
 from opec_tf.common import files
 from opec_tf.data import generated
+from opec_tf.data.annotations import coco
 
 
 def _person(image_id, box, flags):
@@ -27,6 +28,16 @@ def test_figures_by_hand():
     assert (figures["iou30"], figures["iou50"]) == (0.5, 0.0)
     assert figures["hidden_joints"] == pytest.approx(2 / 6)
     assert figures["crowd_index"] == 0.25
+
+
+def test_pictures_are_dealt_out_in_the_order_of_their_ids(tmp_path):
+    people = [{"id": i, **_person(i, [0, 0, 9, 9], [2] * 12), "category_id": 1} for i in (9, 3, 5, 7, 1)]
+    images = [{"id": i, "file_name": f"{i}.jpg", "height": 20, "width": 20} for i in (9, 3, 5, 7, 1)]
+    files.write_json(tmp_path / "people.json", {"images": images, "annotations": people})
+    parts = generated.split_images(coco.read(tmp_path / "people.json", tmp_path), {"train": 2.0, "val": 1.0})
+    ids = {name: sorted(part.image_ids.tolist()) for name, part in parts.items()}
+    assert ids == {"train": [1, 5, 7], "val": [3, 9]}
+    assert all(part.num_people == part.num_images for part in parts.values())
 
 
 def test_finished_is_what_was_written_whole_under_the_same_settings(tmp_path):

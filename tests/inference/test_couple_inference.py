@@ -10,7 +10,7 @@ import tensorflow as tf
 import tiny_run
 from painted_people import CONFIG
 
-from opec_tf.config import InferenceConfig
+from opec_tf.config import InferenceConfig, TrackingConfig
 from opec_tf.inference import frames as frame_sources, pose_estimator, results
 from opec_tf.inference.people import ListedPeople
 from opec_tf.inference.person_boxes import PersonBoxes
@@ -138,6 +138,7 @@ def test_predict_writes_and_draws_the_couples_poses(pictures, tmp_path):
         ListedPeople(PersonBoxes(IMAGE_INDEX, BOXES), "boxes"),
         tmp_path,
         inference_config=InferenceConfig(inference_batch_size=2),
+        tracking_config=TrackingConfig(),
         style=results.DrawingStyle(compare=True),
         made_by={},
     )

@@ -209,13 +209,6 @@ def test_a_workdir_of_either_kind_loads_as_the_other(tmp_path, caplog):
         dataclasses.replace(given, stage="base").starting_from_poses_of(posed)
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    root = tmp_path_factory.mktemp("run")
-    tiny_run.make(root)
-    return root
-
-
 @pytest.mark.slow
 def test_both_commands_refine_a_file(run, tmp_path):
     cv2.imwrite(str(tmp_path / "7.png"), np.random.default_rng(0).integers(0, 256, [60, 80, 3], dtype=np.uint8))

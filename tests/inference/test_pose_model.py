@@ -33,11 +33,17 @@ def model():
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def trained(tmp_path_factory):
     """A workdir of a network whose weights are as after training."""
-    root = tmp_path_factory.mktemp("run")
+    root = tmp_path_factory.mktemp("trained")
     tiny_run.make(root, prepare=serving_run.randomize)
     return root
+
+
+@pytest.fixture(scope="module")
+def loaded(trained):
+    """Its model."""
+    return opec_tf.load(trained)
 
 
 def test_what_is_painted_is_found(model):
@@ -64,33 +70,31 @@ def test_a_list_gives_a_list_and_a_file_what_its_pixels_give(model, tmp_path):
     assert model.predict([]) == []
 
 
-def test_without_boxes_a_detector_looks_and_finds_nobody_in_grey(run):
-    model = opec_tf.load(run)
+def test_without_boxes_a_detector_looks_and_finds_nobody_in_grey(loaded):
     grey = np.full([60, 80, 3], 128, np.uint8)
-    nobody = model.predict(grey)
+    nobody = loaded.predict(grey)
     assert len(nobody) == 0 and nobody.visibility.shape == (0, 12, 3)
-    (whole,) = model.predict([grey], detector="none")
+    (whole,) = loaded.predict([grey], detector="none")
     assert whole.boxes.tolist() == [[0, 0, 80, 60]] and whole.visibility.shape == (1, 12, 3)
     np.testing.assert_allclose(whole.visibility.sum(axis=-1), 1.0, atol=1e-5)
     with pytest.raises(UserError, match="best.pt: is no detector"):
-        model.predict(grey, detector="best.pt")
+        loaded.predict(grey, detector="best.pt")
 
 
-def test_poses_of_another_system_are_refined(run):
-    model = opec_tf.load(run)
+def test_poses_of_another_system_are_refined(trained, loaded):
     given = np.concatenate([np.random.default_rng(0).uniform(10, 50, [1, 12, 2]), np.ones([1, 12, 1])], axis=-1)
     image = serving_run.picture()
-    refined = model.predict(image, initial_poses=given)
+    refined = loaded.predict(image, initial_poses=given)
     low, high = given[0, :, :2].min(axis=0), given[0, :, :2].max(axis=0)
     np.testing.assert_allclose(refined.boxes, [[*low, *(high - low)]])
-    own = model.predict(image, boxes=refined.boxes)
+    own = loaded.predict(image, boxes=refined.boxes)
     assert np.abs(refined.keypoints - own.keypoints).max() > 1.0
     # A joint of a score of 0 is not given: of such a pose nothing is.
     np.testing.assert_allclose(
-        model.predict(image, boxes=refined.boxes, initial_poses=given * [1, 1, 0]).keypoints, own.keypoints, atol=2e-3
+        loaded.predict(image, boxes=refined.boxes, initial_poses=given * [1, 1, 0]).keypoints, own.keypoints, atol=2e-3
     )
     with pytest.raises(UserError, match="stage base refines no given poses; train stage opec"):
-        opec_tf.load(run, "base").predict(image, initial_poses=given)
+        opec_tf.load(trained, "base").predict(image, initial_poses=given)
 
 
 def test_asked_again_it_compiles_nothing_anew(model, monkeypatch):
@@ -101,17 +105,16 @@ def test_asked_again_it_compiles_nothing_anew(model, monkeypatch):
     model.predict([IMAGE, IMAGE], boxes=[BOXES, BOXES])  # four people, as three need a batch of four
 
 
-def test_a_loaded_model_says_what_it_is(run, tmp_path):
-    model = opec_tf.load(run)
-    assert (model.stage, model.box_margin, model.name) == ("opec", DataConfig.box_margin, str(run))
-    assert model.model_config == tiny_run.MODEL and model.skeleton is skeletons.BODY12
-    assert model.git_revision == workdir.git_revision() and model.metrics == {}
-    base = opec_tf.load(run, "base")
+def test_a_loaded_model_says_what_it_is(trained, loaded, tmp_path):
+    assert (loaded.stage, loaded.box_margin, loaded.name) == ("opec", DataConfig.box_margin, str(trained))
+    assert loaded.model_config == tiny_run.MODEL and loaded.skeleton is skeletons.BODY12
+    assert loaded.git_revision == workdir.git_revision() and loaded.metrics == {}
+    base = opec_tf.load(trained, "base")
     assert base.stage == "base" and base.network.name == "base_net"
     cases = [
         ((tmp_path,), "config.json: does not exist; .* is not the --workdir of a training run"),
-        ((run, "couple"), "couple/best.weights.h5: does not exist; stage couple has not been trained"),
-        ((run, "best"), "best: is no stage; choose from base, opec, couple"),
+        ((trained, "couple"), "couple/best.weights.h5: does not exist; stage couple has not been trained"),
+        ((trained, "best"), "best: is no stage; choose from base, opec, couple"),
     ]
     for arguments, message in cases:
         with pytest.raises(UserError, match=message):
@@ -129,12 +132,12 @@ def files(tmp_path):
     return tmp_path, [tmp_path / "7.png", tmp_path / "9.png"], [boxes, boxes[:1]]
 
 
-def test_the_command_predict_writes_what_predict_says(run, files):
+def test_the_command_predict_writes_what_predict_says(trained, loaded, files):
     folder, paths, boxes = files
     arguments = [f"--images={folder}/*.png", f"--boxes={folder}/boxes.json", f"--output_dir={folder}/out"]
-    assert tiny_run.messages("predict", [f"--workdir={run}", *arguments, "--flip_test"]) == [None]
+    assert tiny_run.messages("predict", [f"--workdir={trained}", *arguments, "--flip_test"]) == [None]
     written = json.loads((folder / "out" / "predictions.json").read_text())
-    found = opec_tf.load(run).predict(paths, boxes=boxes, flip_test=True)
+    found = loaded.predict(paths, boxes=boxes, flip_test=True)
     said = [result for poses, image_id in zip(found, (7, 9)) for result in poses.to_coco(image_id)]
     assert len(said) == len(written) == 3
     for one, other in zip(said, written):
@@ -152,22 +155,22 @@ def test_the_command_predict_writes_what_predict_says(run, files):
     assert np.abs(drawn - own).mean() < 0.5 < np.abs(drawn - serving_run.picture()[..., ::-1]).mean()
 
 
-def test_an_export_answers_what_predict_says(run, files):
+def test_an_export_answers_what_predict_says(trained, loaded, files):
     folder, paths, boxes = files
-    arguments = [f"--workdir={run}", f"--export_dir={folder}/models/m", "--warmup_batch_sizes=1"]
+    arguments = [f"--workdir={trained}", f"--export_dir={folder}/models/m", "--warmup_batch_sizes=1"]
     assert tiny_run.messages("export", arguments) == [None]
-    model, version = opec_tf.load(run), folder / "models" / "m" / "1"
-    loaded = tf.saved_model.load(str(version))
-    answer = loaded.signatures["image"](
+    version = folder / "models" / "m" / "1"
+    module = tf.saved_model.load(str(version))
+    answer = module.signatures["image"](
         image_bytes=tf.constant([paths[0].read_bytes()]), boxes=tf.constant(boxes[0][None], tf.float32)
     )
-    poses = model.predict(paths[0], boxes=boxes[0])
+    poses = loaded.predict(paths[0], boxes=boxes[0])
     np.testing.assert_allclose(answer["keypoints"][0, ..., :2], poses.keypoints, atol=0.05)
     np.testing.assert_allclose(answer["keypoints"][0, ..., 2], poses.joint_scores, atol=1e-3)
     np.testing.assert_allclose(answer["pose_score"][0], poses.scores, atol=1e-3)
     np.testing.assert_allclose(answer["visibility"][0], poses.visibility, atol=1e-3)
     metadata = json.loads((version / exporting.METADATA_FILE).read_text())
-    assert metadata["model"] == json.loads(json.dumps(dataclasses.asdict(model.model_config)))
-    assert (metadata["stage"], metadata["box_margin"]) == (model.stage, model.box_margin)
-    assert metadata["trained_at_git_revision"] == model.git_revision and metadata["metrics"] == model.metrics
-    assert (metadata["skeleton"], metadata["flip_test"]) == (model.skeleton.name, InferenceConfig.flip_test)
+    assert metadata["model"] == json.loads(json.dumps(dataclasses.asdict(loaded.model_config)))
+    assert (metadata["stage"], metadata["box_margin"]) == (loaded.stage, loaded.box_margin)
+    assert metadata["trained_at_git_revision"] == loaded.git_revision and metadata["metrics"] == loaded.metrics
+    assert (metadata["skeleton"], metadata["flip_test"]) == (loaded.skeleton.name, InferenceConfig.flip_test)

@@ -7,7 +7,7 @@ import pytest
 from painted_people import COLOR_OF_JOINT, CONFIG, color_model, paint
 
 from opec_tf.common.errors import UserError
-from opec_tf.config import InferenceConfig
+from opec_tf.config import InferenceConfig, TrackingConfig
 from opec_tf.inference import frames, given_poses, partial_results, person_boxes, results
 from opec_tf.inference.people import DetectedPeople, ListedPeople, WholeImage
 from opec_tf.inference.pose_model import PoseModel
@@ -21,13 +21,14 @@ SIZE = (220, 260)
 STYLE, COMPARE = results.DrawingStyle(), results.DrawingStyle(compare=True)
 
 
-def predict(source, people, output_dir, network=None, batch_size=4, style=STYLE, **made_by):
+def predict(source, people, output_dir, network=None, batch_size=4, style=STYLE, tracking=None, **made_by):
     return results.write_predictions(
         PoseModel(network or color_model(), CONFIG, "opec", 1.25),
         source,
         people,
         output_dir,
         inference_config=InferenceConfig(inference_batch_size=batch_size),
+        tracking_config=tracking or TrackingConfig(),
         style=style,
         made_by={"weights": "a", **made_by},
     )

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -34,6 +35,10 @@ def build(moved=True, **changes):
     return model
 
 
+# The same model for all tests that only call it.
+shared = functools.cache(build)
+
+
 def inputs(rows=slice(None), partner=PARTNER, boxes=BOXES, seed=0):
     crops = np.random.default_rng(seed).uniform(0, 255, (len(boxes), *SIZE, 3)).astype(np.float32)[rows]
     return {"crops": crops, "crop_to_image": geometry.crop_affine(boxes, SIZE, 1.25).numpy()[rows], "partner": partner}
@@ -50,7 +55,7 @@ def test_training_starts_exactly_from_opec_nets_pose():
 
 
 def test_outputs_are_named_for_the_losses():
-    model = build(moved=False)
+    model = shared()
     opec_outputs = builders.build_opec_net(tiny_run.MODEL).output_names
     choice = [builders.ALTERNATIVES_OUTPUT, builders.PAIR_LOGITS_OUTPUT]
     assert sorted(model.output_names) == sorted([*opec_outputs, *builders.COUPLE_OUTPUTS, *choice])
@@ -73,7 +78,7 @@ def test_swapping_the_two_people_swaps_the_outputs_and_nothing_else(graph_convol
 
 
 def test_alone_the_pose_stays_and_a_partner_changes_it():
-    model = build()
+    model = shared()
     outputs = model(inputs())
     np.testing.assert_array_equal(couple_poses(outputs)[:, 4], np.stack([outputs["pose_3"][4]] * 3))
     alone = model(inputs(partner=np.full(5, -1, np.int32)))
@@ -87,7 +92,7 @@ def test_alone_the_pose_stays_and_a_partner_changes_it():
 
 def test_only_the_geometry_between_the_two_matters():
     """Moved and enlarged with its image, a pair's poses stay as they are in the crops."""
-    model = build()
+    model = shared()
     before = model(inputs())
     after = model(inputs(boxes=BOXES * 2 + np.array([300, 40, 0, 0], np.float32)))
     np.testing.assert_allclose(after["couple_pose_3"], before["couple_pose_3"], atol=1e-4)
@@ -112,7 +117,7 @@ def test_every_weight_of_the_couple_is_trained(graph_convolution):
 
 def test_features_come_from_each_persons_own_crop():
     """The partner's picture alone changes: own OPEC-Net pose stays, the couple's changes."""
-    model = build()
+    model = shared()
     data = inputs()
     before = model(data)
     data["crops"][1] = 255.0 - data["crops"][1]
@@ -125,7 +130,7 @@ def test_features_come_from_each_persons_own_crop():
 @pytest.mark.parametrize("changes", [{"image_guided": False}, {"progressive": False}, {"adaption": "none"}])
 def test_maps_are_those_that_opec_net_samples(changes):
     model = build(**changes)
-    opec = builders.build_opec_net(dataclasses.replace(tiny_run.MODEL, **changes))
+    opec = model.get_layer("opec_net")
     expected = [layer.name for layer in opec.layers if layer.name.startswith("joint_features_")]
     found = [layer.name for layer in model.layers if layer.name.startswith("couple_joint_features_")]
     assert sorted(found) == sorted(f"couple_{name}" for name in expected)
@@ -145,7 +150,7 @@ def test_the_last_pose_may_take_a_peak_that_the_graph_would_not_reach():
 
 
 def test_the_last_pose_is_the_likeliest_of_the_alternatives():
-    outputs = build()(inputs())
+    outputs = shared()(inputs())
     alternatives = outputs[builders.ALTERNATIVES_OUTPUT].numpy()
     logits = outputs[builders.PAIR_LOGITS_OUTPUT].numpy()
     assert alternatives.shape == (5, 12, 5, 2) and logits.shape == (5, 12, 5, 5)
@@ -158,8 +163,9 @@ def test_the_last_pose_is_the_likeliest_of_the_alternatives():
 
 def test_candidates_are_smoothed_as_the_run_began():
     """Where the base's peaks are found with another smoothing, so are the candidates that couples choose from."""
-    for smoothing in (0.6, 2.0):
-        outputs = build(couple_smoothing=smoothing)(inputs())
+    assert tiny_run.MODEL.couple_smoothing == 2.0
+    for smoothing, model in ((0.6, build(couple_smoothing=0.6)), (2.0, shared())):
+        outputs = model(inputs())
         peaks, _ = PeakCandidates(4, smoothing=smoothing)(outputs["base_heatmaps"])
         alternatives = outputs[builders.ALTERNATIVES_OUTPUT][:4, :, 1:]
         np.testing.assert_allclose(alternatives, peaks[:4], atol=1e-5)
@@ -183,12 +189,12 @@ def test_without_candidates_the_refined_joint_is_the_last_pose():
     assert np.abs(model(inputs())["couple_pose_3"] - model(inputs())["pose_3"])[:4].max() > 0.01
 
 
-@pytest.mark.slow
 def test_xla_agrees():
-    model = build(graph_convolution="semantic")
+    assert tiny_run.MODEL.graph_convolution == "semantic"
+    model = shared()
     data = {name: tf.constant(value) for name, value in inputs().items()}
     expected = model(data)
-    for name, value in tf.function(model, jit_compile=True)(data).items():
+    for name, value in tf.function(model, jit_compile=True, autograph=False)(data).items():
         np.testing.assert_allclose(value, expected[name], atol=1e-4)
 
 

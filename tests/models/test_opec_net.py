@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ import tensorflow as tf
 from opec_tf.config import ModelConfig
 from opec_tf.models import builders
 from opec_tf.poses import geometry
-from opec_tf.training import losses
+from opec_tf.training import losses, stages
 from opec_tf.training.optimizer import AdamWithFactors
 
 pytestmark = pytest.mark.slow
@@ -27,6 +28,10 @@ LOSSES = {"base_heatmaps": losses.HeatmapLoss(), **{name: losses.PoseLoss() for 
 def build(**changes):
     """The small model with fields of its config changed."""
     return builders.build_opec_net(dataclasses.replace(SMALL, **changes))
+
+
+# The same model for all tests that do not train it.
+shared = functools.cache(build)
 
 
 def sampled_channels(model):
@@ -70,7 +75,7 @@ def test_outputs():
 
 def test_training_starts_from_what_the_base_knows():
     """Zero heatmap correction and zero displacements: every pose is the soft-argmax of the base's heatmaps."""
-    outputs = build()(random_batch()[0])
+    outputs = shared()(random_batch()[0])
     np.testing.assert_array_equal(outputs["heatmaps"], outputs["base_heatmaps"])
     for name in builders.POSE_OUTPUTS[1:]:
         np.testing.assert_array_equal(outputs[name], outputs["initial_pose"])
@@ -101,7 +106,7 @@ def test_a_trained_bases_peak_is_the_initial_pose():
     ids=["full", "a", "b", "c", "d", "e"],
 )
 def test_rows_of_table_6(changes, channels):
-    model = build(**changes)
+    model = shared(**changes)
     assert sampled_channels(model) == channels
     names = [layer.name for layer in model.layers]
     assert ("fusion_3" in names) == (changes.get("adaption", "fusion") == "fusion")
@@ -137,7 +142,7 @@ def test_named_parts_are_those_of_the_model():
 def test_trunk_maps_join_the_decoders_before_adaption():
     """C4, C3 and C2 of a trunk of width 8 have 32, 16 and 8 channels; F1, F2 and F3 of a DUC have 16, 8 and 4."""
     convolutions = {"adaption_1": 16 + 32, "fusion_2": 16 + 8 + 16, "fusion_3": 12 + 4 + 8}
-    with_trunk, without = build(trunk_maps=True), build()
+    with_trunk, without = build(trunk_maps=True), shared()
     for name, channels in convolutions.items():
         layer = with_trunk.get_layer(name)
         kernel = layer.kernel if name == "adaption_1" else layer.conv.kernel
@@ -163,7 +168,7 @@ def test_every_weight_is_trained(graph_convolution):
 def test_losses_fall():
     tf.keras.utils.set_random_seed(1)
     model = build()
-    model.compile(tf.keras.optimizers.Adam(3e-3), loss=LOSSES)
+    stages.compile_model(model, tf.keras.optimizers.Adam(3e-3), LOSSES)
     crops, joints = random_batch()
     history = model.fit(crops, joints, batch_size=4, epochs=30, verbose=0).history
     assert set(history) == {"loss", *(f"{name}_loss" for name in LOSSES)}
@@ -188,7 +193,8 @@ def test_blocks_learn_displacements_from_image_features():
     maps = {name: outputs[name] for name in used}
     points = tf.constant([[0.5, 0.5], [-0.5, 0.5], [0.5, -0.5], [-0.5, -0.5]])[:, None] * tf.ones((4, 12, 2))
     joints = tf.concat([points, tf.ones((4, 12, 1))], axis=-1)
-    correction.compile(tf.keras.optimizers.Adam(1e-2), loss={name: losses.PoseLoss() for name in builders.POSE_OUTPUTS})
+    pose_losses = {name: losses.PoseLoss() for name in builders.POSE_OUTPUTS}
+    stages.compile_model(correction, tf.keras.optimizers.Adam(1e-2), pose_losses)
     history = correction.fit(maps, joints, batch_size=4, epochs=30, verbose=0).history
     assert history["initial_pose_loss"][-1] == pytest.approx(history["initial_pose_loss"][0], rel=1e-5)
     for name in builders.POSE_OUTPUTS[1:]:
@@ -196,7 +202,7 @@ def test_blocks_learn_displacements_from_image_features():
 
 
 def test_weights_pass_from_the_base_net_by_the_layer_base():
-    base_net, model = builders.build_base(SMALL), build()
+    base_net, model = builders.build_base(SMALL), shared()
     model.get_layer("base").set_weights(base_net.get_layer("base").get_weights())
     crops = random_batch()[0]
     np.testing.assert_allclose(model(crops)["base_heatmaps"], base_net(crops)["base_heatmaps"], atol=1e-6)
@@ -219,7 +225,7 @@ def test_mixed_precision():
         model = build()
     finally:
         tf.keras.mixed_precision.set_global_policy("float32")
-    reference = build()
+    reference = shared()
     reference.set_weights(model.get_weights())
     crops, joints = random_batch()
     outputs, expected = model(crops), reference(crops)
@@ -232,10 +238,10 @@ def test_mixed_precision():
 
 
 def test_xla_agrees():
-    model = build(graph_convolution="semantic")
-    crops = random_batch()[0]
+    assert SMALL.graph_convolution == "semantic"
+    model, crops = shared(), random_batch()[0]
     expected = model(crops)
-    for name, value in tf.function(model, jit_compile=True)(crops).items():
+    for name, value in tf.function(model, jit_compile=True, autograph=False)(crops).items():
         np.testing.assert_allclose(value, expected[name], atol=1e-4)
 
 
@@ -262,7 +268,8 @@ def test_published_size():
 
 def test_size_of_the_default_graph():
     """Learned edge weights, and a one-hot of the joint beside the four numbers."""
-    model = builders.build_opec_net(ModelConfig(trunk="resnet50"))
+    # Of which the base says nothing.
+    model = builders.build_opec_net(ModelConfig(trunk="resnet10", trunk_width=4))
     kernels, logits = 2 * (4 + 12) * 128 + 128, 12 * 12
     assert model.get_layer("graph_conv_1").count_params() == kernels + logits
 

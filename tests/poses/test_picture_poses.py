@@ -12,6 +12,7 @@ from opec_tf.poses import drawing, skeletons
 from opec_tf.poses.picture_poses import Poses
 
 IMAGE = np.full([90, 120, 3], 200, np.uint8)
+_COLUMNS = ("keypoints", "joint_scores", "scores", "boxes", "track_ids")
 
 
 @pytest.fixture
@@ -43,6 +44,22 @@ def test_coco_results(poses):
     told = dataclasses.replace(poses, name="a.jpg", visibility=np.full([2, 12, 3], 1 / 3)).to_coco()
     assert told[1]["file_name"] == "a.jpg" and told[1]["image_id"] == 1
     assert told[1]["visibility"] == [[0.3333] * 3] * 12
+
+
+def test_tracked_people_have_their_ids_and_their_colours(poses):
+    tracked = dataclasses.replace(poses, track_ids=np.array([12, 3]))
+    assert [person["track_id"] for person in tracked.to_coco()] == [12, 3]
+    plain = [{name: value for name, value in person.items() if name != "track_id"} for person in tracked.to_coco()]
+    assert plain == poses.to_coco()
+    alone = dataclasses.replace(tracked, **{name: getattr(tracked, name)[1:] for name in _COLUMNS})
+    expected = drawing.draw_people(
+        IMAGE,
+        np.concatenate([poses.keypoints[1:], np.ones([1, 12, 1])], axis=-1),
+        skeletons.BODY12,
+        poses.joint_scores[1:] < 0.3,
+        colors=np.array([2]),
+    )
+    np.testing.assert_array_equal(alone.draw(), expected)
 
 
 def test_joints_of_a_low_score_are_hollow_unless_the_model_knows_better(poses):

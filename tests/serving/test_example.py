@@ -8,7 +8,6 @@ import pytest
 import serving_run
 
 from opec_tf.config import InferenceConfig
-from opec_tf.inference import pose_model
 from opec_tf.serving import example
 
 pytestmark = pytest.mark.slow
@@ -23,9 +22,8 @@ def test_the_people_of_the_first_picture_are_asked_about(exported, tmp_path):
         image_paths=np.array([str(tmp_path / "picture.jpg"), "never read"]),
     )
     before = sorted(model_dir.rglob("*"))
-    assert (
-        example.export_and_ask(pose_model.load(root), model_dir, people, tmp_path / "drawn.png", InferenceConfig()) == 2
-    )
+    drawn = tmp_path / "drawn.png"
+    assert example.export_and_ask(serving_run.load(root), model_dir, people, drawn, InferenceConfig()) == 2
     assert sorted(model_dir.rglob("*")) == before
-    difference = cv2.imread(str(tmp_path / "drawn.png"))[..., ::-1].astype(float) - serving_run.picture()
+    difference = cv2.imread(str(drawn))[..., ::-1].astype(float) - serving_run.picture()
     assert np.abs(difference).max() > 60

@@ -1,6 +1,5 @@
 """An export as a server finds it: loaded from disk in a fresh process, and against ``predict`` on the same pictures."""
 
-import functools
 import json
 import subprocess
 import sys
@@ -16,9 +15,8 @@ from opec_tf.common.errors import UserError
 from opec_tf.config import InferenceConfig
 from opec_tf.data.annotations import loading
 from opec_tf.data.synthetic import dataset
-from opec_tf.inference import pose_model
-from opec_tf.inference.person_boxes import PersonBoxes
-from opec_tf.models import workdir
+from opec_tf.inference.pose_model import PoseModel
+from opec_tf.models import builders
 from opec_tf.poses import skeletons
 from opec_tf.serving import api, exporting
 
@@ -77,19 +75,21 @@ def test_metadata_says_what_the_numbers_mean(exported):
     assert {"git_revision", "trained_at_git_revision", "metrics"} <= set(metadata)
 
 
-_load = functools.lru_cache(pose_model.load)
+@pytest.fixture(scope="module")
+def signatures(exported):
+    """The signatures of ``exported``, loaded here."""
+    loaded = tf.saved_model.load(str(exported[1] / "1"))
+    return {**loaded.signatures, "module": loaded}  # a signature alone does not keep its variables
 
 
 def estimate(root, frame, boxes, **settings):
     """Keypoints by what ``predict`` runs."""
-    estimator = _load(root).estimator(InferenceConfig(**settings), len(boxes))
-    estimates = estimator.estimate_frames([frame], [1], PersonBoxes(np.zeros(len(boxes)), boxes))
-    return estimates.predictions[estimates.final].keypoints
+    poses = serving_run.load(root).predict(frame, boxes=boxes, **settings)
+    return np.concatenate([poses.keypoints, poses.joint_scores[..., None]], axis=-1)
 
 
-def assert_agrees(exported, pictures):
+def assert_agrees(exported, signatures, pictures):
     """pictures: (file's content, boxes [N, 4]) each."""
-    signatures = tf.saved_model.load(str(exported[1] / "1")).signatures
     for content, boxes in pictures:
         frame = tf.io.decode_image(content, channels=3, expand_animations=False).numpy()
         expected = estimate(exported[0], frame, boxes)
@@ -103,7 +103,7 @@ def assert_agrees(exported, pictures):
             np.testing.assert_allclose(found[..., 2], expected[..., 2], atol=1e-3)
 
 
-def test_agrees_with_predict_on_real_pictures(exported, real_samples):
+def test_agrees_with_predict_on_real_pictures(exported, signatures, real_samples):
     people = loading.read("coco", real_samples / "coco" / "test_coco.json", real_samples / "coco")
     pictures = []
     for image, path in enumerate(people.image_paths):
@@ -111,22 +111,22 @@ def test_agrees_with_predict_on_real_pictures(exported, real_samples):
         if len(boxes):
             pictures.append((tf.io.read_file(str(path)).numpy(), boxes[:6]))
     assert pictures
-    assert_agrees(exported, pictures)
+    assert_agrees(exported, signatures, pictures)
 
 
-def test_agrees_with_predict_on_generated_couples(exported, tmp_path):
+def test_agrees_with_predict_on_generated_couples(exported, signatures, tmp_path):
     dataset.write_dataset(tmp_path, 10, 0)
     people = loading.read("crowdpose", tmp_path / "train" / "annotations.json", tmp_path / "train" / "images")
     pictures = [
         (tf.io.read_file(str(path)).numpy(), people.boxes[people.image_index == image])
         for image, path in enumerate(people.image_paths[:3])
     ]
-    assert_agrees(exported, pictures)
+    assert_agrees(exported, signatures, pictures)
 
 
 def test_a_couple_is_paired_in_the_graph(tmp_path):
     """Two who overlap and one alone: as predict has them, and the two not as they are when each is asked for alone."""
-    root, model_dir = serving_run.make(tmp_path, stages=("base", "opec", "couple"), batch_sizes=[1])
+    root, model_dir = serving_run.make(tmp_path, stages=("couple",), batch_sizes=[1])
     image = tf.saved_model.load(str(model_dir / "1")).signatures["image"]
     boxes = np.concatenate([serving_run.BOXES, [[130.0, 90.0, 25.0, 25.0]]]).astype(np.float32)
     content = tf.constant([serving_run.jpeg()])
@@ -140,7 +140,7 @@ def test_a_couple_is_paired_in_the_graph(tmp_path):
 def test_flip_test_is_baked_in(exported, tmp_path):
     root, _ = exported
     flipped = exporting.export(
-        pose_model.load(root), tmp_path / "flip", inference_config=InferenceConfig(flip_test=True), batch_sizes=[1]
+        serving_run.load(root), tmp_path / "flip", inference_config=InferenceConfig(flip_test=True), batch_sizes=[1]
     )
     found = tf.saved_model.load(str(flipped)).signatures["image"](
         image_bytes=tf.constant([serving_run.jpeg()]), boxes=tf.constant(serving_run.BOXES[None])
@@ -183,49 +183,51 @@ def test_saved_model_cli_shows_the_signatures_and_answers_from_a_jpeg(exported, 
 
 
 def test_versions_count_up_and_stay(exported, tmp_path):
-    root, model_dir = exported
     assert exporting.next_version(tmp_path) == 1
     for name in ("2", "10", "old", ".partial-x"):
         (tmp_path / name).mkdir()
     assert exporting.next_version(tmp_path) == 11
-    message = tiny_run.messages(
-        "export",
-        [f"--workdir={root}", f"--export_dir={model_dir}", "--version=1"],
-        [f"--workdir={root}/none", f"--export_dir={tmp_path}/new"],
-        [f"--workdir={root}", f"--export_dir={tmp_path}/new", "--stage=couple"],
-        *(
-            [f"--workdir={root}", f"--export_dir={tmp_path}/new", f"--warmup_batch_sizes={sizes}"]
-            for sizes in ("one", "", "0", "1,-1")
-        ),
-    )
-    assert message[0].endswith(f"{model_dir}/1: exists already; choose another name or remove it")
-    assert "none/config.json: does not exist" in message[1]
-    assert "couple" in message[2] and "--warmup_batch_sizes" in message[3]
-    for sizes, refusal in zip(("", "0", "1,-1"), message[4:]):
-        assert refusal == f"--warmup_batch_sizes={sizes} must be whole numbers above 0, separated by commas"
+    root, model_dir = exported
+    model, settings = serving_run.load(root), {"inference_config": InferenceConfig()}
+    with pytest.raises(UserError, match=f"{model_dir}/1: exists already; choose another name or remove it"):
+        exporting.export(model, model_dir, version=1, batch_sizes=[1], **settings)
+    for sizes, said in (([], ""), ([0], "0"), ([1, -1], "1,-1")):
+        message = f"^--warmup_batch_sizes={said} must be whole numbers above 0, separated by commas$"
+        with pytest.raises(UserError, match=message):
+            exporting.export(model, model_dir, batch_sizes=sizes, **settings)
     assert [path.name for path in model_dir.iterdir()] == ["1"]
 
 
+def test_bad_flags(exported, tmp_path):
+    root = exported[0]
+    cases = {
+        "none/config.json: does not exist": [f"--workdir={root}/none"],
+        "couple/best.weights.h5: does not exist": [f"--workdir={root}", "--stage=couple"],
+        "--warmup_batch_sizes: ": [f"--workdir={root}", "--warmup_batch_sizes=one"],
+        "--warmup_batch_sizes= must be whole numbers": [f"--workdir={root}", "--warmup_batch_sizes="],
+    }
+    messages = tiny_run.messages("export", *([*flags, f"--export_dir={tmp_path}/new"] for flags in cases.values()))
+    for expected, message in zip(cases, messages):
+        assert message and expected in message, (expected, message)
+    assert not (tmp_path / "new").exists()
+
+
 def test_diverged_weights_are_not_exported(tmp_path):
-    tiny_run.make(tmp_path / "run")
-    folder = workdir.stage_folder(tmp_path / "run", "opec")
-    network = workdir.BUILDERS["opec"](tiny_run.MODEL)
+    network = builders.build_opec_net(tiny_run.MODEL)
     network.get_layer("displacement_1").set_weights([np.full([4, 2], np.nan), np.zeros(2)])
-    workdir.save_weights(network, folder.best_weights)
-    model = pose_model.load(tmp_path / "run")
+    model = PoseModel(network, tiny_run.MODEL, "opec", box_margin=1.25)
     with pytest.raises(UserError, match="not finite"):
         exporting.export(model, tmp_path / "m", inference_config=InferenceConfig(), batch_sizes=[1])
     assert list((tmp_path / "m").iterdir()) == []
 
 
-def test_exif_orientation_is_respected(exported):
+def test_exif_orientation_is_respected(signatures):
     """The picture turned by 90 degrees and marked so answers as the upright one."""
     turned = cv2.rotate(serving_run.picture(), cv2.ROTATE_90_COUNTERCLOCKWISE)
     content = tf.io.encode_jpeg(turned).numpy()
     exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
     marked = content[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + content[2:]
-    image = tf.saved_model.load(str(exported[1] / "1")).signatures["image"]
-    boxes = tf.constant(serving_run.BOXES[None])
+    image, boxes = signatures["image"], tf.constant(serving_run.BOXES[None])
     found = image(image_bytes=tf.constant([marked]), boxes=boxes)["keypoints"]
     # The same pixels, JPEG's losses included.
     plain = tf.io.encode_png(cv2.rotate(tf.io.decode_jpeg(content).numpy(), cv2.ROTATE_90_CLOCKWISE)).numpy()

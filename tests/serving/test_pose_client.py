@@ -151,7 +151,7 @@ def test_what_is_no_picture_is_not_sent(tmp_path):
             client.estimate(tmp_path / "none.jpg")
 
 
-def test_tls(exported, expected, tmp_path):
+def test_tls(exported, expected, cold, tmp_path):
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("needs openssl to make a certificate")

@@ -14,7 +14,6 @@ from serving_run import BOXES
 
 from opec_tf.common.errors import UserError
 from opec_tf.config import InferenceConfig
-from opec_tf.inference import pose_model
 from opec_tf.inference.person_boxes import PersonBoxes
 from opec_tf.serving import api
 from opec_tf.serving.model_server.server import ModelServer
@@ -56,7 +55,7 @@ def poses():
 @pytest.fixture(scope="module")
 def expected(refining, poses):
     """What prediction makes of them: pose name -> keypoints [2, 12, 3]."""
-    estimator = pose_model.load(refining[0]).estimator(InferenceConfig(), num_people=2)
+    estimator = serving_run.load(refining[0]).estimator(InferenceConfig(), num_people=2)
     frame = tf.io.decode_jpeg(serving_run.jpeg()).numpy()
     clipped = np.concatenate([poses[..., :2], poses[..., 2:].clip(0.0, 1.0)], axis=-1)
     found = estimator.estimate_frames([frame], [1], PersonBoxes([0, 0], BOXES, poses=clipped)).predictions

@@ -8,7 +8,6 @@ import pytest
 import serving_run
 
 from opec_tf.serving import api
-from opec_tf.serving.model_server.server import ModelServer
 
 _REQUESTS, _THREADS, _WARM = 2000, 16, 400
 
@@ -40,9 +39,9 @@ def _requests():
 
 
 @pytest.mark.slow
-def test_soak(exported):
+def test_soak(server):
     good, bad = _requests()
-    with ModelServer(exported[1]) as server, grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+    with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         predict = api.prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict
         expected = [api.to_array(predict(message, timeout=300).outputs["keypoints"]) for message in good]
 

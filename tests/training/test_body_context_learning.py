@@ -16,7 +16,17 @@ from opec_tf.training import body_context_learning, callbacks, loop, run_data, s
 
 pytestmark = pytest.mark.slow
 
-MODEL = dataclasses.replace(tiny_run.MODEL, body_context=True, couple_context=True)
+# Without what a context neither reads nor changes.
+MODEL = dataclasses.replace(
+    tiny_run.MODEL,
+    body_context=True,
+    couple_context=True,
+    couple_candidates=0,
+    graph_convolution="gcn",
+    joint_attention=False,
+    image_guided=False,
+    predict_visibility=False,
+)
 # Whose poses are people, and can be put right, without training the base.
 GIVEN = dataclasses.replace(MODEL, initial_pose="given")
 CONTEXT = "couple_body_context"

@@ -10,7 +10,7 @@ import tiny_run
 
 from opec_tf.config import DataConfig, InferenceConfig, TrainConfig
 from opec_tf.inference import people, pose_model
-from opec_tf.models import builders, workdir
+from opec_tf.models import builders, loading, workdir
 from opec_tf.study import report
 from opec_tf.study.split import Split
 from opec_tf.training import callbacks, loop, run_data, stages, validation
@@ -40,6 +40,12 @@ def run(tmp_path_factory, data_config):
     return root
 
 
+@pytest.fixture(scope="module")
+def models(run):
+    """Stage -> its ``PoseModel`` of the run; tests only call them."""
+    return {stage: pose_model.load(run, stage) for stage in ("opec", "couple")}
+
+
 def test_the_loss_falls_and_the_best_epoch_is_the_couples(run):
     folder = workdir.stage_folder(run, "couple")
     log = callbacks.read_log(folder.log)
@@ -52,10 +58,9 @@ def test_the_loss_falls_and_the_best_epoch_is_the_couples(run):
     assert best["val_couple_3_AP"] == pytest.approx(max(float(row["val_couple_3_AP"]) for row in log), abs=1e-6)
 
 
-def test_opec_net_stays_as_it_is(run):
-    couple, opec = pose_model.load(run), pose_model.load(run, "opec").network
-    assert couple.stage == "couple"
-    couple = couple.network
+def test_opec_net_stays_as_it_is(run, models):
+    assert loading.last_stage(run) == "couple"
+    couple, opec = models["couple"].network, models["opec"].network
     for layer in opec.layers:
         for first, second in zip(layer.get_weights(), couple.get_layer("opec_net").get_layer(layer.name).get_weights()):
             np.testing.assert_array_equal(first, second)
@@ -63,11 +68,11 @@ def test_opec_net_stays_as_it_is(run):
     assert np.abs(couple.get_layer("couple_displacement_3").get_weights()[1]).max() > 1e-3
 
 
-def test_evaluation_scores_the_couples_poses(run, data_config, tmp_path):
+def test_evaluation_scores_the_couples_poses(models, data_config, tmp_path):
     settings = dataclasses.replace(INFERENCE, flip_test=True)
     metrics, opec = (
         report.evaluate(model, split, split.annotated(), folder, inference_config=settings)
-        for folder, model in ((tmp_path, pose_model.load(run)), (tmp_path / "opec", pose_model.load(run, "opec")))
+        for folder, model in ((tmp_path, models["couple"]), (tmp_path / "opec", models["opec"]))
         for split in [Split.read("test", data_config, settings.protocol, model)]
     )
     assert list(metrics) == [*opec, "couple_1", "couple_2", "couple_3"]
@@ -77,11 +82,11 @@ def test_evaluation_scores_the_couples_poses(run, data_config, tmp_path):
     assert json.loads((tmp_path / "metrics.json").read_text())["settings"]["stage"] == "couple"
 
 
-def test_validation_keeps_couples_together(run, data_config):
+def test_validation_keeps_couples_together(models, data_config):
     """Six people of eight couples: three whole couples for the CoupleGraph, six people anywhere for OPEC-Net."""
     *_, val_data = run_data.load(tiny_run.MODEL, data_config, INFERENCE.protocol)
     for stage, images in (("couple", 3), ("opec", 6)):
-        model = pose_model.load(run, stage)
+        model = models[stage]
         split = validation.Validator(
             model.network,
             val_data,

@@ -143,7 +143,7 @@ def test_the_queue_is_bounded_and_large_requests_are_refused():
     batcher.close()
 
 
-def test_a_batching_server_answers_everyone_with_their_own(exported, monkeypatch):
+def test_a_batching_server_answers_everyone_with_their_own(exported, server, cold, monkeypatch):
     joined, merge = [], batching._merge
 
     def count(tasks, parameters):
@@ -154,9 +154,9 @@ def test_a_batching_server_answers_everyone_with_their_own(exported, monkeypatch
     parameters = BatchingParameters(8, 200_000, 64, 2, serving_run.BATCH_SIZES)
     requests = [(serving_run.jpeg(seed % 3), serving_run.BOXES[seed % 2 :]) for seed in range(12)]
     answers = []
-    for given in (None, parameters):
-        with ModelServer(exported[1], batching=given) as server:
-            with PoseClient(f"127.0.0.1:{server.port}", deadline=300) as client:
+    with ModelServer(exported[1], batching=parameters) as batching_server:
+        for asked in (server, batching_server):
+            with PoseClient(f"127.0.0.1:{asked.port}", deadline=300) as client:
                 answers.append(list(client.estimate_many(requests, in_flight=6)))
     for (_, boxes), alone, batched in zip(requests, *answers):
         assert alone.keypoints.shape == (len(boxes), 12, 3)

@@ -208,7 +208,8 @@ def test_gate_bounds_the_queue():
 
 def test_versions_are_taken_up_and_a_broken_one_is_not(exported, tmp_path):
     model_dir = tmp_path / NAME
-    shutil.copytree(exported[1], model_dir)
+    # Without warmup records, which take most of the time of loading.
+    shutil.copytree(exported[1], model_dir, ignore=shutil.ignore_patterns("assets.extra"))
     versions = ModelVersions(NAME, model_dir)
     versions.poll()
     states = api.get_model_status_pb2.ModelVersionStatus
@@ -220,6 +221,7 @@ def test_versions_are_taken_up_and_a_broken_one_is_not(exported, tmp_path):
         assert version.number == 1
     # A warmup record that fails makes the load fail; the version before stays.
     shutil.copytree(model_dir / "1", tmp_path / "broken")
+    (tmp_path / "broken" / "assets.extra").mkdir()
     with tf.io.TFRecordWriter(str(tmp_path / "broken" / "assets.extra" / "tf_serving_warmup_requests")) as writer:
         log = api.prediction_log_pb2.PredictionLog()
         log.predict_log.request.CopyFrom(serving_run.request(image_bytes=[b"no image"]))
@@ -260,13 +262,13 @@ def test_a_folder_that_cannot_be_read_at_the_start_is_said(exported, monkeypatch
         server.start()
 
 
-def test_a_folder_that_cannot_be_read_is_looked_at_again(exported, monkeypatch):
+def test_a_folder_that_cannot_be_read_is_looked_at_again(tmp_path, monkeypatch):
     polled = threading.Semaphore(0)
 
     def poll():
         polled.release()
         raise PermissionError("Permission denied")
 
-    with ModelServer(exported[1], port=0, rest_port=0, poll_seconds=0.01) as server:
+    with ModelServer(tmp_path, port=0, rest_port=0, poll_seconds=0.01) as server:
         monkeypatch.setattr(server.versions, "poll", poll)
         assert all(polled.acquire(timeout=60) for _ in range(3))
