@@ -21,7 +21,7 @@ from opec_tf.inference import people, pose_model, results
 from opec_tf.inference.detectors import named
 from opec_tf.inference.people import ListedPeople
 from opec_tf.inference.pose_model import PoseModel
-from opec_tf.models import builders, loading
+from opec_tf.models import builders
 from opec_tf.study import report, report_text
 from opec_tf.study.split import Split
 
@@ -60,8 +60,8 @@ def main() -> None:
     options = flags.FLAGS
     if options.initial_poses and options.boxes != people.ANNOTATED:
         raise UserError("--boxes and --initial_poses both say where the people are; give one of them")
-    root, stage = loading.locate(options.workdir, options.stage, options.base_weights)
-    if not (root or options.output_dir):
+    root, stage = pose_model.locate(options.workdir, options.stage, options.base_weights)
+    if not (options.workdir or options.base_weights or options.output_dir):
         raise UserError("--output_dir is missing; without --workdir, which scores the package's own model, name one")
     output_dir = pathlib.Path(options.output_dir or f"{root}/evaluation_{options.split}")
     inference_config = flags.read(InferenceConfig)
@@ -83,7 +83,7 @@ def main() -> None:
         files.write_json(options.metrics_out, list(metrics.values())[-1], indent=2)
 
 
-def _model(root: str | None, stage: str | None) -> PoseModel:
+def _model(root: str, stage: str | None) -> PoseModel:
     model = pose_model.load(root, stage)
     given = "box_margin" in flags.given(DataConfig)
     return dataclasses.replace(model, box_margin=flags.FLAGS.box_margin) if given else model

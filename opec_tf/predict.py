@@ -30,7 +30,7 @@ from opec_tf.inference import frames, people, pose_model, results
 from opec_tf.inference.detectors import named
 from opec_tf.inference.frames import Source
 from opec_tf.inference.people import People
-from opec_tf.models import loading, workdir
+from opec_tf.models import workdir
 from opec_tf.poses.skeletons import SKELETONS, Skeleton
 
 flags.define(InferenceConfig, DetectorConfig, TrackingConfig)
@@ -73,7 +73,7 @@ def main() -> None:
     options = flags.FLAGS
     files.make_folder(options.output_dir)
     source = frames.open_source(options.images, options.strict, but=f"{options.output_dir}/drawings")
-    root, stage = loading.locate(options.workdir, options.stage, options.base_weights)
+    root, stage = pose_model.locate(options.workdir, options.stage, options.base_weights)
     # Before the network is built, which takes seconds.
     people_of_source = _people(source, SKELETONS[workdir.read_model_config(root).skeleton])
     model = pose_model.load(root, stage)

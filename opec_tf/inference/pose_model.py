@@ -188,6 +188,18 @@ SHIPPED = pathlib.Path(opec_tf.weights.__path__[0]) / "shipped" / "people"
 SHIPPED_STAGE = "couple"
 
 
+def locate(root: str | None, stage: str | None, base_weights: str) -> tuple[str, str | None]:
+    """The workdir and stage that a command line names: a run and perhaps a stage; or a base, by its weights; or, where
+    it names neither, the model that comes with the package.
+
+    Raises:
+      UserError: the weights are not a workdir's finished base, or no model comes with the package.
+    """
+    if root:
+        return root, stage
+    return (loading.workdir_of_base(base_weights), "base") if base_weights else _shipped(stage)
+
+
 def load(path: os.PathLike[str] | str | None = None, stage: str | None = None) -> PoseModel:
     """Loads a trained model.
 
@@ -199,7 +211,7 @@ def load(path: os.PathLike[str] | str | None = None, stage: str | None = None) -
       UserError: not a workdir, no such stage, or unusable files.
     """
     if path is None:
-        path, stage = SHIPPED, stage or SHIPPED_STAGE
+        path, stage = _shipped(stage)
     model_config = workdir.read_model_config(path)
     if stage is None:
         stage = loading.last_stage(path)
@@ -217,3 +229,10 @@ def load(path: os.PathLike[str] | str | None = None, stage: str | None = None) -
         git_revision=settings.get("git_revision"),
         metrics=files.read_json(folder.metrics) if folder.metrics.exists() else {},
     )
+
+
+def _shipped(stage: str | None) -> tuple[str, str]:
+    """Workdir and stage of the model that comes with the package."""
+    if not SHIPPED.is_dir():
+        raise UserError("no model comes with this version; name a training run, the --workdir of a command")
+    return str(SHIPPED), stage or SHIPPED_STAGE
