@@ -49,18 +49,18 @@ def sheet(split: Split, files: Mapping[str, os.PathLike[str] | str], pictures: i
     Raises:
       UserError: a file is malformed.
     """
-    boxes = split.annotated().boxes
-    shown = np.unique(boxes.image_index)
+    people = split.annotations.select(split.annotated().annotation_rows).with_skeleton(split.skeleton)
+    shown = np.unique(people.image_index)
     shown = shown[np.linspace(0, len(shown) - 1, min(pictures, len(shown))).round().astype(int)]
-    poses = {title: predictions.read(path, split.skeleton.num_joints) for title, path in files.items()}
+    results = {title: predictions.read(path, split.skeleton.num_joints) for title, path in files.items()}
     drawings = []
     for row in shown:
-        image = images.decode(tf.io.read_file(str(split.annotations.image_paths[row]))).numpy()
-        truth = boxes.labels[boxes.image_index == row]
-        found = [people.keypoints[people.image_ids == split.annotations.image_ids[row]] for people in poses.values()]
+        image = images.decode(tf.io.read_file(str(people.image_paths[row]))).numpy()
+        truth = people.keypoints[people.image_index == row]
+        found = [poses.keypoints[poses.image_ids == people.image_ids[row]] for poses in results.values()]
         for keypoints in (truth, *found):
             hidden = truth[: len(keypoints), :, 2] == OCCLUDED
             marked = drawing.mark_joints(keypoints, 0.0)[0] if keypoints is not truth else truth
             drawings.append(drawing.draw_people(image, marked, split.skeleton, hidden))
-    titles = ["ground truth", *poses] * len(shown)
-    return drawing.contact_sheet(drawings, 1 + len(poses), titles, _SHEET_CELL)
+    titles = ["ground truth", *results] * len(shown)
+    return drawing.contact_sheet(drawings, 1 + len(results), titles, _SHEET_CELL)

@@ -48,9 +48,6 @@ def test_stage_couple_without_what_it_needs(tmp_path, data_config, monkeypatch):
     alone = "stage couple starts from OPEC-Net, and stage opec is not finished; train it first"
     _refused(alone, tmp_path / "alone", data_config, stages=("base", "couple"))
     _refused(alone, tmp_path / "alone", data_config, stages=("base", "couple"), start_from="package")
-    _refused(
-        "no such run", tmp_path / "from", data_config, stages=("couple",), start_from=str(tmp_path / "no such run")
-    )
     model_config = dataclasses.replace(toy_training.MODEL, refinement=False)
     _refused("--norefinement leaves out", tmp_path / "graph", data_config, model_config, stages=STAGES)
     two = types.SimpleNamespace(
