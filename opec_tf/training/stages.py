@@ -224,8 +224,7 @@ def dataset(
     """The distributed training data of a stage.
 
     Every worker draws its own shuffled stream of crops from all of the data: with an endless, shuffled stream there is
-    nothing to gain from sharding, and no worker runs dry. A run resumed at ``start_epoch`` draws another order than
-    the first epochs had.
+    nothing to gain from sharding, and no worker runs dry. A resumed run draws another order than the first epochs had.
 
     Args:
       make_batches: the joints that it gives may include other people's.
