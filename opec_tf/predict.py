@@ -1,6 +1,7 @@
 """Predicts poses on images or a video: COCO results JSON and drawings.
 
-python -m opec_tf.predict --workdir=runs/crowdpose --images=photos --output_dir=poses --compare
+python -m opec_tf.predict --images=photo.jpg
+python -m opec_tf.predict --images=photos --workdir=runs/crowdpose --output_dir=poses --compare
 
 People are found by NanoDet, which comes with the package; or name a YOLO network (--detector=yolox_s.onnx, yolov8n.onnx
 or yolov3.cfg), or give --boxes. --detector=none: each image is one person's box.
@@ -29,11 +30,13 @@ from opec_tf.inference import frames, people, pose_model, results
 from opec_tf.inference.detectors import named
 from opec_tf.inference.frames import Source
 from opec_tf.inference.people import People
-from opec_tf.models import loading, workdir
+from opec_tf.models import workdir
 from opec_tf.poses.skeletons import SKELETONS, Skeleton
 
 flags.define(InferenceConfig, DetectorConfig, TrackingConfig)
-absl_flags.DEFINE_string("workdir", None, "folder of the training run; or name a base by --base_weights")
+absl_flags.DEFINE_string(
+    "workdir", None, "folder of a training run; or a base by --base_weights; by default the package's own model"
+)
 absl_flags.DEFINE_string("base_weights", "", "WORKDIR/base/best.weights.h5, such as convert_weights writes")
 absl_flags.DEFINE_string("stage", None, "stage whose model is used; by default the last one that is finished")
 absl_flags.DEFINE_string("images", None, "an image, a folder, a pattern such as 'a/*.jpg', or a video", required=True)
@@ -70,7 +73,7 @@ def main() -> None:
     options = flags.FLAGS
     files.make_folder(options.output_dir)
     source = frames.open_source(options.images, options.strict, but=f"{options.output_dir}/drawings")
-    root, stage = loading.locate(options.workdir, options.stage, options.base_weights)
+    root, stage = pose_model.locate(options.workdir, options.stage, options.base_weights)
     # Before the network is built, which takes seconds.
     people_of_source = _people(source, SKELETONS[workdir.read_model_config(root).skeleton])
     model = pose_model.load(root, stage)
