@@ -12,7 +12,6 @@ part runs; its numbers mean nothing.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 import pathlib
 import time
@@ -168,7 +167,7 @@ def _draw_photos(model: PoseModel, photos: ImageFiles | None, demo: Demo) -> Non
         inference_config=demo.inference_config,
         tracking_config=TrackingConfig(),
         style=results.DrawingStyle(compare=True),
-        made_by={"weights": _digest(model), "photos": ",".join(photos.paths)},
+        made_by={"weights": model.digest, "photos": ",".join(photos.paths)},
     )
     print(f"  {found} people in {len(photos)} photos: {demo.folder}/photos/drawings/", flush=True)
 
@@ -176,7 +175,7 @@ def _draw_photos(model: PoseModel, photos: ImageFiles | None, demo: Demo) -> Non
 def _fine_tune(model: PoseModel, demo: Demo) -> pathlib.Path:
     """Trains a model on as a whole; returns the workdir, which belongs to that model, to the seed and to --quick."""
     options = flags.FLAGS
-    run = demo.folder / f"tuned_{'quick_' if options.quick else ''}seed{options.seed}_{_digest(model)}"
+    run = demo.folder / f"tuned_{'quick_' if options.quick else ''}seed{options.seed}_{model.digest}"
     train_config = dataclasses.replace(
         _QUICK_TUNING if options.quick else _TUNING,
         stages=(model.stage,),
@@ -202,12 +201,6 @@ def _serve(model: PoseModel, demo: Demo) -> None:
     test = demo.test_split(model).annotations
     served = example.export_and_ask(model, model_dir, test, path, demo.inference_config)
     print(f"  {served} people of a test picture answered: {path}; the export is in {model_dir}")
-
-
-def _digest(model: PoseModel) -> str:
-    """A short name of a model's weights."""
-    path = workdir.stage_folder(model.name, model.stage).best_weights
-    return hashlib.sha1(path.read_bytes()).hexdigest()[:8]
 
 
 def _show(table: str, picture: pathlib.Path) -> None:

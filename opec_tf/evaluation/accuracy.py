@@ -118,20 +118,34 @@ def accuracy_by_level(annotations: PoseAnnotations, poses: np.ndarray, sigmas: n
     """
     people, poses = _counted(annotations, poses)
     partner, pair_iou = partners(people)
-    similarities, visibility = _own_joint_oks(people, poses, sigmas), _judged_visibility(people)
-    scored = _ScoredPeople(
-        visibility=visibility,
-        joint_oks=similarities,
-        oks=oks.mean_oks(similarities, people.keypoints[..., 2] != UNLABELLED),
-        comparable=_has_pose(poses) & (partner >= 0),
-        swapped=_swapped(people, poses, partner, similarities, sigmas),
-    )
+    scored = _scored(people, poses, partner, sigmas)
+    visibility = scored.visibility
     hidden_share = np.sum(visibility == OCCLUDED, axis=1) / np.sum(visibility != UNLABELLED, axis=1)
     return {
         "all": scored.measures(np.ones(len(poses), bool)),
         "hidden_share": _by_bin(scored, hidden_share, LEVEL_EDGES["hidden_share"]),
         "pair_iou": _by_bin(scored, pair_iou, LEVEL_EDGES["pair_iou"]),
     }
+
+
+def counts_by_image(annotations: PoseAnnotations, poses: np.ndarray, sigmas: np.ndarray) -> dict[str, np.ndarray]:
+    """What the shares of ``accuracy_by_level`` are shares of, image by image, so that images can be drawn again.
+
+    Returns:
+      ``vis75``, ``inv75`` and ``swap``, each int64 [M, 2], how many of how many, in the order of the annotations'
+      images; summed over all images and divided they are the measures of everybody.
+    """
+    people, poses = _counted(annotations, poses)
+    scored = _scored(people, poses, partners(people)[0], sigmas)
+    found = scored.joint_oks > _LEVEL_THRESHOLD
+    of_person = {"swap": (scored.swapped & scored.comparable, scored.comparable)}
+    for name, kind in (("vis75", VISIBLE), ("inv75", OCCLUDED)):
+        judged = scored.visibility == kind
+        of_person[name] = np.sum(found & judged, axis=1), np.sum(judged, axis=1)
+    counts = {name: np.zeros((annotations.num_images, 2), np.int64) for name in of_person}
+    for name, of_people in of_person.items():
+        np.add.at(counts[name], people.image_index, np.stack(of_people, axis=1).astype(np.int64))
+    return counts
 
 
 def partners(people: PoseAnnotations) -> tuple[np.ndarray, np.ndarray]:
@@ -175,6 +189,17 @@ class _ScoredPeople:
         measures.update(_shares_found(self.joint_oks[chosen], self.visibility[chosen], (_LEVEL_THRESHOLD,)))
         swapped = self.swapped[chosen & self.comparable]
         return {**measures, "swap": float(np.mean(swapped))} if swapped.size else measures
+
+
+def _scored(people: PoseAnnotations, poses: np.ndarray, partner: np.ndarray, sigmas: np.ndarray) -> _ScoredPeople:
+    similarities = _own_joint_oks(people, poses, sigmas)
+    return _ScoredPeople(
+        visibility=_judged_visibility(people),
+        joint_oks=similarities,
+        oks=oks.mean_oks(similarities, people.keypoints[..., 2] != UNLABELLED),
+        comparable=_has_pose(poses) & (partner >= 0),
+        swapped=_swapped(people, poses, partner, similarities, sigmas),
+    )
 
 
 def _by_bin(scored: _ScoredPeople, level: np.ndarray, edges: Sequence[float]) -> list[Measures]:

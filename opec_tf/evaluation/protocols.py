@@ -164,6 +164,32 @@ def evaluate_by_occlusion(
     return accuracy.accuracy_by_level(annotations, poses, rules.sigmas)
 
 
+def evaluate_draws(
+    annotations: PoseAnnotations, predictions: PosePredictions, people: np.ndarray, protocol: str, draws: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Scores poses whose people are known on the images of each of D draws; the other arguments as for ``evaluate``.
+
+    Args:
+      draws: int [D, M], rows of the annotations' images; a draw may have an image several times.
+
+    Returns:
+      AP, AR and, where the data has them, vis75, inv75 and swap: float64 [D] each.
+    """
+    rules = PROTOCOLS[protocol]
+    annotations = _apply_rules(annotations, rules)
+    predictions = _map_predictions(predictions, annotations, protocol, "predictions")
+    evaluator = _match(annotations, predictions, rules)
+    by_id = np.argsort(np.argsort(annotations.image_ids))  # pycocotools orders images by id
+    stats = np.array([_accumulate(evaluator, by_id[draw]).stats for draw in draws])
+    poses = accuracy.poses_of_people(annotations, predictions, people)
+    counts = accuracy.counts_by_image(annotations, poses, rules.sigmas)
+    shares = {name: count[draws].sum(axis=1) for name, count in counts.items() if count[:, 1].any()}
+    return {
+        **{name: stats[:, _STATS.index(name)] for name in ("AP", "AR")},
+        **{name: part[:, 0] / np.maximum(part[:, 1], 1) for name, part in shares.items()},
+    }
+
+
 def format_metrics(metrics: Mapping[str, float]) -> str:
     """Metrics as lines of text: a name and its percentage each; -1, the published tools' "nobody to score", as n/a."""
     width = max(map(len, metrics))
@@ -224,11 +250,14 @@ def _scored_rows(evaluator: COCOeval) -> np.ndarray:
 
 
 def _accumulate(evaluator: COCOeval, images: np.ndarray) -> COCOeval:
-    """The evaluator with tables over some images, bool [M] in the order of their ids, from matches made before."""
-    part = copy.copy(evaluator)
+    """The evaluator with tables over some images, int [M at most], rows in the order of their ids, from matches made
+    before; an image may come several times."""
+    part, count = copy.copy(evaluator), len(evaluator.params.imgIds)
     # accumulate() passes over images without matches; given other image ids it would take the first ones instead.
-    kept = np.tile(images, len(evaluator.params.areaRng))
-    part.evalImgs = [match if keep else None for match, keep in zip(evaluator.evalImgs, kept)]
+    left_out = [None] * (count - len(images))
+    part.evalImgs = []
+    for area in range(len(evaluator.params.areaRng)):
+        part.evalImgs += [evaluator.evalImgs[area * count + image] for image in images] + left_out
     with contextlib.redirect_stdout(io.StringIO()):
         part.accumulate()
         part.summarize()
@@ -237,7 +266,7 @@ def _accumulate(evaluator: COCOeval, images: np.ndarray) -> COCOeval:
 
 def _summarize(evaluator: COCOeval) -> dict[str, float]:
     """The metrics over all images, without those that pycocotools leaves at -1: nobody to score."""
-    everything = _accumulate(evaluator, np.ones(len(evaluator.params.imgIds), bool))
+    everything = _accumulate(evaluator, np.arange(len(evaluator.params.imgIds)))
     metrics = dict(zip(_STATS, everything.stats.tolist()))
     for percent in (80, 90):
         threshold = int(np.argmin(np.abs(evaluator.params.iouThrs - percent / 100)))
@@ -252,7 +281,7 @@ def _by_crowd_index(evaluator: COCOeval, annotations: PoseAnnotations) -> dict[s
     crowd_index = annotations.crowd_index[np.argsort(annotations.image_ids)]  # pycocotools orders images by id
     metrics = {}
     for level, start, end in _CROWD_LEVELS:
-        part = _accumulate(evaluator, (crowd_index >= start) & (crowd_index < end))
+        part = _accumulate(evaluator, np.flatnonzero((crowd_index >= start) & (crowd_index < end)))
         metrics[f"AP_{level}"] = round(float(np.mean(part.eval["precision"])), 4)
         if part.stats[0] >= 0:
             metrics[f"AP_{level}_valid"] = float(part.stats[0])

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import logging
 import os
 import pathlib
@@ -126,6 +127,12 @@ class PoseModel:
             people = pictures.people(source, boxes, initial_poses, self.skeleton)
         found = self._poses(source, people, InferenceConfig(flip_test=flip_test, inference_batch_size=batch_size))
         return found if isinstance(images, list) else found[0]
+
+    @property
+    def digest(self) -> str:
+        """A short name of its weights."""
+        path = workdir.stage_folder(self.name, self.stage).best_weights
+        return hashlib.sha1(path.read_bytes()).hexdigest()[:8]
 
     def estimator(self, inference_config: InferenceConfig, num_people: int) -> PoseEstimator:
         """What runs the network on crops, in batches no larger than about ``num_people`` people need."""

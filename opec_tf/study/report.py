@@ -53,7 +53,7 @@ def evaluate(
     """
     folder = files.make_folder(output_dir)
     model = model.starting_from_poses_of(people)
-    estimates = _estimate(model, split, people, inference_config)
+    estimates = estimate(model, split, people, inference_config)
     whose = measures.whose_poses(estimates, people) if isinstance(people, AnnotatedPeople) else None
     metrics: Metrics = protocols.evaluate_each(split.annotations, estimates.predictions, split.protocol, whose)
     report_files.remove_results(folder, but=people.name)
@@ -67,7 +67,8 @@ def evaluate(
     return metrics
 
 
-def _estimate(model: PoseModel, split: Split, people: ListedPeople, inference_config: InferenceConfig) -> Estimates:
+def estimate(model: PoseModel, split: Split, people: ListedPeople, inference_config: InferenceConfig) -> Estimates:
+    """The poses of people of a split; images that cannot be read are left out with a warning."""
     annotations = split.annotations
     estimator = model.estimator(inference_config, len(people.boxes))
     estimates = estimator.estimate_files(

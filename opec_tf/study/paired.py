@@ -1,0 +1,163 @@
+"""Models side by side on the same people, with intervals of how they differ: the paired bootstrap over images.
+
+Reference: Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapters 13 and 16.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from opec_tf.common import files
+from opec_tf.common.errors import UserError
+from opec_tf.config import InferenceConfig
+from opec_tf.evaluation import protocols
+from opec_tf.inference.pose_model import PoseModel
+from opec_tf.study import measures, report
+from opec_tf.study.split import Split
+
+COLUMNS = ("AP", "AR", "vis75", "inv75", "swap")
+# Ends of an interval, percentiles.
+_INTERVAL = (2.5, 97.5)
+
+# One of a model's poses: (workdir, name of the pose).
+PoseOf = tuple[str, str]
+# Column -> [1 + D], the value on all images and on those of each draw.
+_Values = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A row of the table.
+
+    Attributes:
+      title: what it is called.
+      runs: of each of its runs, such as of each seed, the pose that counts.
+    """
+
+    title: str
+    runs: tuple[PoseOf, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Row:
+        """Reads TITLE=WORKDIR:POSE,WORKDIR:POSE.
+
+        Raises:
+          UserError: it is something else.
+        """
+        title, _, runs = text.partition("=")
+        poses = tuple((root, name) for root, _, name in (run.rpartition(":") for run in runs.split(",")))
+        if not title or not all(root and name for root, name in poses):
+            raise UserError(f"--row={text}: must be TITLE=WORKDIR:POSE, further runs of it after commas")
+        return cls(title, poses)
+
+
+def compare(
+    rows: Sequence[Row],
+    models: Mapping[str, PoseModel],
+    split_of: Mapping[str, Split],
+    path: pathlib.Path,
+    *,
+    inference_config: InferenceConfig,
+    draws: int,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """Measures rows on the annotated people of a data set, unless the file has that already, and writes the file.
+
+    Args:
+      rows: the others are compared with the first.
+      models: workdir -> the model.
+      split_of: workdir -> the data set, for that model's joints.
+      path: JSON, written whole.
+      inference_config: how all models are run.
+      draws, seed: how often images are drawn with replacement for the intervals.
+
+    Returns:
+      of each row ``title``; ``runs``, the columns of each run; ``interval`` and ``difference``, of its first run each
+      column's interval and that of what it is above the first row's first run, [low, high].
+
+    Raises:
+      UserError: a model has no such pose, or nobody is there to score.
+    """
+    any_split = split_of[rows[0].runs[0][0]]
+    made_with = {
+        **dataclasses.asdict(inference_config),
+        "data": [any_split.data_config.data_root, *any_split.sources],
+        "draws": draws,
+        "seed": seed,
+        "weights": {root: model.digest for root, model in models.items()},
+        "rows": [[row.title, *map(list, row.runs)] for row in rows],
+    }
+    if path.exists():
+        before = files.read_json(path)
+        if before["made_with"] == made_with:
+            return before["rows"]
+    values: dict[PoseOf, _Values] = {}
+    drawn = _drawn(any_split.annotations.num_images, draws, seed)
+    for root, model in models.items():
+        names = sorted({name for row in rows for of, name in row.runs if of == root})
+        found = _values(model, split_of[root], names, inference_config, drawn)
+        values.update({(root, name): of_pose for name, of_pose in found.items()})
+    results = [_result(row, values, values[rows[0].runs[0]]) for row in rows]
+    files.write_json(path, {"made_with": made_with, "rows": results}, indent=2)
+    return results
+
+
+def table(sets: Mapping[str, list[dict[str, Any]]]) -> str:
+    """Markdown: for each data set a table of the rows; percent, the mean of several runs with their deviation, and
+    below each number how far it is above the first row's."""
+    lines = []
+    for name, rows in sets.items():
+        lines += ["", f"**{name}**", "", f"| row | {' | '.join(COLUMNS)} |", "|---" * (1 + len(COLUMNS)) + "|"]
+        for position, row in enumerate(rows):
+            cells = [_cell(row, column, compared=position > 0) for column in COLUMNS]
+            lines.append(f"| {row['title']} | {' | '.join(cells)} |")
+    return "\n".join(lines[1:]) + "\n"
+
+
+def _drawn(images: int, draws: int, seed: int) -> np.ndarray:
+    """The images that all rows are scored on, int [1 + D, M]: first each once, then D draws with replacement."""
+    drawn = np.random.default_rng(seed).integers(images, size=(draws, images))
+    return np.concatenate([np.arange(images)[None], drawn])
+
+
+def _values(
+    model: PoseModel, split: Split, names: Sequence[str], inference_config: InferenceConfig, drawn: np.ndarray
+) -> dict[str, _Values]:
+    """The columns of some of a model's poses."""
+    people = split.annotated()
+    estimates = report.estimate(model, split, people, inference_config)
+    if missing := [name for name in names if name not in estimates.predictions]:
+        raise UserError(f"{model.name}: has no pose {missing[0]!r}; its poses are {', '.join(estimates.predictions)}")
+    poses, whose = estimates.predictions, measures.whose_poses(estimates, people)
+    return {
+        name: protocols.evaluate_draws(split.annotations, poses[name], whose[name], split.protocol, drawn)
+        for name in names
+    }
+
+
+def _result(row: Row, values: Mapping[PoseOf, _Values], first: _Values) -> dict[str, Any]:
+    own = values[row.runs[0]]
+    return {
+        "title": row.title,
+        "runs": [{column: float(of[0]) for column, of in values[run].items()} for run in row.runs],
+        "interval": {column: _interval(of) for column, of in own.items()},
+        "difference": {column: _interval(of - first[column]) for column, of in own.items()},
+    }
+
+
+def _interval(values: np.ndarray) -> list[float]:
+    return [float(end) for end in np.percentile(values[1:], _INTERVAL)]
+
+
+def _cell(row: Mapping[str, Any], column: str, compared: bool) -> str:
+    if column not in row["interval"]:
+        return "-"
+    runs = 100 * np.array([run[column] for run in row["runs"]])
+    text = f"{runs.mean():.1f}" + (f" ± {runs.std(ddof=1):.1f}" if len(runs) > 1 else "")
+    low, high = (100 * end for end in row["difference"][column])
+    return f"{text}<br>({low:+.1f} to {high:+.1f})" if compared else text
