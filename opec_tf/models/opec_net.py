@@ -16,6 +16,7 @@ from opec_tf.models.networks import (
     GIVEN_OUTPUT,
     NUM_BLOCKS,
     POSE_OUTPUTS,
+    REGRESSED_OUTPUT,
     VISIBILITY_OUTPUT,
     Context,
     OpecNet,
@@ -36,8 +37,8 @@ def opec_net(base: tf.keras.Model, config: ModelConfig) -> OpecNet:
     Returns:
       ``OpecNet``. Its model goes from crops [B, H, W, 3] (RGB, 0..255) to a dict of float32 tensors: base_heatmaps and
       heatmaps [B, H / 4, W / 4, K]; initial_pose, pose_1, pose_2, pose_3 [B, K, 2], (x, y), normalised; initial_score
-      [B, K], 0..1; visibility [B, K, 3], logits of visible, occluded and outside the picture. Every output comes from a
-      layer of its own name, so Keras logs losses under these names.
+      [B, K], 0..1; visibility [B, K, 3], logits of visible, occluded and outside the picture; of a base that has it
+      regressed_pose. Every output comes from a layer of its own name, so Keras logs losses under these names.
       With a given initial pose it goes from a dict of crops, given_pose [B, K, 2], (x, y), normalised, and given_score
       [B, K], 0 for joints that are not given. It has an output "given" more, the pose refined; initial_pose is its own
       still.
@@ -86,6 +87,8 @@ def opec_net(base: tf.keras.Model, config: ModelConfig) -> OpecNet:
     poses, features = progressive_refinement(told, nodes, excavate, adjacency=adjacency, graph=config)
     outputs.update({name: output(name)(pose) for name, pose in zip(POSE_OUTPUTS[1:], poses)})
     outputs.update(base_heatmaps=base_heatmaps, heatmaps=heatmaps, initial_score=score)
+    if REGRESSED_OUTPUT in base_outputs:
+        outputs[REGRESSED_OUTPUT] = output(REGRESSED_OUTPUT)(base_outputs[REGRESSED_OUTPUT])
 
     # What the last node features tell of each joint beside its place.
     head = VisibilityHead(dtype="float32", name=VISIBILITY_OUTPUT) if config.predict_visibility else None

@@ -47,6 +47,10 @@ def losses_and_weights(
     if train_config.heatmap_loss_weight and not train_config.freeze_base:
         stage_losses["base_heatmaps"] = heatmap_loss
         weights["base_heatmaps"] = train_config.heatmap_loss_weight
+    # Nor for where its person is.
+    if model_config.refinement and model_config.regresses_pose and not train_config.freeze_base:
+        stage_losses[builders.REGRESSED_OUTPUT] = pose_loss(model_config, train_config.oks_loss_share)
+        weights[builders.REGRESSED_OUTPUT] = 1.0
     # An integral about the highest cell says nothing of which cell should be the highest.
     if model_config.refinement and model_config.integral_radius:
         stage_losses["heatmaps"] = heatmap_loss

@@ -87,6 +87,16 @@ def test_with_a_radius_the_adapted_heatmaps_have_a_loss():
         assert {name for name in stage_losses if "heatmaps" in name} == expected and weights["heatmaps"] == 1.0
 
 
+def test_a_base_trained_along_keeps_its_losses():
+    regressing = dataclasses.replace(MODEL, trunk="movenet_lightning")
+    of_base = {"base_heatmaps", "regressed_pose"}
+    assert set(objectives.losses_and_weights("base", regressing, TRAIN)[0]) == of_base
+    assert set(objectives.losses_and_weights("opec", regressing, TRAIN)[0]) >= of_base
+    frozen = dataclasses.replace(TRAIN, freeze_base=True)
+    assert not of_base & set(objectives.losses_and_weights("opec", regressing, frozen)[0])
+    assert "regressed_pose" not in objectives.losses_and_weights("opec", MODEL, TRAIN)[0]
+
+
 def test_every_stage_learns_with_other_peoples_joints(trained_base):
     """The joint-candidate target of the heatmaps; the poses' losses look at the person alone."""
     config = dataclasses.replace(TRAIN, interference_weight=0.5)
