@@ -192,7 +192,6 @@ class PoseModel:
 # The model that comes with the package, a workdir of one stage without what only training needs; its README.md is the
 # model card.
 SHIPPED = pathlib.Path(opec_tf.weights.__path__[0]) / "shipped" / "people"
-SHIPPED_STAGE = "couple"
 
 
 def locate(root: str | None, stage: str | None, base_weights: str) -> tuple[str, str | None]:
@@ -238,8 +237,8 @@ def load(path: os.PathLike[str] | str | None = None, stage: str | None = None) -
     )
 
 
-def _shipped(stage: str | None) -> tuple[str, str]:
+def _shipped(stage: str | None) -> tuple[str, str | None]:
     """Workdir and stage of the model that comes with the package."""
     if not SHIPPED.is_dir():
         raise UserError("no model comes with this version; name a training run, the --workdir of a command")
-    return str(SHIPPED), stage or SHIPPED_STAGE
+    return str(SHIPPED), stage

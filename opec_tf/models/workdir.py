@@ -84,7 +84,8 @@ class StageFolder:
 
     @property
     def finished(self) -> bool:
-        return self.final_weights.exists()
+        """Whether its training came to its end; what was made small has its scores and no log."""
+        return self.final_weights.exists() or (self.metrics.exists() and not self.log.exists())
 
 
 def stage_folder(workdir: os.PathLike[str] | str, stage: str) -> StageFolder:

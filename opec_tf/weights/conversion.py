@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
-import shutil
 from collections.abc import Collection
 
 import h5py
@@ -84,8 +83,7 @@ def shrink(root: os.PathLike[str] | str, output: os.PathLike[str] | str) -> None
         workdir.start(folder, workdir.read_model_config(root))
         after = workdir.stage_folder(folder, stage)
         files.write_json(after.config, {name: settings.get(name) for name in _RUN_SETTINGS}, indent=2)
-        if before.metrics.exists():
-            shutil.copyfile(before.metrics, after.metrics)
+        files.write_json(after.metrics, files.read_json(before.metrics) if before.metrics.exists() else {}, indent=2)
         with h5py.File(before.best_weights) as source, h5py.File(after.best_weights, "w") as target:
             _copy_halved(source, target)
 
