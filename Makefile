@@ -12,17 +12,21 @@ PYTHONS := python3.11 python3.10 python3.9 python3 python
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 DEMO_DIR := demo
+# Pictures for the demo: files, folders and patterns, comma-separated.
+PHOTOS :=
 
-.PHONY: help demo quick-demo check test lint types format install clean
+.PHONY: help demo train-demo check test lint types format install clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(INSTALLED)  ## generate couples, train, evaluate, draw into demo/ (half an hour or more on 2 cores)
-	$(BIN)/python -m opec_tf.demo --output_dir=$(DEMO_DIR)
+demo: $(INSTALLED)  ## the package's model on couples and on PHOTOS='a.jpg,b/*.jpg', fine-tuned, drawn into demo/ (minutes)
+	$(BIN)/python -m opec_tf.demo --output_dir=$(DEMO_DIR) --photos='$(PHOTOS)'
 
-quick-demo: $(INSTALLED)  ## the same, shortened to see that it works (a few minutes on 2 cores)
-	$(BIN)/python -m opec_tf.demo --quick --output_dir=$(DEMO_DIR)-quick
+train-demo: $(INSTALLED)  ## from random weights to a scored model, into runs/train_demo (10 to 20 minutes on 2 cores)
+	$(BIN)/python -m opec_tf.prepare_data synthetic --output_dir=data/train_demo --couples=3000
+	$(BIN)/python -m opec_tf.train --flagfile=configs/train_demo.flags --workdir=runs/train_demo
+	$(BIN)/python -m opec_tf.evaluate --flagfile=configs/train_demo.flags --workdir=runs/train_demo
 
 check: lint types  ## before every commit: lint, types, tests that are not marked slow (some 3 minutes on 2 cores)
 	$(PYTEST) -m "not slow"

@@ -2,7 +2,7 @@
 
 ::
 
-  model = opec_tf.load("runs/crowdpose")  # a workdir
+  model = opec_tf.load()  # the model that comes with the package; a workdir: opec_tf.load("runs/crowdpose")
   poses = model.predict("photo.jpg")
   print(poses.keypoints, poses.scores)
   poses.draw("out.jpg")

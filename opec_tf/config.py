@@ -241,7 +241,7 @@ class TrainConfig(Checked, group="training"):
     strategy: str = setting("one", "tf.distribute's; multi_worker reads TF_CONFIG", ("one", "mirrored", "multi_worker"))
     seed: int = setting(0, "seed of initial weights, data order and augmentation", at_least=0)
     base_weights: str = setting("", "weights file (.weights.h5) that stage base, or opec without it, starts from")
-    start_from: str = setting("", "trained run whose network all stages start from, to fine-tune it")
+    start_from: str = setting("", "trained run whose network all stages start from; package: the package's own model")
     validation_people: int = setting(0, "people of the validation split scored after each epoch; 0: all", at_least=0)
 
     def __post_init__(self) -> None:

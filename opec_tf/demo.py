@@ -1,135 +1,217 @@
-"""The whole job on generated data, on a CPU: render couples, train the base and OPEC-Net, score, draw, serve.
+"""What the package's model does and what minutes of fine-tuning add: on generated couples, and on your photos.
 
-python -m opec_tf.demo --output_dir=demo
+python -m opec_tf.demo --output_dir=demo --photos=us.jpg,album/*.jpg
 
-OUTPUT_DIR gets the data, the training run, metrics.json, contact_sheet.jpg (ground truth, base, OPEC-Net side by side),
-curves.png and served.jpg, which a client of the exported model drew. Broken off, the same command goes on where it
-stopped. --quick shows in a few minutes that every part runs; its numbers mean nothing.
+OUTPUT_DIR gets before/ and after/ (scores, poses and a contact sheet of the model as it comes and fine-tuned),
+before_after.jpg (the same people by both, beside the truth), photos/drawings/ (yours: base and refined side by side),
+the fine-tuned model, served.jpg, which a client of its export drew, and the data. Broken off, the same command goes on
+where it stopped. --workdir=RUN demonstrates a run of yours in place of the package's model. --quick shows that every
+part runs; its numbers mean nothing.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import os
 import pathlib
 import time
 
 from absl import flags as absl_flags
 
 from opec_tf.common import cli, files, flags
-from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
-from opec_tf.data.annotations import loading
+from opec_tf.common.errors import UserError
+from opec_tf.config import DataConfig, DetectorConfig, InferenceConfig, TrackingConfig, TrainConfig
 from opec_tf.data.synthetic import dataset
 from opec_tf.evaluation import plots
-from opec_tf.inference import pose_model
+from opec_tf.inference import frames, people, pose_model, results
+from opec_tf.inference.detectors import named
+from opec_tf.inference.frames import ImageFiles
 from opec_tf.inference.pose_model import PoseModel
 from opec_tf.models import workdir
+from opec_tf.poses import drawing
 from opec_tf.serving import example
-from opec_tf.study import report, report_text
+from opec_tf.study import comparison, report
 from opec_tf.study.split import Split
 from opec_tf.training import loop
 
 absl_flags.DEFINE_string("output_dir", "demo", "folder for everything the demo makes")
+absl_flags.DEFINE_list("photos", [], "your pictures: files, folders and patterns such as 'album/*.jpg'")
+absl_flags.DEFINE_string("workdir", None, "folder of a training run; by default the package's own model")
 absl_flags.DEFINE_bool("quick", False, "few couples, few steps")
-absl_flags.DEFINE_integer("seed", 0, "seed of the data and of the training")
+absl_flags.DEFINE_integer("seed", 0, "seed of the couples and of the fine-tuning")
+
+_COUPLES, _QUICK_COUPLES = 240, 10
+_COMPARED_PICTURES = 8
+_PACKAGE = "the package's model"
+# The base, which has learnt more than a few couples can teach, follows the graphs slowly.
+_TUNING = TrainConfig(
+    batch_size=16,
+    base_epochs=2,
+    opec_epochs=2,
+    couple_epochs=2,
+    steps_per_epoch=40,
+    learning_rate=5e-4,
+    base_rate_factor=0.1,
+    warmup_steps=10,
+    gradient_clip_norm=1.0,
+    freeze_opec=False,
+    heatmap_sigma=1.5,
+    oks_loss_share=0.4,
+)
+_QUICK_TUNING = dataclasses.replace(
+    _TUNING, batch_size=4, base_epochs=1, opec_epochs=1, couple_epochs=1, steps_per_epoch=2, warmup_steps=0
+)
+_KEPT_PASSES = 2
 
 
 @dataclasses.dataclass(frozen=True)
-class Size:
-    """How much of everything the demo does.
+class Demo:
+    """What the steps share.
 
     Attributes:
-      couples: rendered pictures of train, val and test together; see ``dataset.split_sizes``.
-      trunk, trunk_width: the ResNet, and the channels of its stem.
-      base_epochs, opec_epochs: epochs of the two stages.
-      validation_people: people scored after each epoch.
+      folder: for everything.
+      data_config, inference_config: the couples; how the model is run, which is how it was trained.
     """
 
-    couples: int
-    trunk: str
-    trunk_width: int
-    base_epochs: int
-    opec_epochs: int
-    validation_people: int
+    folder: pathlib.Path
+    data_config: DataConfig
+    inference_config: InferenceConfig
 
+    @classmethod
+    def of(cls, model: PoseModel, folder: pathlib.Path) -> Demo:
+        """With the crops and the peaks of a model."""
+        splits = (f"crowdpose:{split}/annotations.json:{split}/images" for split in ("train", "val", "test"))
+        train, val, test = ((split,) for split in splits)
+        return cls(
+            folder,
+            DataConfig(
+                data_root=str(folder / "data"),
+                train_data=train,
+                val_data=val,
+                test_data=test,
+                box_margin=model.box_margin,
+                rotation_degrees=15.0,
+                scale_jitter=0.1,
+            ),
+            InferenceConfig(protocol="crowdpose12", peak_smoothing=model.model_config.couple_smoothing),
+        )
 
-FULL = Size(couples=3000, trunk="resnet18", trunk_width=32, base_epochs=8, opec_epochs=10, validation_people=300)
-QUICK = Size(couples=100, trunk="resnet10", trunk_width=8, base_epochs=1, opec_epochs=1, validation_people=20)
+    def test_split(self, model: PoseModel) -> Split:
+        """The couples that nothing is trained on, for a model."""
+        return Split.read("test", self.data_config, self.inference_config.protocol, model)
 
 
 def main() -> None:
-    options = flags.FLAGS
-    started = time.monotonic()
+    options, started = flags.FLAGS, time.monotonic()
     files.refuse_pattern(options.output_dir)  # of the run and the export
-    output_dir = pathlib.Path(options.output_dir)
-    size = QUICK if options.quick else FULL
-    model_config, data_config, train_config, inference_config = configs(size, output_dir, options.seed)
+    photos = _photos(options.photos)
+    model = pose_model.load(options.workdir)
+    demo = Demo.of(model, pathlib.Path(options.output_dir))
+    couples = _QUICK_COUPLES if options.quick else _COUPLES
+    pictures = dataset.split_sizes(couples)
+    named_sizes = ", ".join(f"{split} {count}" for split, count in pictures.items())
+    _announce(1, f"rendering {sum(pictures.values())} couples ({named_sizes})")
+    _render(demo, couples)
+    _announce(2, f"scoring {options.workdir or _PACKAGE} on the test couples")
+    before = _score(model, demo, "before")
+    _show(comparison.table({"": before}), demo.folder / "before" / "contact_sheet.jpg")
+    _announce(3, "your photos")
+    _draw_photos(model, photos, demo)
+    _announce(4, "fine-tuning it on the train couples")
+    tuned = pose_model.load(_fine_tune(model, demo))
+    _announce(5, "scoring it again")
+    after = _score(tuned, demo, "after")
+    _draw_both(tuned, demo, name=list(after)[-1])
+    _show(comparison.table({"before": before, "after": after}), demo.folder / "before_after.jpg")
+    _announce(6, "exporting, serving, asking as a client does")
+    _serve(tuned, demo)
+    print(f"\n{(time.monotonic() - started) / 60:.1f} minutes; the fine-tuned model: opec_tf.load({tuned.name!r})")
 
-    # The data of another seed or size replaces this one's; a run is only ever resumed on its own.
-    kind = f"{'quick_' if options.quick else ''}seed{options.seed}"
-    run = output_dir / f"run_{kind}"
-    pictures = dataset.split_sizes(size.couples)
-    named = ", ".join(f"{split} {count}" for split, count in pictures.items())
-    _announce(1, f"rendering {sum(pictures.values())} couples ({named})")
-    for split, statistics in dataset.write_dataset(output_dir / "data", size.couples, options.seed).items():
+
+def _render(demo: Demo, couples: int) -> None:
+    """Renders the couples, unless that was done before."""
+    seed = flags.FLAGS.seed
+    for split, statistics in dataset.write_dataset(demo.folder / "data", couples, seed).items():
         print(f"  {split}: {statistics['people']} people, {statistics['hidden_joints']:.0%} of their joints hidden")
-    _announce(2, "training the base, then OPEC-Net")
-    loop.train(run, model_config, data_config, train_config, inference_config)
-    _announce(3, "scoring the test split")
-    model = pose_model.load(run)
-    metrics = _score(model, data_config, inference_config, output_dir)
-    logs = {stage: workdir.stage_folder(run, stage).log for stage in train_config.stages}
-    plots.plot_training_curves(logs, output_dir / "curves.png")
-    print(f"\nTest split, couples never trained on (percent):\n{report_text.table(metrics)}\n")
-    _announce(4, "exporting, serving, asking as a client does")
-    model_dir = output_dir / f"models_{kind}" / "opec_net"
-    test = loading.read("crowdpose", output_dir / "data/test/annotations.json", output_dir / "data/test/images")
-    served = example.export_and_ask(model, model_dir, test, output_dir / "served.jpg", inference_config)
-    print(f"  {served} people of a test picture answered; the export is in {model_dir}")
-    minutes = (time.monotonic() - started) / 60
-    print(f"{output_dir}/: metrics.json, contact_sheet.jpg, curves.png, served.jpg ({minutes:.1f} minutes)")
 
 
-def _score(
-    model: PoseModel, data_config: DataConfig, inference_config: InferenceConfig, output_dir: pathlib.Path
-) -> report.Metrics:
-    split = Split.read("test", data_config, inference_config.protocol, model)
-    return report.evaluate(model, split, split.annotated(), output_dir, inference_config=inference_config)
+def _score(model: PoseModel, demo: Demo, name: str) -> report.Metrics:
+    """Scores a model on the test couples, into a folder of that name."""
+    split, config = demo.test_split(model), demo.inference_config
+    return report.evaluate(model, split, split.annotated(), demo.folder / name, inference_config=config)
 
 
-def configs(
-    size: Size, output_dir: pathlib.Path, seed: int
-) -> tuple[ModelConfig, DataConfig, TrainConfig, InferenceConfig]:
-    """The settings of the demo."""
-    train, val, test = ((f"crowdpose:{split}/annotations.json:{split}/images",) for split in ("train", "val", "test"))
-    return (
-        ModelConfig(
-            trunk=size.trunk,
-            trunk_width=size.trunk_width,
-            squeeze_excite=False,
-            decoder="deconv",
-            deconv_channels=3 * size.trunk_width,
-            crop_height=128,
-            crop_width=96,
-            adaption_channels=(128, 96, 64),
-            trunk_maps=True,
-            block_channels=128,
-        ),
-        DataConfig(data_root=str(output_dir / "data"), train_data=train, val_data=val, test_data=test),
-        TrainConfig(
-            batch_size=32,
-            base_epochs=size.base_epochs,
-            opec_epochs=size.opec_epochs,
-            validation_people=size.validation_people,
-            heatmap_sigma=1.5,
-            oks_loss_share=0.4,
-            seed=seed,
-        ),
-        InferenceConfig(protocol="crowdpose12"),
+def _photos(names: list[str]) -> ImageFiles | None:
+    """The user's pictures; None where none are named.
+
+    Raises:
+      UserError: a name stands for nothing, or for a video.
+    """
+    paths = []
+    for name in names:
+        source = frames.open_source(name, strict=False)
+        if not isinstance(source, ImageFiles):
+            raise UserError(f"--photos={name}: is no picture; python -m opec_tf.predict --images={name} takes videos")
+        paths += source.paths
+    folders = [os.path.dirname(os.path.abspath(path)) for path in paths]
+    return ImageFiles(paths, os.path.commonpath(folders), strict=False) if paths else None
+
+
+def _draw_photos(model: PoseModel, photos: ImageFiles | None, demo: Demo) -> None:
+    """Draws the base's peaks and the refined poses on photos, side by side."""
+    if photos is None:
+        print("  none are named: make demo PHOTOS='us.jpg,album/*.jpg', or --photos=us.jpg,album/*.jpg")
+        return
+    found = results.write_predictions(
+        model,
+        photos,
+        people.by_detector(named.NANODET, DetectorConfig()),
+        demo.folder / "photos",
+        inference_config=demo.inference_config,
+        tracking_config=TrackingConfig(),
+        style=results.DrawingStyle(compare=True),
+        made_by={"weights": model.digest, "photos": ",".join(photos.paths)},
     )
+    print(f"  {found} people in {len(photos)} photos: {demo.folder}/photos/drawings/", flush=True)
+
+
+def _fine_tune(model: PoseModel, demo: Demo) -> pathlib.Path:
+    """Trains a model on as a whole; returns the workdir, which belongs to that model, to the seed and to --quick."""
+    options = flags.FLAGS
+    run = demo.folder / f"tuned_{'quick_' if options.quick else ''}seed{options.seed}_{model.digest}"
+    train_config = dataclasses.replace(
+        _QUICK_TUNING if options.quick else _TUNING,
+        stages=(model.stage,),
+        start_from=options.workdir or "package",
+        kept_passes=_KEPT_PASSES if model.model_config.regresses_pose else 0,
+        seed=options.seed,
+    )
+    loop.train(run, model.model_config, demo.data_config, train_config, demo.inference_config)
+    plots.plot_training_curves({model.stage: workdir.stage_folder(run, model.stage).log}, run / "curves.png")
+    return run
+
+
+def _draw_both(model: PoseModel, demo: Demo, name: str) -> None:
+    """Draws the same people before and after the fine-tuning; ``name``: which pose."""
+    poses = {folder: demo.folder / folder / f"predictions_{name}.json" for folder in ("before", "after")}
+    sheet = comparison.sheet(demo.test_split(model), poses, _COMPARED_PICTURES)
+    drawing.write_image(demo.folder / "before_after.jpg", sheet)
+
+
+def _serve(model: PoseModel, demo: Demo) -> None:
+    """Exports the model beside its weights, serves it, and draws what a client is answered."""
+    model_dir, path = pathlib.Path(model.name) / "export" / "opec_net", demo.folder / "served.jpg"
+    test = demo.test_split(model).annotations
+    served = example.export_and_ask(model, model_dir, test, path, demo.inference_config)
+    print(f"  {served} people of a test picture answered: {path}; the export is in {model_dir}")
+
+
+def _show(table: str, picture: pathlib.Path) -> None:
+    print(f"\n{table}\n\n  {picture}", flush=True)
 
 
 def _announce(step: int, what: str) -> None:
-    print(f"\n[{step}/4] {what}", flush=True)
+    print(f"\n[{step}/6] {what}", flush=True)
 
 
 if __name__ == "__main__":

@@ -21,13 +21,17 @@ from opec_tf.inference import people, pose_model, results
 from opec_tf.inference.detectors import named
 from opec_tf.inference.people import ListedPeople
 from opec_tf.inference.pose_model import PoseModel
-from opec_tf.models import builders, loading, workdir
+from opec_tf.models import builders, workdir
 from opec_tf.study import report, report_text
 from opec_tf.study.split import Split
 
 # A flagfile of training is taken as it is; what evaluation has no use for is read and left alone.
 flags.define(ModelConfig, DataConfig, TrainConfig, InferenceConfig, DetectorConfig)
-absl_flags.DEFINE_string("workdir", None, "folder of the training run; or --base_weights alone: that base is scored")
+absl_flags.DEFINE_string(
+    "workdir",
+    None,
+    "folder of the training run; or --base_weights alone: that base is scored; by default the package's own model",
+)
 absl_flags.DEFINE_string("stage", None, "stage whose model is scored; by default the last one that is finished")
 absl_flags.DEFINE_enum(
     "split", "test", ("train", "val", "test"), "what is scored: --train_data, --val_data or --test_data"
@@ -70,12 +74,13 @@ def main() -> None:
     options = flags.FLAGS
     if options.initial_poses and options.boxes != people.ANNOTATED:
         raise UserError("--boxes and --initial_poses both say where the people are; give one of them")
-    root, stage = loading.locate(options.workdir, options.stage, options.base_weights)
-    _check_model_flags(root, stage)
-    stage = stage or loading.last_stage(root)
+    root, stage = pose_model.locate(options.workdir, options.stage, options.base_weights)
+    if not (options.workdir or options.base_weights or options.output_dir):
+        raise UserError("--output_dir is missing; without --workdir, which scores the package's own model, name one")
     output_dir = pathlib.Path(options.output_dir or f"{root}/evaluation_{options.split}")
-    data_config, inference_config = _settings(root, stage)
     model = _model(root, stage)
+    _check_model_flags(model)
+    data_config, inference_config = _settings(root, model.stage)
     split = Split.read(options.split, data_config, inference_config.protocol, model)
     metrics = report.evaluate(
         model,
@@ -118,7 +123,7 @@ def _settings(root: str, stage: str) -> tuple[DataConfig, InferenceConfig]:
     return data_config, inference_config
 
 
-def _model(root: str, stage: str) -> PoseModel:
+def _model(root: str, stage: str | None) -> PoseModel:
     model = pose_model.load(root, stage)
     given = "box_margin" in flags.given(DataConfig)
     return dataclasses.replace(model, box_margin=flags.FLAGS.box_margin) if given else model
@@ -136,17 +141,18 @@ def _people(split: Split, output_dir: pathlib.Path) -> ListedPeople:
     return split.in_boxes_file(options.boxes, flags.if_given("person_class"))
 
 
-def _check_model_flags(root: str, stage: str | None) -> None:
+def _check_model_flags(model: PoseModel) -> None:
     """The model is the workdir's; a flag that says otherwise is an error rather than ignored."""
-    trained, asked = workdir.read_model_config(root), flags.read(ModelConfig)
+    trained, asked = model.model_config, flags.read(ModelConfig)
     # Weights of either kind serve both, see --initial_poses.
     compared = set(flags.given(ModelConfig)) - {"initial_pose"}
-    if (stage or loading.last_stage(root)) == "base":
+    if model.stage == "base":
         compared &= builders.BASE_SETTINGS
     for name in compared:
-        if getattr(asked, name) != getattr(trained, name):
+        wanted, has = getattr(asked, name), getattr(trained, name)
+        if wanted != has:
             raise UserError(
-                f"--{name}={getattr(asked, name)} contradicts the model in {root}, which has {getattr(trained, name)}; "
+                f"--{name}={wanted} contradicts the model in {model.name}, which has {has}; "
                 "leave the flag out or choose another --workdir"
             )
 

@@ -1,5 +1,6 @@
 """Exports a trained model for TensorFlow Serving: encoded pictures and person boxes in, keypoints out.
 
+python -m opec_tf.export --export_dir=models/opec_net
 python -m opec_tf.export --workdir=runs/crowdpose --export_dir=models/opec_net
 
 Writes EXPORT_DIR/VERSION/ whole or not at all, so that a running server takes it up by itself. What the signatures take
@@ -17,7 +18,7 @@ from opec_tf.inference import pose_model
 from opec_tf.serving import exporting
 
 flags.define(InferenceConfig)
-absl_flags.DEFINE_string("workdir", None, "folder of the training run", required=True)
+absl_flags.DEFINE_string("workdir", None, "folder of a training run; by default the package's own model")
 absl_flags.DEFINE_string("stage", None, "stage whose model is exported; by default the last one that is finished")
 absl_flags.DEFINE_string("export_dir", None, "the model's folder; its last part is the model's name", required=True)
 absl_flags.DEFINE_integer("version", None, "number of the version; by default the next", lower_bound=1)

@@ -1,6 +1,7 @@
 """Predicts poses on images or a video: COCO results JSON and drawings.
 
-python -m opec_tf.predict --workdir=runs/crowdpose --images=photos --output_dir=poses --compare
+python -m opec_tf.predict --images=photo.jpg
+python -m opec_tf.predict --images=photos --workdir=runs/crowdpose --output_dir=poses --compare
 
 People are found by NanoDet, which comes with the package; or name a YOLO network (--detector=yolox_s.onnx, yolov8n.onnx
 or yolov3.cfg), or give --boxes. --detector=none: each image is one person's box.
@@ -32,11 +33,13 @@ from opec_tf.inference.detectors import named
 from opec_tf.inference.frames import ImageFiles, Source
 from opec_tf.inference.people import People
 from opec_tf.inference.videos import Video
-from opec_tf.models import loading, workdir
+from opec_tf.models import workdir
 from opec_tf.poses.skeletons import SKELETONS, Skeleton
 
 flags.define(InferenceConfig, DetectorConfig, TrackingConfig)
-absl_flags.DEFINE_string("workdir", None, "folder of the training run; or name a base by --base_weights")
+absl_flags.DEFINE_string(
+    "workdir", None, "folder of a training run; or a base by --base_weights; by default the package's own model"
+)
 absl_flags.DEFINE_string("base_weights", "", "WORKDIR/base/best.weights.h5, such as convert_weights writes")
 absl_flags.DEFINE_string("stage", None, "stage whose model is used; by default the last one that is finished")
 absl_flags.DEFINE_string(
@@ -94,7 +97,7 @@ def main() -> None:
     drawings = f"{options.output_dir}/drawings"
     patterns = frames.videos_of(options.images, options.strict, drawings) or [options.images]
     sources = [frames.open_source(pattern, options.strict, drawings) for pattern in patterns]
-    root, stage = loading.locate(options.workdir, options.stage, options.base_weights)
+    root, stage = pose_model.locate(options.workdir, options.stage, options.base_weights)
     # Before the network is built, which takes seconds.
     skeleton = SKELETONS[workdir.read_model_config(root).skeleton]
     people_of_sources = [_people(source, skeleton) for source in sources]

@@ -85,13 +85,11 @@ def test_what_cannot_be_written_leaves_nothing(checkpoint, tmp_path, changes, me
 def test_where_a_base_lies(converted, tmp_path):
     output, _ = converted
     weights = output / "base" / "best.weights.h5"
-    assert loading.locate("runs/a", "opec", str(weights)) == ("runs/a", "opec")
-    assert loading.locate(None, None, str(weights)) == (str(output), "base")
+    assert pose_model.locate("runs/a", "opec", str(weights)) == ("runs/a", "opec")
+    assert pose_model.locate(None, None, str(weights)) == (str(output), "base")
     for path in (tmp_path / "base" / "best.weights.h5", output / "base" / "final.weights.h5"):
         with pytest.raises(UserError, match="must be WORKDIR/base/best.weights.h5"):
-            loading.locate(None, None, str(path))
-    with pytest.raises(UserError, match="--workdir is missing"):
-        loading.locate(None, None, "")
+            pose_model.locate(None, None, str(path))
 
 
 def test_a_run_becomes_small_and_stays_the_same(tmp_path):
@@ -204,4 +202,4 @@ def test_a_trunk_is_no_finished_base(tmp_path):
     with pytest.raises(UserError, match="no stage is finished"):
         loading.last_stage(tmp_path / "run")
     with pytest.raises(UserError, match="is no finished base, only weights to start training from"):
-        loading.locate(None, None, str(tmp_path / "run" / "base" / "best.weights.h5"))
+        pose_model.locate(None, None, str(tmp_path / "run" / "base" / "best.weights.h5"))

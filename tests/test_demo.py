@@ -1,28 +1,103 @@
-"""The demo, shortened: every part runs in order and leaves its files."""
+"""The demo, shortened, on a tiny model: every part runs in order, leaves its files, and finds them again."""
 
 import json
 import subprocess
 import sys
 
 import cv2
+import numpy as np
 import pytest
+import tiny_run
 
-_POSES = ["peak", "initial", "pose_1", "pose_2", "pose_3"]
+pytestmark = pytest.mark.slow
+
+_ROWS = {"base peak": "peak", "OPEC-Net": "pose_3"}
+# Runs the demo three times, since starting TensorFlow takes seconds: whole; on what there is, its scores read and its
+# export left alone; and with a photo that is not there.
+_RUNS = """
+import json, sys
+from absl import flags
+from opec_tf import demo
+options = flags.FLAGS
+options(sys.argv)
+demo.main()
+print("AGAIN")
+demo.report.evaluate = lambda model, split, people, folder, **settings: json.loads(
+    (folder / "metrics.json").read_text())["poses"]
+demo.example.export_and_ask = lambda *arguments: 2
+options.photos = []
+demo.main()
+print("AGAIN")
+options.photos, options.output_dir = ["none.jpg"], options.output_dir + "/none"
+try:
+    demo.main()
+except demo.UserError as error:
+    print(error)
+"""
 
 
-@pytest.mark.slow
-def test_quick_demo(tmp_path):
-    command = [sys.executable, "-m", "opec_tf.demo", "--quick", f"--output_dir={tmp_path}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """(folder, what the demo printed, what it printed when it was run again, and of a photo that is not there)"""
+    trained, folder = tmp_path_factory.mktemp("trained"), tmp_path_factory.mktemp("demo")
+    tiny_run.make(trained, stages=("opec",))
+    cv2.imwrite(str(trained / "us.png"), np.full([60, 80, 3], 90, np.uint8))
+    arguments = ["--quick", f"--workdir={trained}", f"--output_dir={folder}", f"--photos={trained}/*.png"]
+    command = [sys.executable, "-W", "ignore", "-c", _RUNS, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert list(metrics["poses"]) == _POSES
-    for pose in _POSES:
-        assert {"AP", "AP75", "vis75", "inv75"} <= set(metrics["poses"][pose])
-        assert f"\n{pose} " in done.stdout
-    assert metrics["AP"] == metrics["poses"]["pose_3"]["AP"]
-    # Everyone in the test split: 20 couples of the 100.
-    assert metrics["settings"]["people"] == 40
-    for name in ("contact_sheet.jpg", "curves.png", "served.jpg"):
-        assert cv2.imread(str(tmp_path / name)) is not None
-    assert [path.name for path in (tmp_path / "models_quick_seed0" / "opec_net").iterdir()] == ["1"]
+    return folder, *done.stdout.split("AGAIN\n")
+
+
+def _percents(folder, pose):
+    """AP of a pose before and after, as printed."""
+    metrics = [json.loads((folder / name / "metrics.json").read_text()) for name in ("before", "after")]
+    return [f"{100 * of_one['poses'][pose]['AP']:.1f}" for of_one in metrics]
+
+
+def _rows(printed, title):
+    """The rows of tables that begin so, without their title."""
+    return [line[len(title) :].split() for line in printed.splitlines() if line.startswith(f"{title} ")]
+
+
+def test_files(demo):
+    folder, *_ = demo
+    for name in ("before/contact_sheet.jpg", "after/contact_sheet.jpg", "before_after.jpg", "served.jpg"):
+        assert cv2.imread(str(folder / name)) is not None, name
+    (run,) = folder.glob("tuned_quick_seed0_*")
+    assert cv2.imread(str(run / "curves.png")) is not None
+    assert [path.name for path in (run / "export/opec_net").iterdir()] == ["1"]
+    height, width = cv2.imread(str(folder / "photos/drawings/us.jpg")).shape[:2]
+    assert height > 60 and width > 2 * 80
+
+
+def test_tables_are_of_the_runs(demo):
+    folder, printed, *_ = demo
+    before, after = (json.loads((folder / name / "metrics.json").read_text()) for name in ("before", "after"))
+    (run,) = folder.glob("tuned_quick_seed0_*")
+    assert before["settings"]["workdir"] != after["settings"]["workdir"] == str(run)
+    # Everyone in the test split: 2 couples of the 10.
+    assert before["settings"]["people"] == after["settings"]["people"] == 4
+    assert before["poses"] != after["poses"]
+    for title, pose in _ROWS.items():
+        first, second = _percents(folder, pose)
+        alone, *both = _rows(printed, title)
+        assert alone[0] == first
+        assert [row[:2] for row in both] == [["before", first], ["after", second]]
+
+
+def test_again_it_makes_nothing_anew(demo):
+    folder, printed, again, _ = demo
+    assert "stage opec: starts from" in printed and "stage opec: finished before" in again
+    assert again.count("none are named: make demo PHOTOS=") == 1
+    for title in _ROWS:
+        assert _rows(again, title) == _rows(printed, title)
+    # The first run's, which the second left alone.
+    scored = (folder / "after" / "contact_sheet.jpg").stat().st_mtime_ns
+    lasting = [*folder.glob("data/**/*.jpg"), *folder.glob("tuned_quick_seed0_*/**/*.h5")]
+    assert len(lasting) > 12 and all(path.stat().st_mtime_ns < scored for path in lasting)
+
+
+def test_a_photo_that_is_not_there_is_said_at_once(demo):
+    folder, *_, missing = demo
+    assert missing.startswith("none.jpg: no file matches") and not (folder / "none").exists()

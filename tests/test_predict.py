@@ -76,7 +76,6 @@ def test_bad_input(run, folder, tmp_path_factory):
             {"workdir": "", "base_weights": base_only / "base" / "best.weights.h5", "compare": True},
             "--compare needs a refined pose",
         ),
-        ({"workdir": ""}, "--workdir is missing"),
         ({"stage": "couple"}, "couple"),
         ({"images": folder / "*.tif"}, "*.tif: no file matches"),
         ({"images": folder / "3.jpg"}, "3.jpg: cannot be read, nor can any other"),

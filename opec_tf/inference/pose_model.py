@@ -2,7 +2,7 @@
 
 ::
 
-  model = opec_tf.load("runs/crowdpose")  # a workdir
+  model = opec_tf.load()  # the model that comes with the package; a workdir: opec_tf.load("runs/crowdpose")
   poses = model.predict("photo.jpg")
   poses.draw("out.jpg")
 """
@@ -13,10 +13,12 @@ import dataclasses
 import hashlib
 import logging
 import os
+import pathlib
 from typing import Any, overload
 
 import tensorflow as tf
 
+import opec_tf.weights
 from opec_tf import config
 from opec_tf.common import files
 from opec_tf.common.errors import UserError
@@ -187,16 +189,35 @@ class PoseModel:
         return self._kept[key]
 
 
-def load(path: os.PathLike[str] | str, stage: str | None = None) -> PoseModel:
+# The model that comes with the package, a workdir of one stage without what only training needs; its README.md is the
+# model card.
+SHIPPED = pathlib.Path(opec_tf.weights.__path__[0]) / "shipped" / "people"
+
+
+def locate(root: str | None, stage: str | None, base_weights: str) -> tuple[str, str | None]:
+    """The workdir and stage that a command line names: a run and perhaps a stage; or a base, by its weights; or, where
+    it names neither, the model that comes with the package.
+
+    Raises:
+      UserError: the weights are not a workdir's finished base, or no model comes with the package.
+    """
+    if root:
+        return root, stage
+    return (loading.workdir_of_base(base_weights), "base") if base_weights else _shipped(stage)
+
+
+def load(path: os.PathLike[str] | str | None = None, stage: str | None = None) -> PoseModel:
     """Loads a trained model.
 
     Args:
-      path: the workdir, folder of a training run.
+      path: the workdir, folder of a training run; by default the model that comes with the package.
       stage: "base", "opec" or "couple"; by default the last one that is finished.
 
     Raises:
       UserError: not a workdir, no such stage, or unusable files.
     """
+    if path is None:
+        path, stage = _shipped(stage)
     model_config = workdir.read_model_config(path)
     if stage is None:
         stage = loading.last_stage(path)
@@ -214,3 +235,10 @@ def load(path: os.PathLike[str] | str, stage: str | None = None) -> PoseModel:
         git_revision=settings.get("git_revision"),
         metrics=files.read_json(folder.metrics) if folder.metrics.exists() else {},
     )
+
+
+def _shipped(stage: str | None) -> tuple[str, str | None]:
+    """Workdir and stage of the model that comes with the package."""
+    if not SHIPPED.is_dir():
+        raise UserError("no model comes with this version; name a training run, the --workdir of a command")
+    return str(SHIPPED), stage

@@ -13,16 +13,12 @@ from opec_tf.config import ModelConfig
 from opec_tf.models import workdir
 
 
-def locate(root: os.PathLike[str] | str | None, stage: str | None, base_weights: str) -> tuple[str, str | None]:
-    """The workdir and stage that a command line names: ``root`` and ``stage``, or a workdir's base by its weights.
+def workdir_of_base(base_weights: str) -> str:
+    """The workdir whose finished base some weights are.
 
     Raises:
-      UserError: neither is given, or the weights are not a workdir's finished base.
+      UserError: they are none's.
     """
-    if root:
-        return os.fspath(root), stage
-    if not base_weights:
-        raise UserError("--workdir is missing; name a training run, or a base by --base_weights")
     path = pathlib.Path(base_weights)
     folder = workdir.stage_folder(path.parent.parent, "base")
     if path != folder.best_weights or not (path.parent.parent / "config.json").exists():
@@ -32,7 +28,7 @@ def locate(root: os.PathLike[str] | str | None, stage: str | None, base_weights:
         )
     if not folder.finished:
         raise UserError(f"--base_weights={path}: is no finished base, only weights to start training from")
-    return str(path.parent.parent), "base"
+    return str(path.parent.parent)
 
 
 def last_stage(root: os.PathLike[str] | str) -> str:

@@ -61,9 +61,10 @@ def _check_kept(run: Run) -> None:
 
 
 def _check_couple(run: Run, unfinished: Sequence[str], crops: int, people: int) -> None:
-    """What stage couple needs: the stage before it, its graph, and pairs of people."""
+    """What stage couple needs: the stage before it, or a run to start from, its graph, and pairs of people."""
     root = run.root
-    if "opec" not in unfinished and not workdir.stage_folder(root, "opec").finished:
+    has = {stage: stage in unfinished or workdir.stage_folder(root, stage).finished for stage in ("base", "opec")}
+    if not has["opec"] and (has["base"] or not run.train_config.start_from):
         raise UserError(f"{root}: stage couple starts from OPEC-Net, and stage opec is not finished; train it first")
     if not run.model_config.refinement:
         raise UserError("--norefinement leaves out OPEC-Net's graph, whose poses stage couple refines; leave out one")

@@ -19,6 +19,8 @@ from opec_tf.training import objectives, optimizer, strategy as strategies
 
 # ``ModelConfig`` fields that change what a base's weights see and leave their shapes alone.
 _INPUT_SETTINGS = ("normalization", "crop_offset", "stride_in_1x1")
+# What --start_from calls the model that comes with the package.
+_PACKAGE = "package"
 
 
 class MakeBatches(Protocol):
@@ -179,7 +181,7 @@ def _load_start_weights(
 
 def _start_from_run(network: Network, stage: str, model_config: ModelConfig, run: str) -> None:
     """Fills a stage's model with its part of a trained run's."""
-    trained = pose_model.load(run)
+    trained = pose_model.load(None if run == _PACKAGE else run)
     if STAGES.index(trained.stage) < STAGES.index(stage):
         raise UserError(f"--start_from={run}: has been trained to stage {trained.stage}, and this is stage {stage}")
     theirs = dataclasses.asdict(trained.model_config)
@@ -224,8 +226,7 @@ def dataset(
     """The distributed training data of a stage.
 
     Every worker draws its own shuffled stream of crops from all of the data: with an endless, shuffled stream there is
-    nothing to gain from sharding, and no worker runs dry. A run resumed at ``start_epoch`` draws another order than
-    the first epochs had.
+    nothing to gain from sharding, and no worker runs dry. A resumed run draws another order than the first epochs had.
 
     Args:
       make_batches: the joints that it gives may include other people's.

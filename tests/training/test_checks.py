@@ -47,6 +47,7 @@ def test_a_warm_up_as_long_as_a_later_stage(tmp_path, data_config):
 def test_stage_couple_without_what_it_needs(tmp_path, data_config, monkeypatch):
     alone = "stage couple starts from OPEC-Net, and stage opec is not finished; train it first"
     _refused(alone, tmp_path / "alone", data_config, stages=("base", "couple"))
+    _refused(alone, tmp_path / "alone", data_config, stages=("base", "couple"), start_from="package")
     model_config = dataclasses.replace(toy_training.MODEL, refinement=False)
     _refused("--norefinement leaves out", tmp_path / "graph", data_config, model_config, stages=STAGES)
     two = types.SimpleNamespace(
