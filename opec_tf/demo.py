@@ -1,4 +1,5 @@
-"""What the package's model does and what minutes of fine-tuning add: on generated couples, and on your photos.
+"""What the package's model does and what minutes of fine-tuning add: on your photos, and on generated couples whose
+interactions and clothes it was never trained on.
 
 python -m opec_tf.demo --output_dir=demo --photos=us.jpg,album/*.jpg
 
@@ -108,7 +109,7 @@ def main() -> None:
     model = pose_model.load(options.workdir)
     demo = Demo.of(model, pathlib.Path(options.output_dir))
     couples = _QUICK_COUPLES if options.quick else _COUPLES
-    pictures = dataset.split_sizes(couples)
+    pictures = dataset.split_sizes(couples, held_out=True)
     named_sizes = ", ".join(f"{split} {count}" for split, count in pictures.items())
     _announce(1, f"rendering {sum(pictures.values())} couples ({named_sizes})")
     _render(demo, couples)
@@ -131,7 +132,7 @@ def main() -> None:
 def _render(demo: Demo, couples: int) -> None:
     """Renders the couples, unless that was done before."""
     seed = flags.FLAGS.seed
-    for split, statistics in dataset.write_dataset(demo.folder / "data", couples, seed).items():
+    for split, statistics in dataset.write_dataset(demo.folder / "data", couples, seed, held_out=True).items():
         print(f"  {split}: {statistics['people']} people, {statistics['hidden_joints']:.0%} of their joints hidden")
 
 

@@ -47,6 +47,18 @@ def test_files_follow_crowdpose(written):
             assert 0 <= x <= x + w <= 96.01 and 0 <= y <= y + h <= 96.01 and w > 4 and h > 4
 
 
+def test_held_out_kinds_alone(tmp_path):
+    settings = {"couples": 10, "seed": 0, "image_size": 64, "workers": 1, "progress": False}
+    assert list(dataset.write_dataset(tmp_path, held_out=True, **settings)) == ["train", "val", "test"]
+    contents = {path.parent.name: json.loads(path.read_text()) for path in tmp_path.glob("*/annotations.json")}
+    assert {split: len(content["images"]) for split, content in contents.items()} == dataset.split_sizes(10, True)
+    assert all(image["interaction"] in interactions.HELD_OUT_KINDS for c in contents.values() for image in c["images"])
+    # Not taken for the couples of the other kinds.
+    train = (tmp_path / "train/annotations.json").read_text()
+    dataset.write_dataset(tmp_path, **settings)
+    assert (tmp_path / "train/annotations.json").read_text() != train
+
+
 def test_the_reader_takes_it(written):
     folder, summary = written
     people = loading.load("crowdpose:test/annotations.json:test/images", str(folder))

@@ -27,6 +27,7 @@ def write_dataset(
     couples: int,
     seed: int,
     image_size: int = 256,
+    held_out: bool = False,
     workers: int | None = None,
     progress: bool = True,
 ) -> dict[str, dict[str, float]]:
@@ -41,19 +42,21 @@ def write_dataset(
       couples: pictures of train, val and test together (7 : 1 : 2); heldout has as many as test besides.
       seed: the same seed gives the same files, whatever the number of workers.
       image_size: side of the square pictures, pixels.
+      held_out: train, val and test show the interaction kinds and clothes of heldout, which is left out: for teaching
+        these to a model that was trained on the others.
       workers: processes; None: one a core.
       progress: report to stderr.
 
     Raises:
       UserError: a setting is out of range, or a file cannot be written.
     """
-    sizes = split_sizes(couples)
+    sizes = split_sizes(couples, held_out)
     if not 64 <= image_size <= 2048:
         raise UserError(f"--image_size={image_size} must be from 64 to 2048")
     root = files.make_folder(output_dir)
-    settings = _settings(couples, seed, image_size)
+    settings = _settings(couples, seed, image_size, held_out)
     pending = [split for split in sizes if not generated.is_finished(root / split, settings, sizes[split])]
-    pictures = {split: _begin(root / split, sizes[split], list(sizes).index(split)) for split in pending}
+    pictures = {split: _begin(root / split, sizes[split], list(sizes).index(split), held_out) for split in pending}
     jobs = [picture._asdict() for split in pending for picture in pictures[split]]
     task = {"seed": seed, "image_size": image_size}
     told = processes.run(_WORKER, task, jobs, label="rendering couples", workers=workers, progress=progress)
@@ -65,17 +68,20 @@ def write_dataset(
     return {split: generated.summarize(files.read_json(root / split / _FILE)) for split in sizes}
 
 
-def split_sizes(couples: int) -> dict[str, int]:
-    """Pictures of each split, in order."""
+def split_sizes(couples: int, held_out: bool = False) -> dict[str, int]:
+    """Pictures of each split, in order; see ``write_dataset``."""
     if couples < 10:
         raise UserError(f"--couples={couples} must be at least 10, so that train, val and test have some each")
     sizes = {split: int(round(share * couples)) for split, share in SPLITS.items()}
     sizes["train"] += couples - sum(sizes.values())
-    return {**sizes, HELD_OUT: sizes["test"]}
+    return sizes if held_out else {**sizes, HELD_OUT: sizes["test"]}
 
 
-def _settings(couples: int, seed: int, image_size: int) -> dict[str, object]:
+def _settings(couples: int, seed: int, image_size: int, held_out: bool) -> dict[str, object]:
+    # A folder written before there was the choice has no word of it.
+    choice = {"held_out": True} if held_out else {}
     return {
+        **choice,
         "generator": coco.GENERATOR,
         "version": VERSION,
         "couples": couples,
@@ -84,12 +90,12 @@ def _settings(couples: int, seed: int, image_size: int) -> dict[str, object]:
     }
 
 
-def _begin(folder: pathlib.Path, size: int, split: int) -> list[Picture]:
+def _begin(folder: pathlib.Path, size: int, split: int, held_out: bool) -> list[Picture]:
     """Makes the folder of a split, number ``split`` of them, no longer finished; returns the pictures to render."""
     (folder / _FILE).unlink(missing_ok=True)
     images = files.make_folder(folder / "images")
     pictures = []
     for number in range(size):
         name = generated.file_name(split, number)
-        pictures.append(Picture(str(images / name), split, number, folder.name == HELD_OUT))
+        pictures.append(Picture(str(images / name), split, number, held_out or folder.name == HELD_OUT))
     return pictures
