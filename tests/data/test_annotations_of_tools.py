@@ -6,6 +6,7 @@ import logging
 
 import numpy as np
 import pytest
+from tool_files import category, content, person
 
 from opec_tf.common import files
 from opec_tf.common.errors import UserError
@@ -15,23 +16,6 @@ from opec_tf.evaluation import protocols
 from opec_tf.poses import skeletons
 from opec_tf.poses.predictions import PosePredictions
 from opec_tf.poses.skeletons import COCO17, CROWDPOSE14
-
-
-def person(number, joints=17, **fields):
-    """Somebody whose joint k lies at (20 + 5 k, 30 + 3 k)."""
-    keypoints = [value for k in range(joints) for value in (20 + 5 * k, 30 + 3 * k, 2)]
-    annotation = {"id": number, "image_id": 1, "category_id": 1, "bbox": [10, 20, 100, 80], "area": 4000}
-    return {**annotation, "keypoints": keypoints, **fields}
-
-
-def category(number, name, joints=COCO17.joints):
-    return {"id": number, "name": name, **({"keypoints": list(joints)} if joints else {})}
-
-
-def content(people, categories=None):
-    image = {"id": 1, "file_name": "1.jpg", "width": 200, "height": 150}
-    listed = {} if categories is None else {"categories": categories}
-    return {"images": [image], "annotations": people, **listed}
 
 
 @pytest.fixture
@@ -115,13 +99,6 @@ def test_names_are_matched_whatever_their_case_hyphens_and_blanks(read, write):
         names = [write(joint) for joint in skeleton.joints]
         people, _ = read(content([person(1, skeleton.num_joints)], [category(1, "PERSON", names)]))
         assert people.skeleton == skeleton
-
-
-def test_ambiguous_or_empty_categories_are_refused(read):
-    with pytest.raises(UserError, match=r"2 categories have joints \(cat, dog\) and none is named person"):
-        read(content([person(1), person(2, category_id=2)], [category(1, "cat"), category(2, "dog")]))
-    with pytest.raises(UserError, match="no annotation has the 'category_id' 1 of person"):
-        read(content(HORSES, [category(1, "person"), category(2, "horse")]))
 
 
 def test_other_annotations_stay_where_a_file_is_written_anew(tmp_path):

@@ -79,16 +79,6 @@ def test_classes_that_are_no_people_are_counted(write, caplog, classes, person_c
     assert caplog.messages == ([f"{path}: {warning}"] if warning else [])
 
 
-@pytest.mark.parametrize(
-    ("classes", "counts"), [([0, 0, 1], "0 in 2 of 3 box records and 1 in 1"), ([0], "0 in 1 of 1")]
-)
-def test_a_file_that_seems_to_count_classes_from_0_is_asked_about(write, classes, counts):
-    with pytest.raises(UserError) as error:
-        read(write([box(category_id=category) for category in classes]))
-    assert f"'category_id' is {counts}" in str(error.value)
-    assert "is 0 a person" in str(error.value) and "--person_class=0" in str(error.value)
-
-
 def test_boxes_that_can_only_be_corners_are_refused(write):
     boxes = [[10, 20, 100, 80], [100, 60, 90, 80], [120, 30, 70, 100], [60, 70, 80, 75]]
     wrong = [[x, y, x + w, y + h] for x, y, w, h in boxes]

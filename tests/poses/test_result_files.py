@@ -113,8 +113,6 @@ def test_mmpose(write):
         ("1_keypoints.json", openpose(18) | {"people": [{"pose_keypoints_2d": [1, 2, 3] * 15}]}, "poses of 15 joints"),
         ("1_keypoints.json", {"people": [{}]}, "person number 1: has no 'pose_keypoints_2d'"),
         ("1_keypoints.json", {"people": 5}, "has 5 where a list of person objects belongs"),
-        ("cmu.json", {"1.jpg": {"version": "AlphaPose v0.3", "bodies": []}}, "is of AlphaPose's --format cmu or open"),
-        ("demo.json", {"meta_info": {}, "instance_info": []}, "is of MMPose's demo script"),
         (
             "20.json",
             [{**MMPOSE, "keypoints": [[1, 2]]}],
