@@ -216,7 +216,10 @@ ELSEWHERE = {
         "serving/model_server/test_rest.py::test_outside_the_api_is_nothing",
         "serving/model_server/test_model_server.py::test_status_and_its_refusals",
     ],
-    26: ["serving/model_server/test_model_server.py::test_predict_refuses"],
+    26: [
+        "serving/model_server/test_model_server.py::test_predict_refuses",
+        "serving/test_exporting.py::test_nobody_is_zeros_in_a_fresh_process",
+    ],
     27: [
         "common/test_cli.py::test_the_example_of_what_is_missing_is_the_sub_commands",
         "common/test_cli.py::test_help_shows_what_one_needs_first_then_groups_and_switches_of_research_last",
