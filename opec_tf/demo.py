@@ -15,18 +15,19 @@ import time
 
 from absl import flags as absl_flags
 
-from opec_tf.common import cli, files, flags
+from opec_tf.common import cli, files, flags, lazy
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
-from opec_tf.data.annotations import loading
-from opec_tf.data.synthetic import dataset
-from opec_tf.evaluation import plots
-from opec_tf.inference import pose_model
-from opec_tf.inference.pose_model import PoseModel
-from opec_tf.models import workdir
-from opec_tf.serving import example
-from opec_tf.study import report, report_text
-from opec_tf.study.split import Split
-from opec_tf.training import loop
+
+# What starts TensorFlow waits until main() uses it: --help and wrong usage are answered at once.
+with lazy.imports():
+    from opec_tf.data.annotations import loading
+    from opec_tf.data.synthetic import dataset
+    from opec_tf.evaluation import plots
+    from opec_tf.inference import pose_model
+    from opec_tf.models import workdir
+    from opec_tf.serving import example
+    from opec_tf.study import report, report_text, split
+    from opec_tf.training import loop
 
 absl_flags.DEFINE_string("output_dir", "demo", "folder for everything the demo makes")
 absl_flags.DEFINE_bool("quick", False, "few couples, few steps")
@@ -68,10 +69,10 @@ def main() -> None:
     kind = f"{'quick_' if options.quick else ''}seed{options.seed}"
     run = output_dir / f"run_{kind}"
     pictures = dataset.split_sizes(size.couples)
-    named = ", ".join(f"{split} {count}" for split, count in pictures.items())
+    named = ", ".join(f"{name} {count}" for name, count in pictures.items())
     _announce(1, f"rendering {sum(pictures.values())} couples ({named})")
-    for split, statistics in dataset.write_dataset(output_dir / "data", size.couples, options.seed).items():
-        print(f"  {split}: {statistics['people']} people, {statistics['hidden_joints']:.0%} of their joints hidden")
+    for name, statistics in dataset.write_dataset(output_dir / "data", size.couples, options.seed).items():
+        print(f"  {name}: {statistics['people']} people, {statistics['hidden_joints']:.0%} of their joints hidden")
     _announce(2, "training the base, then OPEC-Net")
     loop.train(run, model_config, data_config, train_config, inference_config)
     _announce(3, "scoring the test split")
@@ -90,17 +91,17 @@ def main() -> None:
 
 
 def _score(
-    model: PoseModel, data_config: DataConfig, inference_config: InferenceConfig, output_dir: pathlib.Path
+    model: pose_model.PoseModel, data_config: DataConfig, inference_config: InferenceConfig, output_dir: pathlib.Path
 ) -> report.Metrics:
-    split = Split.read("test", data_config, inference_config.protocol, model)
-    return report.evaluate(model, split, split.annotated(), output_dir, inference_config=inference_config)
+    test = split.Split.read("test", data_config, inference_config.protocol, model)
+    return report.evaluate(model, test, test.annotated(), output_dir, inference_config=inference_config)
 
 
 def configs(
     size: Size, output_dir: pathlib.Path, seed: int
 ) -> tuple[ModelConfig, DataConfig, TrainConfig, InferenceConfig]:
     """The settings of the demo."""
-    train, val, test = ((f"crowdpose:{split}/annotations.json:{split}/images",) for split in ("train", "val", "test"))
+    train, val, test = ((f"crowdpose:{name}/annotations.json:{name}/images",) for name in ("train", "val", "test"))
     return (
         ModelConfig(
             trunk=size.trunk,
