@@ -12,6 +12,7 @@ import numpy as np
 from opec_tf.common import names
 from opec_tf.common.errors import UserError
 
+_LONGEST = 100  # text of a file that messages repeat
 # Where records say of what class they are, by number or name; the first that is there counts.
 _CLASS_FIELDS = ("category_id", "category_name", "category", "class_name", "class_id", "class", "label")
 
@@ -63,7 +64,8 @@ class Records:
         name = item.get(self.id_field) if self.id_field and isinstance(item, dict) else None
         if name is None:
             return f"{self.kind} number {self.positions[index] + 1}"
-        return f"{self.kind} in {name}" if isinstance(name, str) else f"{self.kind} {name}"
+        is_image = isinstance(name, str) and self.id_field != "id"
+        return f"{self.kind} {'in ' * is_image}{_shortened(str(name))}"
 
     def fail(self, index: int, fault: str, remedy: str = "correct or remove it") -> NoReturn:
         """Raises the ``UserError`` of one record: ``FILE: KIND ID: FAULT; REMEDY``."""
@@ -248,7 +250,12 @@ def _describe(value: object) -> str:
         return "an object"
     if isinstance(value, list):
         return f"a list of {len(value)}"
-    return "null" if value is None else f"{value!r}"
+    return "null" if value is None else _shortened(f"{value!r}")
+
+
+def _shortened(text: str) -> str:
+    """A text that fits in one line with others."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def split_by_group(group: np.ndarray, num_groups: int) -> list[np.ndarray]:

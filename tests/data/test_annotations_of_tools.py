@@ -183,6 +183,12 @@ def test_a_crowd_may_be_true_or_false(read, flag, is_crowd):
         read(content([person(1, iscrowd="no"), person(2)]))
 
 
+def test_a_message_repeats_no_more_than_the_beginning_of_a_value(read):
+    with pytest.raises(UserError) as caught:
+        read(content([person("x" * 5000)]))
+    assert f": annotation {'x' * 100}...: 'id' holds '{'x' * 99}..., expected a number" in str(caught.value)
+
+
 def test_mpii_joints_may_be_true_or_false(read):
     one = {
         "image": "1.jpg",
