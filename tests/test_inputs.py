@@ -169,7 +169,7 @@ ELSEWHERE = {
     ],
     10: [
         "serving/test_client_retries.py::test_the_port_of_the_other_kind_is_said",
-        "serving/test_client_retries.py::test_a_target_with_a_scheme_is_refused",
+        "serving/test_client_retries.py::test_a_target_with_a_scheme_or_path_is_refused",
         "serving/test_client_retries.py::test_no_proxy_is_between_this_machine_and_itself",
         "serving/test_client_retries.py::test_a_proxy_that_leads_nowhere_is_named_without_its_password",
     ],
