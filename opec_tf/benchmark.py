@@ -17,10 +17,13 @@ from collections.abc import Callable, Iterator, Mapping
 
 from absl import flags as absl_flags
 
-from opec_tf.common import cli, files, flags
+from opec_tf.common import cli, files, flags, lazy
 from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
-from opec_tf.study import speed
+
+# What starts TensorFlow waits until main() uses it: --help and wrong usage are answered at once.
+with lazy.imports():
+    from opec_tf.study import speed
 
 _SECTIONS = ("pipeline", "training", "inference")
 _PIPELINE_THREADS = (1, 2)

@@ -13,15 +13,19 @@ import pathlib
 import cv2
 from absl import flags as absl_flags
 
-from opec_tf.common import cli, files, flags
+from opec_tf.common import cli, files, flags, lazy
 from opec_tf.common.errors import UserError
-from opec_tf.evaluation import plots
-from opec_tf.serving import exporting, pictures, signatures, speed
-from opec_tf.study.speed import machine, made_up_boxes, made_up_picture
+from opec_tf.serving import limits
+
+# What starts TensorFlow waits until main() uses it: --help and wrong usage are answered at once.
+with lazy.imports():
+    from opec_tf.evaluation import plots
+    from opec_tf.serving import exporting, pictures, speed
+    from opec_tf.study import speed as study_speed
 
 absl_flags.DEFINE_string("model_dir", None, "the model's folder, which holds a folder for each version", required=True)
 absl_flags.DEFINE_string("image", None, "picture to ask about; by default one of COCO's size is made up")
-absl_flags.DEFINE_integer("people", 1, "people in the picture", lower_bound=1, upper_bound=signatures.MOST_PEOPLE)
+absl_flags.DEFINE_integer("people", 1, "people in the picture", lower_bound=1, upper_bound=limits.MOST_PEOPLE)
 absl_flags.DEFINE_list("clients", ["1", "4", "16"], "numbers of clients that ask at the same time")
 absl_flags.DEFINE_float("seconds", 10.0, "time for each number of clients", lower_bound=0.0)
 absl_flags.DEFINE_string(
@@ -35,8 +39,8 @@ def main() -> None:
     clients = _numbers(options.clients)
     image_bytes = pictures.read_picture(options.image) if options.image else _made_up_jpeg()
     height, width = pictures.picture_size(image_bytes)
-    boxes = made_up_boxes(options.people, seed=0) * [width / 640, height / 480, width / 640, height / 480]
-    results = {"machine": machine(), "people": options.people}
+    boxes = study_speed.made_up_boxes(options.people, seed=0) * [width / 640, height / 480, width / 640, height / 480]
+    results = {"machine": study_speed.machine(), "people": options.people}
     asked = (image_bytes, boxes, clients, options.seconds)
     ways = {
         "in process": lambda: speed.measure_in_process(_newest(options.model_dir), *asked),
@@ -57,7 +61,8 @@ def main() -> None:
 
 
 def _made_up_jpeg() -> bytes:
-    return cv2.imencode(".jpg", made_up_picture(0).numpy()[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+    picture = study_speed.made_up_picture(0).numpy()[..., ::-1]
+    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
 
 
 def _numbers(texts: list[str]) -> list[int]:

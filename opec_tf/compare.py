@@ -15,13 +15,14 @@ import dataclasses
 
 from absl import flags as absl_flags
 
-from opec_tf.common import cli, files, flags
+from opec_tf.common import cli, files, flags, lazy
 from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, InferenceConfig
-from opec_tf.inference import pose_model
-from opec_tf.inference.pose_model import PoseModel
-from opec_tf.study import paired
-from opec_tf.study.split import Split
+
+# What starts TensorFlow waits until main() uses it: --help and wrong usage are answered at once.
+with lazy.imports():
+    from opec_tf.inference import pose_model
+    from opec_tf.study import paired, split
 
 flags.define(InferenceConfig)
 absl_flags.DEFINE_multi_string("row", None, "TITLE=WORKDIR:POSE,...; the others are compared with the first")
@@ -45,7 +46,7 @@ def main() -> None:
         data_config = DataConfig(data_root=options.data_root, test_data=(source,))
         # Models of the same joints share what is read.
         splits = {
-            joints: Split.read("test", data_config, config.protocol, model)
+            joints: split.Split.read("test", data_config, config.protocol, model)
             for joints, model in {model.skeleton.name: model for model in models.values()}.items()
         }
         results[name] = paired.compare(
@@ -61,7 +62,7 @@ def main() -> None:
     files.write_text(folder / "table.md", paired.table(results))
 
 
-def _model(root: str) -> PoseModel:
+def _model(root: str) -> pose_model.PoseModel:
     model, margin = pose_model.load(root), flags.FLAGS.box_margin
     return dataclasses.replace(model, box_margin=margin) if margin else model
 

@@ -158,8 +158,8 @@ class DataConfig(Checked, group="data"):
     and mpii. Several are separated by commas; their joints are mapped to the model's skeleton by name.
     """
 
-    data_root: str = setting("data", "folder that relative paths in the data sets below start from")
-    train_data: tuple[str, ...] = setting((), "data sets to train on: FORMAT:ANNOTATIONS:IMAGES,...")
+    data_root: str = setting("data", "folder that relative paths of data sets start from")
+    train_data: tuple[str, ...] = setting((), "data sets to train on: FORMAT:ANNOTATIONS:IMAGES,... (docs/data.md)")
     val_data: tuple[str, ...] = setting((), "data sets that choose the best checkpoint: FORMAT:ANNOTATIONS:IMAGES,...")
     test_data: tuple[str, ...] = setting((), "data sets that are only reported: FORMAT:ANNOTATIONS:IMAGES,...")
     train_boxes: str = setting(

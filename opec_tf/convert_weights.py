@@ -26,9 +26,12 @@ import os
 
 from absl import flags as absl_flags
 
-from opec_tf.common import cli, flags
+from opec_tf.common import cli, flags, lazy
 from opec_tf.config import ModelConfig
-from opec_tf.weights import conversion
+
+# What starts TensorFlow waits until main() uses it: --help and wrong usage are answered at once.
+with lazy.imports():
+    from opec_tf.weights import conversion
 
 flags.define(ModelConfig)
 absl_flags.DEFINE_string("checkpoint", None, "the file to convert, or a workdir", required=True)

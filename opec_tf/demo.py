@@ -19,21 +19,21 @@ import time
 
 from absl import flags as absl_flags
 
-from opec_tf.common import cli, files, flags
+from opec_tf.common import cli, files, flags, lazy
 from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, DetectorConfig, InferenceConfig, TrackingConfig, TrainConfig
-from opec_tf.data.synthetic import dataset
-from opec_tf.evaluation import plots
-from opec_tf.inference import frames, people, pose_model, results
-from opec_tf.inference.detectors import named
-from opec_tf.inference.frames import ImageFiles
-from opec_tf.inference.pose_model import PoseModel
-from opec_tf.models import workdir
-from opec_tf.poses import drawing
-from opec_tf.serving import example
-from opec_tf.study import comparison, report
-from opec_tf.study.split import Split
-from opec_tf.training import loop
+from opec_tf.inference.people_names import NANODET
+
+# What starts TensorFlow waits until main() uses it: --help and wrong usage are answered at once.
+with lazy.imports():
+    from opec_tf.data.synthetic import dataset
+    from opec_tf.evaluation import plots
+    from opec_tf.inference import frames, people, pose_model, results
+    from opec_tf.models import workdir
+    from opec_tf.poses import drawing
+    from opec_tf.serving import example
+    from opec_tf.study import comparison, report, split
+    from opec_tf.training import loop
 
 absl_flags.DEFINE_string("output_dir", "demo", "folder for everything the demo makes")
 absl_flags.DEFINE_list("photos", [], "your pictures: files, folders and patterns such as 'album/*.jpg'")
@@ -79,10 +79,10 @@ class Demo:
     inference_config: InferenceConfig
 
     @classmethod
-    def of(cls, model: PoseModel, folder: pathlib.Path) -> Demo:
+    def of(cls, model: pose_model.PoseModel, folder: pathlib.Path) -> Demo:
         """With the crops and the peaks of a model."""
-        splits = (f"crowdpose:{split}/annotations.json:{split}/images" for split in ("train", "val", "test"))
-        train, val, test = ((split,) for split in splits)
+        splits = (f"crowdpose:{name}/annotations.json:{name}/images" for name in ("train", "val", "test"))
+        train, val, test = ((source,) for source in splits)
         return cls(
             folder,
             DataConfig(
@@ -97,9 +97,9 @@ class Demo:
             InferenceConfig(protocol="crowdpose12", peak_smoothing=model.model_config.couple_smoothing),
         )
 
-    def test_split(self, model: PoseModel) -> Split:
+    def test_split(self, model: pose_model.PoseModel) -> split.Split:
         """The couples that nothing is trained on, for a model."""
-        return Split.read("test", self.data_config, self.inference_config.protocol, model)
+        return split.Split.read("test", self.data_config, self.inference_config.protocol, model)
 
 
 def main() -> None:
@@ -110,7 +110,7 @@ def main() -> None:
     demo = Demo.of(model, pathlib.Path(options.output_dir))
     couples = _QUICK_COUPLES if options.quick else _COUPLES
     pictures = dataset.split_sizes(couples, held_out=True)
-    named_sizes = ", ".join(f"{split} {count}" for split, count in pictures.items())
+    named_sizes = ", ".join(f"{name} {count}" for name, count in pictures.items())
     _announce(1, f"rendering {sum(pictures.values())} couples ({named_sizes})")
     _render(demo, couples)
     _announce(2, f"scoring {options.workdir or _PACKAGE} on the test couples")
@@ -132,17 +132,17 @@ def main() -> None:
 def _render(demo: Demo, couples: int) -> None:
     """Renders the couples, unless that was done before."""
     seed = flags.FLAGS.seed
-    for split, statistics in dataset.write_dataset(demo.folder / "data", couples, seed, held_out=True).items():
-        print(f"  {split}: {statistics['people']} people, {statistics['hidden_joints']:.0%} of their joints hidden")
+    for name, statistics in dataset.write_dataset(demo.folder / "data", couples, seed, held_out=True).items():
+        print(f"  {name}: {statistics['people']} people, {statistics['hidden_joints']:.0%} of their joints hidden")
 
 
-def _score(model: PoseModel, demo: Demo, name: str) -> report.Metrics:
+def _score(model: pose_model.PoseModel, demo: Demo, name: str) -> report.Metrics:
     """Scores a model on the test couples, into a folder of that name."""
-    split, config = demo.test_split(model), demo.inference_config
-    return report.evaluate(model, split, split.annotated(), demo.folder / name, inference_config=config)
+    test, config = demo.test_split(model), demo.inference_config
+    return report.evaluate(model, test, test.annotated(), demo.folder / name, inference_config=config)
 
 
-def _photos(names: list[str]) -> ImageFiles | None:
+def _photos(names: list[str]) -> frames.ImageFiles | None:
     """The user's pictures; None where none are named.
 
     Raises:
@@ -151,14 +151,14 @@ def _photos(names: list[str]) -> ImageFiles | None:
     paths = []
     for name in names:
         source = frames.open_source(name, strict=False)
-        if not isinstance(source, ImageFiles):
+        if not isinstance(source, frames.ImageFiles):
             raise UserError(f"--photos={name}: is no picture; python -m opec_tf.predict --images={name} takes videos")
         paths += source.paths
     folders = [os.path.dirname(os.path.abspath(path)) for path in paths]
-    return ImageFiles(paths, os.path.commonpath(folders), strict=False) if paths else None
+    return frames.ImageFiles(paths, os.path.commonpath(folders), strict=False) if paths else None
 
 
-def _draw_photos(model: PoseModel, photos: ImageFiles | None, demo: Demo) -> None:
+def _draw_photos(model: pose_model.PoseModel, photos: frames.ImageFiles | None, demo: Demo) -> None:
     """Draws the base's peaks and the refined poses on photos, side by side."""
     if photos is None:
         print("  none are named: make demo PHOTOS='us.jpg,album/*.jpg', or --photos=us.jpg,album/*.jpg")
@@ -166,7 +166,7 @@ def _draw_photos(model: PoseModel, photos: ImageFiles | None, demo: Demo) -> Non
     found = results.write_predictions(
         model,
         photos,
-        people.by_detector(named.NANODET, DetectorConfig()),
+        people.by_detector(NANODET, DetectorConfig()),
         demo.folder / "photos",
         inference_config=demo.inference_config,
         tracking_config=TrackingConfig(),
@@ -176,7 +176,7 @@ def _draw_photos(model: PoseModel, photos: ImageFiles | None, demo: Demo) -> Non
     print(f"  {found} people in {len(photos)} photos: {demo.folder}/photos/drawings/", flush=True)
 
 
-def _fine_tune(model: PoseModel, demo: Demo) -> pathlib.Path:
+def _fine_tune(model: pose_model.PoseModel, demo: Demo) -> pathlib.Path:
     """Trains a model on as a whole; returns the workdir, which belongs to that model, to the seed and to --quick."""
     options = flags.FLAGS
     run = demo.folder / f"tuned_{'quick_' if options.quick else ''}seed{options.seed}_{model.digest}"
@@ -192,14 +192,14 @@ def _fine_tune(model: PoseModel, demo: Demo) -> pathlib.Path:
     return run
 
 
-def _draw_both(model: PoseModel, demo: Demo, name: str) -> None:
+def _draw_both(model: pose_model.PoseModel, demo: Demo, name: str) -> None:
     """Draws the same people before and after the fine-tuning; ``name``: which pose."""
     poses = {folder: demo.folder / folder / f"predictions_{name}.json" for folder in ("before", "after")}
     sheet = comparison.sheet(demo.test_split(model), poses, _COMPARED_PICTURES)
     drawing.write_image(demo.folder / "before_after.jpg", sheet)
 
 
-def _serve(model: PoseModel, demo: Demo) -> None:
+def _serve(model: pose_model.PoseModel, demo: Demo) -> None:
     """Exports the model beside its weights, serves it, and draws what a client is answered."""
     model_dir, path = pathlib.Path(model.name) / "export" / "opec_net", demo.folder / "served.jpg"
     test = demo.test_split(model).annotations

@@ -14,16 +14,17 @@ import pathlib
 
 from absl import flags as absl_flags
 
-from opec_tf.common import cli, files, flags
+from opec_tf.common import cli, files, flags, lazy
 from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, DetectorConfig, InferenceConfig, ModelConfig, TrainConfig, from_mapping
-from opec_tf.inference import people, pose_model, results
-from opec_tf.inference.detectors import named
-from opec_tf.inference.people import ListedPeople
-from opec_tf.inference.pose_model import PoseModel
-from opec_tf.models import builders, workdir
-from opec_tf.study import report, report_text
-from opec_tf.study.split import Split
+from opec_tf.inference.people_names import ANNOTATED
+
+# What starts TensorFlow waits until main() uses it: --help and wrong usage are answered at once.
+with lazy.imports():
+    from opec_tf.inference import people, pose_model
+    from opec_tf.inference.detectors import named
+    from opec_tf.models import builders, workdir
+    from opec_tf.study import report, report_text, split
 
 # A flagfile of training is taken as it is; what evaluation has no use for is read and left alone.
 flags.define(ModelConfig, DataConfig, TrainConfig, InferenceConfig, DetectorConfig)
@@ -38,7 +39,7 @@ absl_flags.DEFINE_enum(
 )
 absl_flags.DEFINE_string(
     "boxes",
-    people.ANNOTATED,
+    ANNOTATED,
     "gt: annotated boxes; a detector's results, JSON: [{image_id, bbox, score}]; nanodet: the package's "
     "detector; or a YOLO network, FILE.onnx (YOLOX, YOLOv5, YOLOv8) or Darknet's FILE.cfg with FILE.weights beside it",
 )
@@ -50,7 +51,7 @@ absl_flags.DEFINE_string(
 absl_flags.DEFINE_string("output_dir", None, "folder for results and drawings; by default WORKDIR/evaluation_SPLIT")
 absl_flags.DEFINE_float(
     "hidden_score",
-    results.DrawingStyle.hidden_score,
+    0.3,
     "predicted visibility is compared with: occluded is what has a heatmap peak below this",
 )
 absl_flags.DEFINE_string("metrics_out", None, "file for the last pose's metrics, as flat JSON")
@@ -72,7 +73,7 @@ _FIRST = (
 
 def main() -> None:
     options = flags.FLAGS
-    if options.initial_poses and options.boxes != people.ANNOTATED:
+    if options.initial_poses and options.boxes != ANNOTATED:
         raise UserError("--boxes and --initial_poses both say where the people are; give one of them")
     root, stage = pose_model.locate(options.workdir, options.stage, options.base_weights)
     if not (options.workdir or options.base_weights or options.output_dir):
@@ -81,11 +82,11 @@ def main() -> None:
     model = _model(root, stage)
     _check_model_flags(model)
     data_config, inference_config = _settings(root, model.stage)
-    split = Split.read(options.split, data_config, inference_config.protocol, model)
+    scored = split.Split.read(options.split, data_config, inference_config.protocol, model)
     metrics = report.evaluate(
         model,
-        split,
-        _people(split, output_dir),
+        scored,
+        _people(scored, output_dir),
         output_dir,
         inference_config=inference_config,
         hidden_score=options.hidden_score,
@@ -123,25 +124,25 @@ def _settings(root: str, stage: str) -> tuple[DataConfig, InferenceConfig]:
     return data_config, inference_config
 
 
-def _model(root: str, stage: str | None) -> PoseModel:
+def _model(root: str, stage: str | None) -> pose_model.PoseModel:
     model = pose_model.load(root, stage)
     given = "box_margin" in flags.given(DataConfig)
     return dataclasses.replace(model, box_margin=flags.FLAGS.box_margin) if given else model
 
 
-def _people(split: Split, output_dir: pathlib.Path) -> ListedPeople:
+def _people(scored: split.Split, output_dir: pathlib.Path) -> people.ListedPeople:
     """Whose poses are estimated, by --boxes and --initial_poses."""
     options = flags.FLAGS
     if options.initial_poses:
-        return split.in_poses_file(options.initial_poses, flags.if_given("person_class"))
-    if options.boxes == people.ANNOTATED:
-        return split.annotated()
+        return scored.in_poses_file(options.initial_poses, flags.if_given("person_class"))
+    if options.boxes == ANNOTATED:
+        return scored.annotated()
     if named.is_detector(options.boxes):
-        return split.detected(options.boxes, flags.read(DetectorConfig), output_dir / "detections.json")
-    return split.in_boxes_file(options.boxes, flags.if_given("person_class"))
+        return scored.detected(options.boxes, flags.read(DetectorConfig), output_dir / "detections.json")
+    return scored.in_boxes_file(options.boxes, flags.if_given("person_class"))
 
 
-def _check_model_flags(model: PoseModel) -> None:
+def _check_model_flags(model: pose_model.PoseModel) -> None:
     """The model is the workdir's; a flag that says otherwise is an error rather than ignored."""
     trained, asked = model.model_config, flags.read(ModelConfig)
     # Weights of either kind serve both, see --initial_poses.

@@ -11,11 +11,15 @@ from __future__ import annotations
 
 from absl import flags as absl_flags
 
-from opec_tf.common import cli, files, flags
+from opec_tf.common import cli, files, flags, lazy
 from opec_tf.common.errors import UserError
 from opec_tf.config import InferenceConfig
-from opec_tf.inference import pose_model
-from opec_tf.serving import exporting
+from opec_tf.serving import limits
+
+# What starts TensorFlow waits until main() uses it: --help and wrong usage are answered at once.
+with lazy.imports():
+    from opec_tf.inference import pose_model
+    from opec_tf.serving import exporting
 
 flags.define(InferenceConfig)
 absl_flags.DEFINE_string("workdir", None, "folder of a training run; by default the package's own model")
@@ -24,7 +28,7 @@ absl_flags.DEFINE_string("export_dir", None, "the model's folder; its last part 
 absl_flags.DEFINE_integer("version", None, "number of the version; by default the next", lower_bound=1)
 absl_flags.DEFINE_list(
     "warmup_batch_sizes",
-    list(map(str, exporting.WARMUP_BATCH_SIZES)),
+    list(map(str, limits.WARMUP_BATCH_SIZES)),
     "sizes with warmup records; the largest is max_batch_size in serving/batching_parameters.txt",
 )
 

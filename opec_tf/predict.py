@@ -25,16 +25,16 @@ from collections.abc import Sequence
 
 from absl import flags as absl_flags
 
-from opec_tf.common import cli, files, flags, settings
+from opec_tf.common import cli, files, flags, lazy, settings
 from opec_tf.common.errors import UserError
 from opec_tf.config import DetectorConfig, InferenceConfig, TrackingConfig
-from opec_tf.inference import frames, people, pose_model, results
-from opec_tf.inference.detectors import named
-from opec_tf.inference.frames import ImageFiles, Source
-from opec_tf.inference.people import People
-from opec_tf.inference.videos import Video
-from opec_tf.models import workdir
+from opec_tf.inference.people_names import NANODET
 from opec_tf.poses.skeletons import SKELETONS, Skeleton
+
+# What starts TensorFlow waits until main() uses it: --help and wrong usage are answered at once.
+with lazy.imports():
+    from opec_tf.inference import frames, people, pose_model, results, videos
+    from opec_tf.models import workdir
 
 flags.define(InferenceConfig, DetectorConfig, TrackingConfig)
 absl_flags.DEFINE_string(
@@ -57,7 +57,7 @@ absl_flags.DEFINE_string(
 )
 absl_flags.DEFINE_string(
     "detector",
-    named.NANODET,
+    NANODET,
     "what finds people where no --boxes are given: nanodet, the package's own; a YOLO network, FILE.onnx (YOLOX, "
     "YOLOv5, YOLOv8) or Darknet's FILE.cfg with FILE.weights beside it; none: each whole image is one person's box",
 )
@@ -70,7 +70,7 @@ absl_flags.DEFINE_bool("draw", True, "draw the poses")
 absl_flags.DEFINE_bool("compare", False, "draw the base's heatmap peaks beside the refined poses")
 absl_flags.DEFINE_float(
     "hidden_score",
-    results.DrawingStyle.hidden_score,
+    0.3,
     "joints whose heatmap peak is below this are drawn as occluded, unless the model or an annotation file says what "
     "they are",
 )
@@ -117,11 +117,11 @@ def main() -> None:
         print(f"{count} people written to {folder}{skipped}")
 
 
-def _folders(sources: Sequence[ImageFiles | Video]) -> list[str]:
+def _folders(sources: Sequence[frames.ImageFiles | videos.Video]) -> list[str]:
     """Where the results of each source go: --output_dir, or of several videos a folder of each one's name in it."""
     if len(sources) == 1:
         return [flags.FLAGS.output_dir]
-    names = [os.path.basename(source.path) for source in sources if isinstance(source, Video)]
+    names = [os.path.basename(source.path) for source in sources if isinstance(source, videos.Video)]
     stems = [os.path.splitext(name)[0] for name in names]
     names = stems if len(set(stems)) == len(stems) else names
     # Videos of one name in several folders.
@@ -131,7 +131,7 @@ def _folders(sources: Sequence[ImageFiles | Video]) -> list[str]:
     ]
 
 
-def _people(source: ImageFiles | Video, skeleton: Skeleton) -> People:
+def _people(source: frames.ImageFiles | videos.Video, skeleton: Skeleton) -> people.People:
     """Who is in the frames, by --boxes, --detector and --initial_poses."""
     options = flags.FLAGS
     present = [f"--{name}" for name in ("boxes", "detector", "initial_poses") if options[name].present]
@@ -140,7 +140,7 @@ def _people(source: ImageFiles | Video, skeleton: Skeleton) -> People:
         raise UserError(f"{' and '.join(present)} {both} say where the people are; give one of them")
     if not options.boxes and not options.initial_poses:
         return people.by_detector(options.detector, flags.read(DetectorConfig))
-    if isinstance(source, Video):
+    if isinstance(source, videos.Video):
         source.count()  # which frames there are decides which boxes have one
     read, path = people.in_boxes_file, options.boxes
     if options.initial_poses:
@@ -149,7 +149,7 @@ def _people(source: ImageFiles | Video, skeleton: Skeleton) -> People:
     return read(path, source.ids, source.names, skeleton, image_sizes=source.sizes(), person_class=person_class)
 
 
-def _made_by(source: Source, weights: os.PathLike[str]) -> dict[str, str]:
+def _made_by(source: frames.Source, weights: os.PathLike[str]) -> dict[str, str]:
     """All that the results depend on, but for the content of the pictures."""
     options = flags.FLAGS
     choices = {

@@ -19,9 +19,11 @@ from types import FrameType
 
 from absl import flags as absl_flags
 
-from opec_tf.common import cli, flags
-from opec_tf.serving.model_server import batching
-from opec_tf.serving.model_server.server import ModelServer
+from opec_tf.common import cli, flags, lazy
+
+# What starts TensorFlow waits until main() uses it: --help and wrong usage are answered at once.
+with lazy.imports():
+    from opec_tf.serving.model_server import batching, server as model_server
 
 absl_flags.DEFINE_string("model_dir", None, "the model's folder, which holds a folder for each version", required=True)
 absl_flags.DEFINE_string("model_name", None, "the model's name; by default that of its folder")
@@ -43,7 +45,7 @@ def main() -> None:
     parameters = (
         batching.read_parameters(options.batching_parameters_file) if options.batching_parameters_file else None
     )
-    server = ModelServer(
+    server = model_server.ModelServer(
         options.model_dir,
         name=options.model_name,
         host=options.host,

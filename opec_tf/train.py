@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from absl import flags as absl_flags
 
-from opec_tf.common import cli, flags
+from opec_tf.common import cli, flags, lazy
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
-from opec_tf.training import loop
+
+# What starts TensorFlow waits until main() uses it: --help and wrong usage are answered at once.
+with lazy.imports():
+    from opec_tf.training import loop
 
 flags.define(ModelConfig, DataConfig, TrainConfig, InferenceConfig)
 absl_flags.DEFINE_string("workdir", None, "folder of the run: settings, weights, logs", required=True)

@@ -42,13 +42,10 @@ def ordered_dict(items):
     return b"\x80\x02ccollections\nOrderedDict\n)R(" + body + b"u."
 
 
-def write_zip(path, tensors, nest=None):
-    """A file of PyTorch from 1.6 on; ``nest``: the key under which the tensors lie, beside an epoch."""
-    content = ordered_dict(_described(tensors, stream=False))
-    if nest:
-        content = b"\x80\x02}(" + text("epoch") + number(3) + text(nest) + content[2:-1] + b"u."
+def write_zip(path, tensors, nest=None, beside=()):
+    """A file of PyTorch from 1.6 on; see ``_saved``."""
     storages = {str(i): np.ascontiguousarray(value).tobytes() for i, value in enumerate(tensors.values())}
-    write_archive(path, content, storages)
+    write_archive(path, _saved(tensors, nest, beside, stream=False), storages)
 
 
 def write_archive(path, content, storages, byteorder=b"little"):
@@ -61,11 +58,11 @@ def write_archive(path, content, storages, byteorder=b"little"):
         archive.writestr("archive/version", b"3\n")
 
 
-def write_stream(path, tensors):
-    """A file of PyTorch before 1.6."""
+def write_stream(path, tensors, nest=None, beside=()):
+    """A file of PyTorch before 1.6; see ``_saved``."""
     machine = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
     parts = [pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, machine)]
-    parts.append(ordered_dict(_described(tensors, stream=True)))
+    parts.append(_saved(tensors, nest, beside, stream=True))
     parts.append(pickle.dumps([str(i) for i in range(len(tensors))], 2))
     parts += [struct.pack("<q", value.size) + np.ascontiguousarray(value).tobytes() for value in tensors.values()]
     path.write_bytes(b"".join(parts))
@@ -86,6 +83,16 @@ def write_header(path, header, raw):
     """A safetensors file of a given header."""
     content = json.dumps(header).encode()
     path.write_bytes(struct.pack("<Q", len(content)) + content + raw)
+
+
+def _saved(tensors, nest, beside, stream):
+    """A whole pickle of tensors. ``nest``: the key under which they lie, after an epoch and before ``beside``, of
+    (name, the pickle of an object) each."""
+    content = ordered_dict(_described(tensors, stream))
+    if not nest:
+        return content
+    others = b"".join(text(name) + pickled[2 : -len(b".")] for name, pickled in beside)
+    return b"\x80\x02}(" + text("epoch") + number(3) + text(nest) + content[2 : -len(b".")] + others + b"u."
 
 
 def _described(tensors, stream):

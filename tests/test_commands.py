@@ -5,6 +5,8 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 from opec_tf import __main__ as listing
 
 PACKAGE = pathlib.Path(listing.__file__).parent
@@ -34,3 +36,15 @@ def test_every_command_sets_up_the_environment_before_tensorflow():
         first = next(i for i, node in enumerate(modules) if "cli" in [alias.name for alias in node.names])
         before = [node.module for node in modules[:first] if node.module.startswith(("opec_tf", "tensorflow", "keras"))]
         assert all(module.startswith("opec_tf.common") for module in before), name
+
+
+@pytest.mark.parametrize("argument, status", [("--help", 0), ("--no_such_flag=1", 2)])
+@pytest.mark.parametrize("name", listing.commands())
+def test_help_and_wrong_usage_do_not_wait_for_tensorflow(name, argument, status):
+    """``-X importtime`` writes a line to stderr for every module that is imported."""
+    command = [sys.executable, "-X", "importtime", "-m", f"opec_tf.{name}", argument]
+    done = subprocess.run(command, cwd=PACKAGE.parent, capture_output=True, text=True, check=False)
+    imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert done.returncode == status, done.stderr[-1000:]
+    assert "absl.flags" in imported and not {"tensorflow", "keras", "tensorflow_addons"} & imported
+    assert f"python -m opec_tf.{name}" in done.stdout if status == 0 else "error: Unknown command" in done.stderr

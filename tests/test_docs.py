@@ -31,6 +31,7 @@ ABSL_FLAGS = {"flagfile", "help", "verbosity"}
 FOREIGN_FLAGS = {
     *("grpc_max_threads", "max_num_load_retries"),  # of tensorflow_model_server
     "logdir",  # of tensorboard
+    *("write_json", "pred-out-dir"),  # of OpenPose and MMPose
 }
 _FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`([^`\n]+)`")
@@ -43,7 +44,7 @@ def flags_of(command: str) -> set[str]:
     for node in ast.walk(ast.parse((ROOT / "opec_tf" / f"{command}.py").read_text(encoding="utf-8"))):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
-        if node.func.attr.startswith("DEFINE_") and isinstance(node.args[0], ast.Constant):
+        if node.func.attr.startswith(("DEFINE_", "define_")) and isinstance(node.args[0], ast.Constant):
             found.add(node.args[0].value)
         if node.func.attr == "define":
             classes = [CONFIGS[argument.id] for argument in node.args if isinstance(argument, ast.Name)]
@@ -145,7 +146,7 @@ def test_flags_modules_and_files_of_a_page_exist(path: pathlib.Path) -> None:
     commands = [path.stem for path in (ROOT / "opec_tf").glob("[!_]*.py")]
     known = set().union(*map(flags_of, commands)) | FOREIGN_FLAGS
     spans = "\n".join(_CODE.findall(_FENCE.sub("", page)))
-    flags = [name for name in re.findall(r"(?<![\w-])--(\w+)", spans) if not _is_flag(name, known)]
+    flags = [name for name in re.findall(r"(?<![\w-])--(\w[\w-]*)", spans) if not _is_flag(name, known)]
     files = re.findall(r"(?<![\w/.])(?:opec_tf|tests|configs|docs)/[\w./-]+\.\w+", spans)
     files = [name for name in files if not (ROOT / name).exists() and not re.search("NAME|FAMILY", name)]
     modules = [name for name in re.findall(r"(?<![\w/.])opec_tf(?:\.\w+)+", spans) if not _is_module(name)]

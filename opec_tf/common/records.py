@@ -9,7 +9,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from opec_tf.common import names
 from opec_tf.common.errors import UserError
+
+_LONGEST = 100  # text of a file that messages repeat
+# Where records say of what class they are, by number or name; the first that is there counts.
+_CLASS_FIELDS = ("category_id", "category_name", "category", "class_name", "class_id", "class", "label")
 
 
 class Records:
@@ -59,7 +64,8 @@ class Records:
         name = item.get(self.id_field) if self.id_field and isinstance(item, dict) else None
         if name is None:
             return f"{self.kind} number {self.positions[index] + 1}"
-        return f"{self.kind} in {name}" if isinstance(name, str) else f"{self.kind} {name}"
+        is_image = isinstance(name, str) and self.id_field != "id"
+        return f"{self.kind} {'in ' * is_image}{_shortened(str(name))}"
 
     def fail(self, index: int, fault: str, remedy: str = "correct or remove it") -> NoReturn:
         """Raises the ``UserError`` of one record: ``FILE: KIND ID: FAULT; REMEDY``."""
@@ -75,7 +81,10 @@ class Records:
         return Records(self.path, self.kind, items, self.id_field, positions)
 
     def people(self, category: int | None = None) -> Records:
-        """The records of people, those whose ``category_id`` is null or absent among them; a warning counts the others.
+        """The records of people, those that are of no class among them; a warning counts the others.
+
+        A class is a ``category_id`` or, where that is null or absent, what another usual field says; a class's name is
+        known for people's by any usual word.
 
         Args:
           category: the ``category_id`` of people; None: 1, as COCO has it, or 0 where all records are poses and have 0.
@@ -83,14 +92,17 @@ class Records:
         Raises:
           UserError: there are none, or those of ``category_id`` 0 may be meant, as in files that count from 0.
         """
-        present, found = self.has("category_id"), self.integers("category_id", default=1)
+        classes = [_class_of(item) for item in self.items]
+        other = np.array([isinstance(value, str) and not names.is_people(value) for value in classes])
+        numbers = self.with_items([{"category_id": None if isinstance(value, str) else value} for value in classes])
+        present, found = numbers.has("category_id"), numbers.integers("category_id", default=1)
         wanted, is_zero = 1 if category is None else category, present & (found == 0)
         if category is None and is_zero.all() and self.has("keypoints").all():
             wanted = 0
             logging.getLogger(__name__).warning(
                 "%s: all %d poses have the 'category_id' 0, which is taken for a person", self.path, len(self)
             )
-        mine = ~present | (found == wanted)
+        mine = ~other & (~present | (found == wanted))
         counts = f"{np.sum(~mine)} of {len(self)} {self.kind}{'es' if self.kind.endswith('x') else 's'}"
         if category is None and wanted == 1 and is_zero.sum() >= max(mine.sum(), 1):
             raise UserError(
@@ -100,7 +112,7 @@ class Records:
             )
         if not mine.any():
             raise UserError(
-                f"{self.path}: no {self.kind} has 'category_id' {wanted} (person), but {found[0]}; check the file's "
+                f"{self.path}: no {self.kind} has 'category_id' {wanted} (person), but {classes[0]}; check the file's "
                 "format, or name the class of people by --person_class"
             )
         if not mine.all():
@@ -210,6 +222,15 @@ class Records:
         self.fail(index, f"{field!r} holds {_describe(odd)}, expected {expected}")
 
 
+def _class_of(item: dict[str, Any]) -> object:
+    """A record's class, a number or a name; None where it has none."""
+    if item.get("category_id") is not None:
+        return names.number(item["category_id"])
+    others = (item.get(field) for field in _CLASS_FIELDS)
+    known = (value for value in others if isinstance(value, (int, str)) and not isinstance(value, bool))
+    return names.number(next(known, None))
+
+
 def _as_array(values: list[Any], kinds: str) -> np.ndarray | None:
     """An array of the values of one of NumPy's ``kinds``; None where they are not such, or of no regular shape."""
     try:
@@ -229,7 +250,12 @@ def _describe(value: object) -> str:
         return "an object"
     if isinstance(value, list):
         return f"a list of {len(value)}"
-    return "null" if value is None else f"{value!r}"
+    return "null" if value is None else _shortened(f"{value!r}")
+
+
+def _shortened(text: str) -> str:
+    """A text that fits in one line with others."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def split_by_group(group: np.ndarray, num_groups: int) -> list[np.ndarray]:

@@ -31,9 +31,18 @@ _READING_ERRORS = (
     tf.errors.PermissionDeniedError,
 )
 
-_CONTENT = [tf.TensorSpec([], tf.string)]
-_orientation = tf.function(images.exif_orientation, input_signature=_CONTENT, autograph=False)
-_decode = tf.function(images.decode, input_signature=_CONTENT, autograph=False)
+
+def _graph(function: Callable[[tf.Tensor], tf.Tensor]) -> Callable[[bytes], tf.Tensor]:
+    """A function of a file's content as a graph, traced by the first of the threads that call it.
+
+    Called as it is, a ``tf.function`` warns of retracing when several threads wait for its first trace, because it
+    counts each of them as one.
+    """
+    graph = tf.function(function, input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
+    return lambda content: graph.get_concrete_function()(tf.constant(content))
+
+
+_orientation, _decode = _graph(images.exif_orientation), _graph(images.decode)
 
 
 def check(paths: Sequence[str], sizes: np.ndarray, strict: bool) -> np.ndarray:

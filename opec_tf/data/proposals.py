@@ -9,8 +9,7 @@ import os
 import numpy as np
 
 from opec_tf.common.errors import UserError
-from opec_tf.poses import oks
-from opec_tf.poses.boxes import check_no_corners
+from opec_tf.poses import boxes, oks
 from opec_tf.poses.pose_annotations import PoseAnnotations
 from opec_tf.poses.predictions import PosePredictions, map_to
 from opec_tf.poses.skeletons import UNLABELLED
@@ -45,7 +44,7 @@ def select(
     predictions, predicted = map_to(predictions, annotations, name)
     size_of_image = dict(zip(annotations.image_ids.tolist(), annotations.image_sizes))
     sizes = np.array([size_of_image[image_id] for image_id in predictions.image_ids.tolist()]).reshape(-1, 2)
-    check_no_corners(name, predictions.boxes, sizes)
+    boxes.check(name, predictions.boxes, sizes)
     person, similarity = _most_similar_people(annotations, predictions, predicted)
     kept = (similarity > min_oks) & (annotations.num_keypoints[person] >= min_visible_joints) & (person >= 0)
     if not kept.any():

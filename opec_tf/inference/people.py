@@ -19,14 +19,11 @@ import numpy as np
 from opec_tf.config import DetectorConfig
 from opec_tf.inference import given_poses, person_boxes
 from opec_tf.inference.detectors import named
+from opec_tf.inference.people_names import ANNOTATED, NO_DETECTOR
 from opec_tf.inference.person_boxes import PersonBoxes
 from opec_tf.poses.pose_annotations import PoseAnnotations
 from opec_tf.poses.skeletons import Skeleton
 
-# What stands for the whole image where a detector is named.
-NO_DETECTOR = "none"
-# Name of the annotated people, in flags and records.
-ANNOTATED = "gt"
 # People a frame that a batch is made for while nobody knows how many a detector will find.
 _EXPECTED_PEOPLE = 4
 

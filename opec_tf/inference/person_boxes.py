@@ -20,7 +20,7 @@ from opec_tf.common import records
 from opec_tf.common.errors import UserError
 from opec_tf.data.annotations import loading
 from opec_tf.poses import picture_names, result_files
-from opec_tf.poses.boxes import check_no_corners
+from opec_tf.poses.boxes import check as check_boxes
 from opec_tf.poses.skeletons import Skeleton
 
 
@@ -101,9 +101,12 @@ def read(
 
 
 def sorted_with_area(path: os.PathLike[str] | str, people: PersonBoxes, image_sizes: np.ndarray | None) -> PersonBoxes:
-    """``PersonBoxes`` of a file by image; boxes without area are left out with a counted warning, corners refused."""
-    if image_sizes is not None:
-        check_no_corners(path, people.boxes, image_sizes[people.image_index])
+    """``PersonBoxes`` of a file by image; boxes without area are left out with a counted warning.
+
+    Raises:
+      UserError: they are no boxes (x, y, w, h) in pixels, see ``boxes.check``.
+    """
+    check_boxes(path, people.boxes, None if image_sizes is None else image_sizes[people.image_index])
     has_area = np.all(people.boxes[:, 2:] > 0, axis=1)
     if not has_area.all():
         logging.getLogger(__name__).warning(

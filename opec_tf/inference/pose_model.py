@@ -24,8 +24,8 @@ from opec_tf.common import files
 from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, DetectorConfig, InferenceConfig, ModelConfig
 from opec_tf.inference import chunks, people as who, pictures
-from opec_tf.inference.detectors import named
 from opec_tf.inference.people import People
+from opec_tf.inference.people_names import NANODET
 from opec_tf.inference.pictures import Numbers, Picture, Pictures
 from opec_tf.inference.pose_estimator import PoseEstimator
 from opec_tf.models import loading, workdir
@@ -93,7 +93,7 @@ class PoseModel:
         images: Picture | list[Picture],
         *,
         boxes: Numbers | None = None,
-        detector: str = named.NANODET,
+        detector: str = NANODET,
         initial_poses: Numbers | None = None,
         flip_test: bool = False,
         batch_size: int = InferenceConfig.inference_batch_size,

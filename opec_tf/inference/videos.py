@@ -13,11 +13,13 @@ VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".flv", ".wmv
 _SOUND_SUFFIXES = (".m4a", ".mp3", ".wav", ".ogg", ".flac", ".aac", ".mka")
 _SIGNATURES = (b"\x1a\x45\xdf\xa3", b"FLV", b"OggS", b"ID3")  # Matroska, ...
 _PICTURE_BRANDS = (b"heic", b"heix", b"mif1", b"msf1", b"avif")  # HEIC and AVIF, in the form of an MP4
-_UNKNOWN_RATE = 25.0  # frames a second, of a video that does not say
+_UNKNOWN_RATE = 25.0  # frames a second, of a video that does not say, or says what can neither be true nor written
+_RATES = 0.1, 1000.0
 # A count that a file announces is not believed beyond this (damaged headers say anything), nor are so many frames in a
 # row passed over that cannot be decoded.
 _MOST_FRAMES, _MOST_DAMAGED = 10**7, 10**4
-_HEAD_BYTES = 4096  # of a Matroska file, which surely have the size of its segment
+_HEAD_BYTES = 4096  # of a Matroska or WMV file, which surely have the size that it has
+_ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")  # what begins a WMV file's own properties
 
 
 class Video:
@@ -37,7 +39,8 @@ class Video:
         self.path = path
         self.skipped: list[str] = []
         capture = _open(path)
-        self.rate = capture.get(cv2.CAP_PROP_FPS) or _UNKNOWN_RATE
+        rate = capture.get(cv2.CAP_PROP_FPS)
+        self.rate = rate if _RATES[0] <= rate <= _RATES[1] else _UNKNOWN_RATE
         announced = capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self._size = [int(capture.get(side)) for side in (cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_WIDTH)]
         capture.release()
@@ -127,7 +130,7 @@ def _open(path: str) -> cv2.VideoCapture:
 
 
 def _is_cut_off(path: str) -> bool:
-    """Whether a file's own headers say that it is longer than it is; only of MP4, QuickTime, Matroska, AVI and FLV."""
+    """Whether a file's own headers say that it is longer than it is; of MP4, QuickTime, Matroska, AVI, FLV and WMV."""
     length = os.path.getsize(path)
     with open(path, "rb") as file:
         head = file.read(_HEAD_BYTES)
@@ -135,6 +138,9 @@ def _is_cut_off(path: str) -> bool:
             return int.from_bytes(head[4:8], "little") + 8 > length and head[4:8] != b"\xff" * 4
         if head.startswith(b"\x1a\x45\xdf\xa3"):
             return _matroska_length(head) > length
+        if _ASF_PROPERTIES in head:
+            at = head.index(_ASF_PROPERTIES) + 40
+            return int.from_bytes(head[at : at + 8], "little") > length
         if head.startswith(b"FLV"):
             file.seek(-4, os.SEEK_END)
             start = length - 4 - int.from_bytes(file.read(4), "big")

@@ -11,6 +11,7 @@ from opec_tf.common.errors import UserError
 # Beyond its picture is a box by this share of a side and so many pixels, and of many boxes so many are it; of corners
 # nearly all are such, and within the picture.
 _BEYOND_SHARE, _BEYOND_PIXELS, _LEAST_BEYOND, _SHARE_BEYOND, _SHARE_CORNERS = 0.1, 8.0, 2, 0.25, 0.95
+_LARGEST_SHARE = 1.05  # of a picture's side; networks overshoot a little
 
 
 def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -28,18 +29,27 @@ def from_corners(corners: np.ndarray) -> np.ndarray:
     return np.concatenate([corners[..., :2], corners[..., 2:] - corners[..., :2]], axis=-1)
 
 
-def check_no_corners(path: os.PathLike[str] | str, boxes: np.ndarray, sizes: np.ndarray) -> None:
-    """Refuses boxes that can only be meant as corners: as (x, y, w, h) many leave their pictures.
+def check(path: os.PathLike[str] | str, boxes: np.ndarray, sizes: np.ndarray | None) -> None:
+    """Refuses boxes that can only be meant as shares of a picture or as corners.
 
     Args:
       path: their file, for the message.
-      boxes: [N, 4].
-      sizes: [N, 2], (height, width) of the picture that each is in; 0 where unknown.
+      boxes: [N, 4], to be (x, y, w, h) in pixels.
+      sizes: [N, 2], (height, width) of the picture that each is in; 0 where unknown; None: all are.
 
     Raises:
-      UserError: a quarter of them or more are far beyond their pictures as (x, y, w, h), and they fit as corners.
+      UserError: all lie within the first pixel; or a quarter of them or more are far beyond their pictures as
+        (x, y, w, h), and they fit as corners.
     """
-    known = (sizes > 0).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
+    has_area = (boxes[:, 2:] > 0).all(axis=1)
+    if has_area.any() and np.abs(boxes[has_area]).max() <= _LARGEST_SHARE:
+        raise UserError(
+            f"{path}: all boxes lie between 0 and 1, as shares of their pictures; write 'bbox' as x, y, width, height "
+            "in pixels"
+        )
+    if sizes is None:
+        return
+    known = (sizes > 0).all(axis=1) & has_area
     low, high, size = boxes[known, :2], boxes[known, 2:], sizes[known, ::-1]
     beyond = np.any(low + high > (1.0 + _BEYOND_SHARE) * size + _BEYOND_PIXELS, axis=1)
     fits = np.all((low < high) & (high <= size + 1.0), axis=1)

@@ -1,8 +1,10 @@
 """Which picture a record of a file is of, by the names and numbers that files give their pictures.
 
-By its ``file_name`` (the whole name, or its last part, with or without the suffix, where that is unambiguous), else by
-its ``image_id``, which is a file name too where it is a text. Of pictures that share their whole name, as the frames of
-a video do, the id says which it is, or the number that the name ends in ("0.jpg", "walk_000000000012").
+By its ``file_name`` (the whole name, or as much of its end as is a picture's, or a picture's last part, with or without
+the suffix, where that is unambiguous), else by its ``image_id``, which is a file name too where it is a text. Where a
+file has several names that end so ("monday/1.jpg" and "tuesday/1.jpg" for "1.jpg"), only the whole name counts. Of
+pictures that share their whole name, as the frames of a video do, the id says which it is, or the number that the name
+ends in ("0.jpg", "walk_000000000012").
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import collections
 import logging
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -45,21 +48,44 @@ def match(
     names: Iterable[str], ids: Iterable[int | None], image_names: Sequence[str], image_ids: Sequence[int] | np.ndarray
 ) -> np.ndarray:
     """Row of the image that each name, or of several of a name each name and id, stands for, or -1; int64 [N]."""
-    last_parts, known_ids = [os.path.basename(name) for name in image_names], np.asarray(image_ids).tolist()
-    row_of_name = {
-        **_rows_of_unique(os.path.splitext(name)[0] for name in last_parts),
-        **_rows_of_unique(last_parts),
-        **_rows_of_unique(image_names),
-    }
+    given, known_ids = list(names), np.asarray(image_ids).tolist()
+    row_of_name = _rows_of_names(dict.fromkeys(given), image_names)
     row_of_both = _rows_of_unique(zip(image_names, known_ids))
     row_of_frame = _rows_of_unique(known_ids) if len(set(image_names)) == 1 < len(known_ids) else {}
     rows = []
-    for name, image_id in zip(names, ids):
-        row = row_of_both.get((name, image_id), row_of_name.get(name, row_of_name.get(os.path.basename(name), -1)))
-        if row < 0 and name not in row_of_name and row_of_frame and name != image_names[0]:
+    for name, image_id in zip(given, ids):
+        row = row_of_both.get((name, image_id), row_of_name[name])
+        if row < 0 and row_of_frame and name != image_names[0]:
             row = row_of_frame.get(_last_number(name), -1)
         rows.append(row)
     return np.array(rows, np.int64)
+
+
+def _rows_of_names(names: Iterable[str], image_names: Sequence[str]) -> dict[str, int]:
+    """The row of the image that each of some names stands for by itself, or -1."""
+    whole = [_plain(name) for name in image_names]
+    last_parts, row_of_whole = [os.path.basename(name) for name in whole], _rows_of_unique(whole)
+    row_of_end = {
+        **_rows_of_unique(os.path.splitext(name)[0] for name in last_parts),
+        **_rows_of_unique(last_parts),
+        **row_of_whole,
+    }
+    rows: dict[str, tuple[int, str]] = {}
+    folders_of_row: dict[int, set[str]] = collections.defaultdict(set)
+    for name in names:
+        folders, end = "", _plain(name)
+        while end not in row_of_end and "/" in end:
+            folder, end = end.split("/", 1)
+            folders += f"{folder}/"
+        rows[name] = (row_of_end.get(end, -1), folders)
+        if folders or end in row_of_whole:
+            folders_of_row[rows[name][0]].add(folders)
+    return {name: row if not folders or len(folders_of_row[row]) == 1 else -1 for name, (row, folders) in rows.items()}
+
+
+def _plain(name: str) -> str:
+    """A path with slashes, without a detour, its letters in the form that most systems write."""
+    return os.path.normpath(unicodedata.normalize("NFC", name.replace("\\", "/")))
 
 
 def _last_number(name: str) -> int | None:

@@ -27,6 +27,9 @@ _OPENPOSE_ORDERS = {
     18: [0, 15, 14, 17, 16, 5, 2, 6, 3, 7, 4, 11, 8, 12, 9, 13, 10],
 }
 
+_OF_DETECTRON = {"pred_boxes", "pred_keypoints", "pred_classes"}
+_NO_INSTANCES = "{}: has Detectron2's instances; take the coco_instances_results.json that its COCOEvaluator writes"
+
 
 def read(path: os.PathLike[str] | str) -> Any:
     """The content of a JSON file, or of a folder of them, as COCO results where it is another system's.
@@ -53,13 +56,11 @@ def _as_coco(path: os.PathLike[str] | str, content: Any) -> Any:
     if isinstance(content, dict) and "people" in content and "annotations" not in content:
         return _from_openpose(path, content["people"])
     if isinstance(content, dict) and "annotations" not in content:
-        parts = [part for part in content.values() if isinstance(part, dict)]
-        if "bodies" in content or any("bodies" in part or "people" in part for part in parts):
-            raise UserError(f"{path}: is of AlphaPose's --format cmu or open; run it without --format, for COCO's form")
-        if "instance_info" in content:
-            raise UserError(f"{path}: is of MMPose's demo script; take what its inferencer writes by --pred-out-dir")
+        _refuse_known_objects(path, content)
     if not isinstance(content, list) or not content or not isinstance(content[0], dict):
         return content
+    if not _OF_DETECTRON.isdisjoint(content[0]) or "instances" in content[0] and "frame_id" not in content[0]:
+        raise UserError(_NO_INSTANCES.format(path))
     if "instances" in content[0]:
         frames = Records(path, "frame", content)
         numbers = frames.integers("frame_id").tolist()
@@ -70,9 +71,18 @@ def _as_coco(path: os.PathLike[str] | str, content: Any) -> Any:
         ]
     if "keypoint_scores" in content[0]:
         return [{"file_name": _stem(path), **record} for record in _from_mmpose(path, content)]
-    if "box" in content[0] and "bbox" not in content[0]:
-        return [{"bbox": item["box"], **item} if isinstance(item, dict) and "box" in item else item for item in content]
-    return content
+    return [{"bbox": item["box"], **item} if isinstance(item, dict) and "box" in item else item for item in content]
+
+
+def _refuse_known_objects(path: os.PathLike[str] | str, content: dict[str, Any]) -> None:
+    """Names the system whose file this is, where it has a form that is read."""
+    parts = [part for part in content.values() if isinstance(part, dict)]
+    if "bodies" in content or any("bodies" in part or "people" in part for part in parts):
+        raise UserError(f"{path}: is of AlphaPose's --format cmu or open; run it without --format, for COCO's form")
+    if "instance_info" in content:
+        raise UserError(f"{path}: is of MMPose's demo script; take what its inferencer writes by --pred-out-dir")
+    if not _OF_DETECTRON.isdisjoint(content) or "instances" in content:
+        raise UserError(_NO_INSTANCES.format(path))
 
 
 def _from_openpose(path: os.PathLike[str] | str, people: Any) -> list[dict[str, Any]]:
@@ -86,6 +96,10 @@ def _from_openpose(path: os.PathLike[str] | str, people: Any) -> list[dict[str, 
         raise UserError(f"{path}: has poses of {count} joints; of OpenPose those of BODY_25 and COCO (18) are read")
     joints = records.numbers("pose_keypoints_2d", (3 * count,), f"x, y, score of OpenPose's {count} joints")
     joints = joints.reshape(-1, count, 3)[:, _OPENPOSE_ORDERS[count]]
+    if joints.size and np.abs(joints[..., :2]).max() <= 1.0 and joints[..., 2].max() > 0:
+        raise UserError(
+            f"{path}: has joints between -1 and 1, shares of a picture; run OpenPose without --keypoint_scale"
+        )
     found = []
     for keypoints in joints[np.any(joints[..., 2] > 0, axis=1)]:
         seen = keypoints[keypoints[:, 2] > 0]
@@ -103,12 +117,19 @@ def _from_mmpose(path: os.PathLike[str] | str, instances: Any) -> list[dict[str,
     count = len(first) if isinstance(first, list) else 0
     scores = people.numbers("keypoint_scores", (count,), f"scores of {count} joints")
     points = people.numbers("keypoints", (count, 2), f"x, y of {count} joints")
-    boxes = [box[0] if isinstance(box, list) and len(box) == 1 else box for box in people.values("bbox")]
-    boxed = people.with_items([{**item, "bbox": box} for item, box in zip(people.items, boxes)])
-    corners = boxed.numbers("bbox", (4,), "left, top, right, bottom")
+    corners = _corners_of_mmpose(people, points)
     sure = people.numbers("bbox_score", default=1.0)
     joints = np.concatenate([points, scores[..., None]], axis=-1)
     return [_record(*columns) for columns in zip(joints, from_corners(corners), sure * scores.mean(axis=1))]
+
+
+def _corners_of_mmpose(people: Records, points: np.ndarray) -> np.ndarray:
+    """The boxes, [N, 4]; networks that find joints before people have none, and get those around all joints."""
+    if not people.has("bbox").any():
+        return np.concatenate([points.min(axis=1), points.max(axis=1)], axis=-1)
+    boxes = [box[0] if isinstance(box, list) and len(box) == 1 else box for box in people.values("bbox")]
+    boxed = people.with_items([{**item, "bbox": box} for item, box in zip(people.items, boxes)])
+    return boxed.numbers("bbox", (4,), "left, top, right, bottom")
 
 
 def _record(keypoints: np.ndarray, box: np.ndarray, score: float) -> dict[str, Any]:

@@ -12,6 +12,8 @@ import functools
 
 import numpy as np
 
+from opec_tf.common.names import plain
+
 # Visibility of a joint, the v of (x, y, v) in every annotation: whether it is labelled, and if so whether it is seen.
 UNLABELLED, OCCLUDED, VISIBLE = 0, 1, 2
 # What is known or predicted of every joint, the unlabelled ones too: an index into this, or UNKNOWN.
@@ -81,11 +83,6 @@ _BODY = (
 
 # What files call a joint that has another name here, as ``plain`` has both.
 _ALIASES = {"tophead": "head", "headtop": "head", "upperneck": "neck"}
-
-
-def plain(name: str) -> str:
-    """A name without case, hyphens, underscores and blanks, which files write as they like."""
-    return "".join(character for character in name.casefold() if character not in "-_" and not character.isspace())
 
 
 def joint_name(name: str) -> str:

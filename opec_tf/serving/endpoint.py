@@ -27,10 +27,11 @@ _SIGNATURE, _REFINING_SIGNATURE = "image", "refine"
 # The server's words over gRPC and over REST, where it may quote the whole request too.
 _NO_REFINING = re.compile(rf'signature (key|name:) "{_REFINING_SIGNATURE}" not found')
 # What a target may begin with; gRPC knows the names of these resolvers.
-_SCHEME = re.compile(r"(\w[\w+.-]*)://(.*)")
+_UNIX = "unix:"
 _GRPC_SCHEMES = ("dns", "unix", "ipv4", "ipv6", "xds")
 # The environment variables of a proxy, in the order in which gRPC asks for them.
 _PROXIES, _NO_PROXIES = ("grpc_proxy", "https_proxy", "http_proxy"), ("no_grpc_proxy", "no_proxy")
+_NOT_ANSWERED = ("UNAVAILABLE", "DEADLINE_EXCEEDED")
 _PROBE, _PROBE_SECONDS = b"GET /v1/models HTTP/1.0\r\n\r\n", 2.0
 _SETTINGS_FRAME = 4  # the type of frame that every HTTP/2 server begins with, at byte 3
 _LONGEST_MESSAGE = 1024  # as gRPC's are; a refusal over REST may hold the picture
@@ -69,11 +70,13 @@ class Endpoint:
     rest: bool = False
 
     def __post_init__(self) -> None:
-        scheme = _SCHEME.fullmatch(self.target)
-        if scheme and (self.rest or scheme[1] not in _GRPC_SCHEMES):
-            address = scheme[2].strip("/").partition("/")[0]
+        head, separator, rest = self.target.partition("://")
+        scheme, address = (head, rest) if separator else ("", self.target)
+        is_path = not scheme and "/" in address and not address.startswith(_UNIX)
+        if is_path or scheme and (self.rest or scheme not in _GRPC_SCHEMES):
+            address = address.strip("/").partition("/")[0]
             raise UserError(
-                f"{self.target}: the target is HOST:PORT without a scheme, such as {address or 'HOST:PORT'}"
+                f"{self.target}: the target is HOST:PORT without scheme and path, such as {address or 'HOST:PORT'}"
             )
         if not 0 <= self.retries <= MOST_RETRIES:
             raise UserError(f"retries={self.retries} must be 0 to {MOST_RETRIES}")
@@ -120,22 +123,20 @@ class Endpoint:
             message += "; poses are refined by models exported from a workdir trained with --initial_pose=given"
         if code == "DEADLINE_EXCEEDED":
             message = f"no answer within {self.deadline:g} seconds; raise the deadline"
+        proxy = self._proxy()
+        if code in _NOT_ANSWERED and proxy:
+            message += f"; the connection goes through the proxy {proxy}, unless no_proxy names the host"
         return PoseServiceError(code, f"{self.target}: {code}: {message}")
 
     def not_reached(self, reason: object) -> PoseServiceError:
-        """The error of a connection that failed: what else listens there, or the proxy that it goes through."""
-        proxy, other = None if self.rest else self._proxy(), "gRPC" if self.rest else "REST"
-        if proxy is None and self._listening() == other:
+        """The error of a connection that failed: what else listens there, or what is known of it."""
+        other = "gRPC" if self.rest else "REST"
+        if self._proxy() is None and self._listening() == other:
             advice = "leave out --rest (rest=False)" if self.rest else "ask with --rest (rest=True)"
             port = "8501" if self.rest else "8500"
             message = f"this is a {other} port; {advice}, or give the port of the other kind, most often {port}"
             return PoseServiceError("UNAVAILABLE", f"{self.target}: UNAVAILABLE: {message}")
-        error = self.error("UNAVAILABLE", reason)
-        if proxy is None:
-            return error
-        return PoseServiceError(
-            error.code, f"{error}; the connection goes through the proxy {proxy}, unless no_proxy names the host"
-        )
+        return self.error("UNAVAILABLE", reason)
 
     def _address(self) -> tuple[str, int | None]:
         """(host, port) of the target, the first of several."""
@@ -147,14 +148,13 @@ class Endpoint:
 
     def _proxy(self) -> str | None:
         """The environment's proxy that gRPC goes through, as NAME=VALUE without its password; None: none."""
-        name = next((name for name in _PROXIES if os.environ.get(name)), None)
-        spared = next((os.environ[name] for name in _NO_PROXIES if os.environ.get(name)), "")
-        host = self._address()[0]
-        if (
-            name is None
-            or self.is_loopback
-            or any(host.endswith(part.strip()) for part in spared.split(",") if part.strip())
-        ):
+        # As gRPC does it: of those that are set the first counts, and an empty one is none.
+        name = next((name for name in _PROXIES if name in os.environ), None)
+        spared = next((os.environ[name] for name in _NO_PROXIES if name in os.environ), "")
+        parts = [part.strip() for part in spared.split(",") if part.strip()]
+        if self.rest or name is None or not os.environ[name] or self.is_loopback:
+            return None
+        if any(_is_spared(self._address()[0], part) for part in parts):
             return None
         return f"{name}={re.sub('//[^/@]*@', '//', os.environ[name])}"
 
@@ -173,6 +173,15 @@ class Endpoint:
         if answer.startswith(b"HTTP/"):
             return "REST"
         return "gRPC" if answer[3:4] == bytes([_SETTINGS_FRAME]) else None
+
+
+def _is_spared(host: str, part: str) -> bool:
+    """Whether a part of no_proxy, the end of a name or a network such as 10.0.0.0/8, has the host in it."""
+    if host.lower().endswith(part.lower()):
+        return True
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host) in ipaddress.ip_network(part, strict=False)
+    return False
 
 
 class Transport(Protocol):

@@ -30,9 +30,6 @@ from opec_tf.poses import skeletons
 from opec_tf.serving import api
 from opec_tf.serving.signatures import PoseSignatures
 
-# Sizes with warmup records unless others are asked for; the last is max_batch_size in
-# serving/batching_parameters.txt.
-WARMUP_BATCH_SIZES = (1, 2, 4, 8)
 WARMUP_FILE = pathlib.Path("assets.extra", "tf_serving_warmup_requests")
 METADATA_FILE = "metadata.json"
 # People a picture in the warmup of signature "image".

@@ -31,9 +31,7 @@ from opec_tf.inference import forward
 from opec_tf.inference.pose_model import PoseModel
 from opec_tf.poses import geometry, images
 from opec_tf.serving import input_checks
-
-# Rows a picture in signature "image", padding included: their crops lie in memory at the same time.
-MOST_PEOPLE = 128
+from opec_tf.serving.limits import MOST_PEOPLE
 
 _IMAGE_BYTES = tf.TensorSpec([None], tf.string, "image_bytes")
 

@@ -8,7 +8,7 @@ import io
 import logging
 import pathlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -111,7 +111,7 @@ def seeds(root: pathlib.Path, row: str) -> list[int]:
     return sorted(int(match[1]) for match in matches if match)
 
 
-def write(root: pathlib.Path, shown: Iterable[str] | None = None) -> str:
+def write(root: pathlib.Path, shown: Collection[str] | None = None) -> str:
     """Writes ablation.csv, ablation.md and ablation.png of all that is finished into a study's folder.
 
     Args:
@@ -122,11 +122,15 @@ def write(root: pathlib.Path, shown: Iterable[str] | None = None) -> str:
       The Markdown text.
 
     Raises:
-      UserError: nothing is finished, or a file cannot be written.
+      UserError: nothing is finished, nothing of a row that is to be shown, or a file cannot be written.
     """
     results = collect(root)
     if not results:
         raise UserError(f"{root}: no run is finished; leave out --report_only to train")
+    finished = list(dict.fromkeys(result.row for result in results if result.row != BASE))
+    for row in shown or ():
+        if row not in finished:
+            raise UserError(f"{root}: no run of --rows={row} is finished; there are: {', '.join(finished) or 'none'}")
     text = markdown(results)
     files.write_text(root / "ablation.csv", _csv(results))
     files.write_text(root / "ablation.md", text)

@@ -12,6 +12,7 @@ from opec_tf.data import pose_errors
 from opec_tf.evaluation import protocols
 from opec_tf.inference import people, person_boxes
 from opec_tf.inference.people import AnnotatedPeople, ListedPeople
+from opec_tf.inference.people_names import ANNOTATED
 from opec_tf.inference.pose_estimator import Estimates, PoseEstimator
 from opec_tf.poses import drawing, images, predictions, skeletons
 from opec_tf.poses.pose_annotations import PoseAnnotations
@@ -33,7 +34,7 @@ def people_of_split(val_boxes: str, annotations: PoseAnnotations, model_config: 
       UserError: the file is unusable.
     """
     skeleton = skeletons.SKELETONS[model_config.skeleton]
-    if val_boxes == people.ANNOTATED:
+    if val_boxes == ANNOTATED:
         return people.annotated(annotations, skeleton)
     read = people.in_poses_file if model_config.initial_pose == "given" else people.in_boxes_file
     names, sizes = annotations.image_paths.tolist(), annotations.image_sizes

@@ -4,14 +4,17 @@ Both formats are a pickle that describes tensors by the storage they lie in, and
 a zip file (NAME/data.pkl, NAME/data/KEY, NAME/byteorder), before that one stream (magic number, protocol version, facts
 of the machine, the pickle, the storages' keys, and the storages, each after its length).
 
-A pickle is a program. This one may only name what ``_GLOBALS`` lists, none of which does more than make a container or
-a description of a tensor; the storages are read once it has ended.
+A pickle is a program. What it names is made only where ``_GLOBALS`` lists it, none of which does more than make a
+container or a description of a tensor; the storages are read once it has ended. Whatever else it names, a training
+script's optimizer or history, is a placeholder that does nothing: beside the network's tensors it is left out with a
+warning, in their place it is an error.
 """
 
 from __future__ import annotations
 
 import collections
 import dataclasses
+import logging
 import math
 import os
 import pickle
@@ -31,6 +34,7 @@ STREAM_START = b"\x80\x02\x8a\x0a" + _MAGIC.to_bytes(10, "little")
 
 # Keys under which training scripts nest a network's tensors, beside epochs and optimizers.
 _NESTS = ("state_dict", "model_state_dict", "model")
+_NAMED = 5  # placeholders that the warning names
 
 # What unpickling bytes that are no pickle may raise.
 _DAMAGE = (
@@ -68,6 +72,28 @@ class _Tensor:
     strides: tuple[int, ...]
 
 
+class _Placeholder(type):
+    """Stands for a class or function that is not known, and for everything that a pickle makes of it.
+
+    Such a class is its own and only instance. What a pickle can do with an object (call it, make a new one of it, set
+    its state, fill it) gives the class again and changes nothing.
+    """
+
+    def __new__(mcs, name: str) -> _Placeholder:
+        return super().__new__(mcs, name, (), {"__new__": lambda cls, *args, **unused: cls})
+
+    def __init__(cls, name: str) -> None:
+        super().__init__(name, (), {})
+
+    def __call__(cls, *args: object, **unused: object) -> _Placeholder:
+        return cls
+
+    def _ignore(cls, *unused: object) -> None:
+        pass
+
+    __setstate__ = __setitem__ = append = extend = add = _ignore
+
+
 class _MakeTensor:
     """Stands for ``_rebuild_tensor_v2`` and the older ``_rebuild_tensor``.
 
@@ -78,7 +104,9 @@ class _MakeTensor:
 
     def __call__(
         self, storage: object, offset: int, shape: Sequence[int], strides: Sequence[int], *unused: object
-    ) -> _Tensor:
+    ) -> _Tensor | _Placeholder:
+        if isinstance(storage, _Placeholder):
+            return storage
         if not isinstance(storage, _Storage):
             raise pickle.UnpicklingError("a tensor without a storage")
         return _Tensor(storage, offset, tuple(shape), tuple(strides))
@@ -116,25 +144,24 @@ _GLOBALS = {
 
 
 class _Unpickler(pickle.Unpickler):
-    """Makes plain containers and ``_Tensor``; refuses every other global by name."""
+    """Makes plain containers and ``_Tensor``; a placeholder of every other global."""
 
-    def __init__(self, file: IO[bytes], path: os.PathLike[str] | str) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         super().__init__(file, encoding="utf-8")
-        self._path = path
         self.storages: dict[str, _Storage] = {}
+        self.placeholders: dict[str, _Placeholder] = {}
 
     def find_class(self, module: str, name: str) -> object:
-        try:
-            return _GLOBALS[f"{module}.{name}"]
-        except KeyError:
-            raise UserError(
-                f"{self._path}: refused: it asks for {module}.{name}, and only tensors and plain containers are read; "
-                "keep only the state_dict when saving it"
-            ) from None
+        whole = f"{module}.{name}"
+        if whole in _GLOBALS:
+            return _GLOBALS[whole]
+        return self.placeholders.setdefault(whole, _Placeholder(whole))
 
-    def persistent_load(self, pid: tuple) -> _Storage:
+    def persistent_load(self, pid: tuple) -> _Storage | _Placeholder:
         mark, kind, key, _, count, *view = pid
-        if mark != "storage" or kind not in _STORAGES.values():
+        if isinstance(kind, _Placeholder):
+            return kind
+        if mark != "storage" or kind not in _STORAGES.values() or type(count) is not int:
             raise pickle.UnpicklingError(f"unknown persistent id {mark!r}")
         _, offset, _ = view[0] if view and view[0] else (None, 0, None)
         self.storages[key] = _Storage(kind, key, count)
@@ -152,7 +179,7 @@ def read_zip(path: os.PathLike[str] | str) -> dict[str, np.ndarray]:
             root = pickles[0][: -len("data.pkl")]
             order = archive.read(f"{root}byteorder") if f"{root}byteorder" in names else b"little"
             with archive.open(pickles[0]) as file:
-                described = _tensors(_load(_Unpickler(file, path), path), path)
+                described = _described(_Unpickler(file), path)
 
             def values(storage: _Storage) -> np.ndarray:
                 entry = archive.getinfo(f"{root}data/{storage.key}")
@@ -172,14 +199,14 @@ def read_stream(path: os.PathLike[str] | str) -> dict[str, np.ndarray]:
     """The tensors of a file of PyTorch before 1.6; see ``reading.read``."""
     file_size = os.path.getsize(path)
     with open(path, "rb") as file:
-        magic, version, machine = (_load(_Unpickler(file, path), path) for _ in range(3))
+        magic, version, machine = (_load(_Unpickler(file), path) for _ in range(3))
         if magic != _MAGIC or version != _PROTOCOL or not isinstance(machine, dict):
             raise UserError(f"{path}: is no file of torch.save; check that the download is whole")
         order = "<" if machine.get("little_endian", True) else ">"
-        unpickler = _Unpickler(file, path)
-        described = _tensors(_load(unpickler, path), path)
+        unpickler = _Unpickler(file)
+        described = _described(unpickler, path)
         values = {}
-        keys = _load(_Unpickler(file, path), path)
+        keys = _load(_Unpickler(file), path)
         if not isinstance(keys, list):
             raise UserError(f"{path}: has no list of storages; check that the download is whole")
         for key in keys:
@@ -203,13 +230,38 @@ def _load(unpickler: _Unpickler, path: os.PathLike[str] | str) -> object:
         raise UserError(f"{path}: is damaged or no checkpoint ({error}); check that the download is whole") from error
 
 
-def _tensors(content: object, path: os.PathLike[str] | str) -> list[tuple[str, _Tensor]]:
-    """(name, ``_Tensor``) of the network in what was unpickled; the tensors of an optimizer beside it are left."""
+def _described(unpickler: _Unpickler, path: os.PathLike[str] | str) -> list[tuple[str, _Tensor]]:
+    """(name, ``_Tensor``) of the network in a file; an optimizer or a history beside it is left out with a warning."""
+    content = _network(_load(unpickler, path))
+    for value in content.values() if isinstance(content, dict) else [content]:
+        if isinstance(value, _Placeholder):
+            raise UserError(
+                f"{path}: refused: it asks for {value.__name__}, and only tensors and plain containers are read; keep "
+                "only the state_dict when saving it"
+            )
     if isinstance(content, dict):
-        content = next((content[key] for key in _NESTS if isinstance(content.get(key), dict)), content)
         if described := [(str(name), value) for name, value in content.items() if isinstance(value, _Tensor)]:
+            _tell(list(unpickler.placeholders), path)
             return described
     raise UserError(f"{path}: holds no mapping of names to tensors; save the network's state_dict()")
+
+
+def _network(content: object) -> object:
+    """What a training script saved, less what lies beside the network."""
+    if isinstance(content, dict):
+        return next((content[key] for key in _NESTS if isinstance(content.get(key), (dict, _Placeholder))), content)
+    return content
+
+
+def _tell(left_out: list[str], path: os.PathLike[str] | str) -> None:
+    if left_out:
+        more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
+        logging.getLogger(__name__).warning(
+            "%s: only the network's tensors are read; left out, and never run: %s%s",
+            path,
+            ", ".join(left_out[:_NAMED]),
+            more,
+        )
 
 
 def _materialize(tensor: _Tensor, values: np.ndarray, name: str, path: os.PathLike[str] | str) -> np.ndarray:

@@ -32,6 +32,15 @@ _LARGER_HEADS = {
     133: skeletons.COCO17.joints,
 }
 
+# Networks of people's poses that are not read, with the parameters that they alone have, whoever wrote the file: the
+# authors, MMPose, AlphaPose or Hugging Face.
+_NOT_READ = {
+    "an HRNet": re.compile(r"(^|\.)stage\d\.\d+\.(branches|fuse_layers)\.\d"),
+    "a ViTPose model (vision transformer)": re.compile(
+        r"(^|\.)((blocks|layers)\.\d+\.attn\.qkv|encoder\.layer\.\d+\.attention\.attention\.query)\.weight$"
+    ),
+}
+
 # keras.applications' BatchNorm less this project's; it goes into the variance.
 _KERAS_EXCESS_EPSILON = 1.001e-5 - 1e-5
 _KERAS_NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
@@ -77,6 +86,7 @@ def recognize(tensors: dict[str, np.ndarray], path: os.PathLike[str] | str, trun
     Raises:
       UserError: the network is none that is known.
     """
+    _refuse_what_is_not_read(tensors, path)
     from_keras = "conv1_conv/kernel" in tensors
     if from_keras:
         family, normalization, named = "keras.applications ResNet", "caffe", _from_keras(tensors)
@@ -96,6 +106,15 @@ def recognize(tensors: dict[str, np.ndarray], path: os.PathLike[str] | str, trun
     if joints:
         assumed["crop_offset"] = _HALF_PIXELS
     return Source(str(path), family, values, names, seen, assumed, joints)
+
+
+def _refuse_what_is_not_read(tensors: dict[str, np.ndarray], path: os.PathLike[str] | str) -> None:
+    for network, pattern in _NOT_READ.items():
+        if any(pattern.search(name) for name in tensors):
+            raise UserError(
+                f"{path}: holds {network}, which is not read here; ResNets, AlphaPose's FastPose, SimpleBaseline's and "
+                "MMPose's pose_resnet and MoveNet are (see --help)"
+            )
 
 
 def _of_trunk(name: str) -> bool:

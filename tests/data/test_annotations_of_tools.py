@@ -6,6 +6,7 @@ import logging
 
 import numpy as np
 import pytest
+from tool_files import category, content, person
 
 from opec_tf.common import files
 from opec_tf.common.errors import UserError
@@ -15,23 +16,6 @@ from opec_tf.evaluation import protocols
 from opec_tf.poses import skeletons
 from opec_tf.poses.predictions import PosePredictions
 from opec_tf.poses.skeletons import COCO17, CROWDPOSE14
-
-
-def person(number, joints=17, **fields):
-    """Somebody whose joint k lies at (20 + 5 k, 30 + 3 k)."""
-    keypoints = [value for k in range(joints) for value in (20 + 5 * k, 30 + 3 * k, 2)]
-    annotation = {"id": number, "image_id": 1, "category_id": 1, "bbox": [10, 20, 100, 80], "area": 4000}
-    return {**annotation, "keypoints": keypoints, **fields}
-
-
-def category(number, name, joints=COCO17.joints):
-    return {"id": number, "name": name, **({"keypoints": list(joints)} if joints else {})}
-
-
-def content(people, categories=None):
-    image = {"id": 1, "file_name": "1.jpg", "width": 200, "height": 150}
-    listed = {} if categories is None else {"categories": categories}
-    return {"images": [image], "annotations": people, **listed}
 
 
 @pytest.fixture
@@ -69,6 +53,11 @@ BALL = {"id": 9, "image_id": 1, "category_id": 37, "bbox": [1, 2, 3, 4]}
         ([category(5, "player")], [person(1), person(2, category_id=2)], [1, 2], None),
         ([category(1, "person")], [person(1, category_id=None), person(2)], [1, 2], None),
         ([category("p", "person"), category("h", "horse")], [person(1, category_id="p")], [1], None),
+        ([category(1, "person"), category(2, "horse")], [person(1, category_id="1"), *HORSES], [1], "person (horse)"),
+        ([category("1", "person"), category("2", "horse")], [person(1), *HORSES], [1], "person (horse)"),
+        ([category(1, "Human"), category(2, "horse")], [person(1), *HORSES], [1], "Human (horse)"),
+        ([category(1, "people"), category(2, "horse")], [person(1), *HORSES], [1], "people (horse)"),
+        ([category(2, "people", ()), category(1, "pose")], [person(1), HORSES[0]], [1], "pose (people)"),
         (None, [person(1), *HORSES], [1, 3, 4], None),
     ],
 )
@@ -117,11 +106,9 @@ def test_names_are_matched_whatever_their_case_hyphens_and_blanks(read, write):
         assert people.skeleton == skeleton
 
 
-def test_ambiguous_or_empty_categories_are_refused(read):
-    with pytest.raises(UserError, match=r"2 categories have joints \(cat, dog\) and none is named person"):
-        read(content([person(1), person(2, category_id=2)], [category(1, "cat"), category(2, "dog")]))
-    with pytest.raises(UserError, match="no annotation has the 'category_id' 1 of person"):
-        read(content(HORSES, [category(1, "person"), category(2, "horse")]))
+def test_ids_of_no_category_are_refused(read):
+    with pytest.raises(UserError, match=r"the annotations' 'category_id' \(0, 3\) are none of 'categories' \(1, 2\)"):
+        read(content([person(1, category_id=0), person(2, category_id=3)], [category(1, "cat"), category(2, "dog")]))
 
 
 def test_other_annotations_stay_where_a_file_is_written_anew(tmp_path):
@@ -176,6 +163,12 @@ def test_a_crowd_may_be_true_or_false(read, flag, is_crowd):
         read(content([person(1, iscrowd="no"), person(2)]))
 
 
+def test_a_message_repeats_no_more_than_the_beginning_of_a_value(read):
+    with pytest.raises(UserError) as caught:
+        read(content([person("x" * 5000)]))
+    assert f": annotation {'x' * 100}...: 'id' holds '{'x' * 99}..., expected a number" in str(caught.value)
+
+
 def test_mpii_joints_may_be_true_or_false(read):
     one = {
         "image": "1.jpg",
@@ -212,6 +205,9 @@ def test_boxes_that_can_only_be_corners_are_refused(read):
         "3 of 4 boxes leave their pictures as x, y, width, height and fit as left, top, right, bottom; write 'bbox' as "
         "x, y, width, height"
     )
+    shares = [{**one, "bbox": [0.1, 0.2, 0.5, 0.6]} for one in people]
+    with pytest.raises(UserError, match="all boxes lie between 0 and 1, as shares of their pictures"):
+        read(content(shares))
     # Somebody who is boxed beyond the picture's border is no such file, nor are pictures of unknown size.
     people[1]["bbox"] = [100, 60, 190, 80]
     assert read(content(people))[0].num_people == 4

@@ -1,12 +1,11 @@
 """The table of bad image files, with what a user is told of each."""
 
-import io
 import logging
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
+from encoded_pictures import encode, exif
 
 from opec_tf.common.errors import UserError
 from opec_tf.data import image_files
@@ -15,20 +14,8 @@ from opec_tf.poses import images, picture_files
 SIZE = (30, 40)
 
 
-def encode(picture, file_format="JPEG", **options):
-    stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, file_format, **options)
-    return stream.getvalue()
-
-
 def picture(seed=0):
     return np.random.default_rng(seed).integers(0, 256, (*SIZE, 3), np.uint8)
-
-
-def turned():
-    tags = Image.Exif()
-    tags[0x0112] = 6
-    return tags
 
 
 def damaged_png():
@@ -55,7 +42,7 @@ BAD = [
     ("wrong_size.png", encode(picture(), "PNG"), (300, 40), "is 40x30 pixels, but the annotations say 40x300"),
     (
         "turned.jpg",
-        encode(picture(), exif=turned()),
+        encode(picture(), exif=exif(6)),
         SIZE,
         "is 30x40 pixels, but the annotations say 40x30, as before it is turned by its Exif orientation: swap them, or "
         "annotate it upright",
@@ -68,7 +55,7 @@ GOOD = [
     ("unknown_size.jpg", JPEG, (0, 0)),
     ("progressive.jpg", encode(picture(), progressive=True), SIZE),
     ("trailing_bytes.jpg", JPEG + bytes(9000), SIZE),
-    ("turned.jpg", encode(picture(), exif=turned()), SIZE[::-1]),
+    ("turned.jpg", encode(picture(), exif=exif(6)), SIZE[::-1]),
     ("grey.jpg", encode(picture()[..., 0]), SIZE),
     ("named_wrongly.jpg", encode(picture(), "PNG"), SIZE),
     ("deep.png", encode(picture()[..., 0].astype(np.uint16) * 257, "PNG"), SIZE),
@@ -165,7 +152,7 @@ def test_what_tensorflow_decodes_it_decodes_everywhere(content):
 
 
 def test_sizes_are_those_of_the_headers(tmp_path):
-    contents = [JPEG, encode(picture(), exif=turned()), encode(picture(), "PNG"), b"", b"no picture", None]
+    contents = [JPEG, encode(picture(), exif=exif(6)), encode(picture(), "PNG"), b"", b"no picture", None]
     paths = [write(tmp_path, f"{number}.jpg", content) for number, content in enumerate(contents) if content != b""]
     assert image_files.sizes(paths).tolist() == [[30, 40], [40, 30], [30, 40], [0, 0], [0, 0]]
 

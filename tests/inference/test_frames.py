@@ -78,15 +78,6 @@ def test_several_videos_are_one_after_the_other(tmp_path, caplog):
     assert frames.videos_of(str(tmp_path), strict=False, but=str(tmp_path / "out" / "drawings")) == found
 
 
-@pytest.mark.parametrize("name", ["sound.m4a", "cut.mp4", "cut.bin"])
-def test_sound_alone_and_a_cut_video_have_no_readable_frame(tmp_path, name):
-    write_video(tmp_path / "whole.mp4", 9)
-    (tmp_path / name).write_bytes((tmp_path / "whole.mp4").read_bytes()[:500])  # its index stood at the end
-    with pytest.raises(UserError) as error:
-        frames.open_source(str(tmp_path / name), strict=False)
-    assert str(error.value).startswith(f"{tmp_path / name}: has no readable frame;")
-
-
 def test_patterns_and_single_files(folder):
     assert frames.open_source(f"{folder}/?.png", strict=False).names == ["a.png", "b.png"]
     assert frames.open_source(f"{folder}/**/*.png", strict=False).names == ["a.png", "b.png", "deep/c.png"]

@@ -56,7 +56,7 @@ def test_a_damaged_file(tmp_path):
     (tmp_path / "half.png").write_bytes(content[: len(content) // 2])
     content[200:260] = bytes(60)
     (tmp_path / "damaged.png").write_bytes(content)
-    with pytest.raises(UserError, match=r"half.png: is truncated or damaged; give a JPEG, PNG, BMP or GIF file"):
+    with pytest.raises(UserError, match=r"half.png: is truncated or damaged; give a JPEG, PNG, BMP, GIF, WebP"):
         Pictures([tmp_path / "half.png"])
     damaged = Pictures([IMAGE, tmp_path / "damaged.png"])
     with pytest.raises(UserError, match=r"damaged.png: is truncated or damaged; replace the file"):

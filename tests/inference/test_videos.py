@@ -1,6 +1,7 @@
 """Videos as people have them: turned by their metadata, announcing what is not so, cut off, damaged."""
 
 import logging
+import struct
 
 import numpy as np
 import pytest
@@ -57,7 +58,8 @@ def test_frames_are_read_until_there_is_none_whatever_is_announced(tmp_path, cap
 
 
 @pytest.mark.parametrize(
-    ("name", "codec"), [("video.mkv", "mp4v"), ("video.avi", "MJPG"), ("video.flv", "FLV1"), ("video.webm", "VP80")]
+    ("name", "codec"),
+    [("video.mkv", "mp4v"), ("video.avi", "MJPG"), ("video.flv", "FLV1"), ("video.webm", "VP80")],
 )
 def test_a_file_that_breaks_off_is_said(tmp_path, caplog, name, codec):
     write_video(tmp_path / name, 40, codec=codec)
@@ -70,6 +72,15 @@ def test_a_file_that_breaks_off_is_said(tmp_path, caplog, name, codec):
     assert caplog.messages == [
         f"{tmp_path / name}: breaks off after {count} frames, in the middle of the file; is it whole?"
     ]
+
+
+def test_a_wmv_that_breaks_off_is_said(tmp_path, caplog):
+    path = tmp_path / "video.wmv"
+    write_frames(path, noise(30), codec="WMV2")
+    assert len(levels(Video(str(path)))) == 30 and caplog.messages == []
+    cut(path)
+    assert 0 < len(levels(Video(str(path)))) < 30
+    assert "breaks off after" in caplog.text
 
 
 def test_a_cut_file_that_announces_less_than_it_has_is_said(tmp_path, caplog):
@@ -105,6 +116,18 @@ def test_frames_that_cannot_be_decoded_are_left_out_and_counted(tmp_path, caplog
     assert caplog.messages == [f"{path}: left out {40 - len(found)} frames that cannot be decoded"]
     video.count()
     assert len(video) == len(found)
+
+
+@pytest.mark.parametrize(("scale", "rate"), [(1, 1 << 30), (1 << 20, 1)])
+def test_a_rate_beyond_reason_is_not_believed(tmp_path, scale, rate):
+    """Nor could a video of it be written."""
+    path = tmp_path / "video.avi"
+    write_video(path, 5, codec="MJPG")
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<2I", content, content.index(b"strh") + 28, scale, rate)
+    path.write_bytes(content)
+    video = Video(str(path))
+    assert video.rate == 25 and len(levels(video)) == 5
 
 
 def test_what_opencv_cannot_open_is_no_video(tmp_path):

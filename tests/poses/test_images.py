@@ -1,10 +1,9 @@
 """Decoding files that Pillow wrote, and cropping against known pictures."""
 
-import io
-
 import numpy as np
 import pytest
 import tensorflow as tf
+from encoded_pictures import UPRIGHT, encode, exif
 from PIL import Image
 
 from opec_tf.poses import geometry, images
@@ -16,37 +15,8 @@ def smooth_picture(height=40, width=56):
     return np.stack([4 * x, 5 * y, 3 * x + y], axis=-1).clip(0, 255).astype(np.uint8)
 
 
-def encode(picture, file_format, **options):
-    """Array or Pillow image -> bytes of a file."""
-    picture = Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture
-    stream = io.BytesIO()
-    picture.save(stream, file_format, **options)
-    return stream.getvalue()
-
-
 def decode(data):
     return images.decode(tf.constant(data)).numpy().astype(int)
-
-
-def exif(orientation, byte_order):
-    tags = Image.Exif()
-    tags.endian = byte_order
-    tags[0x010F], tags[0x0131] = "a maker", "a program"  # entries before and after the orientation
-    tags[0x0112] = orientation
-    return tags
-
-
-# What turns the stored rows upright: Exif 2.3, table of section 4.6.4, "Orientation".
-UPRIGHT = {
-    1: lambda a: a,
-    2: lambda a: a[:, ::-1],
-    3: lambda a: a[::-1, ::-1],
-    4: lambda a: a[::-1],
-    5: lambda a: a.transpose(1, 0, 2),
-    6: lambda a: np.rot90(a, -1),
-    7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
-    8: lambda a: np.rot90(a),
-}
 
 
 @pytest.fixture(scope="module")

@@ -83,6 +83,13 @@ def test_detectron2(write, caplog):
     assert caplog.messages == [f"{path}: all 2 poses have the 'category_id' 0, which is taken for a person"]
 
 
+def test_alphapose_whose_first_person_has_no_box(write):
+    first = {name: value for name, value in ALPHAPOSE.items() if name != "box"}
+    other = {**ALPHAPOSE, "box": [1, 2, 30, 40]}
+    path = write("alphapose-results.json", [{**first, "image_id": "20.jpg"}, {**other, "image_id": "30.jpg"}])
+    assert read(path)[2] == [BOX, [1, 2, 30, 40]]
+
+
 @pytest.mark.parametrize("count", [25, 18])
 def test_openpose(write, count):
     path = write("openpose/20_keypoints.json", openpose(count)).parent
@@ -107,14 +114,22 @@ def test_mmpose(write):
     assert found.image_index.tolist() == [1, 2, 2]
 
 
+def test_mmpose_without_boxes(write):
+    """As networks write it that find joints before people."""
+    poses = {name: value for name, value in MMPOSE.items() if not name.startswith("bbox")}
+    assert read(write("20.json", [poses]))[2:] == ([BOX], [0.5])
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
+        ("20_keypoints.json", {"people": [{"pose_keypoints_2d": [0.1, 0.2, 0.9] * 25}]}, "without --keypoint_scale"),
+        ("d2.json", [{"image_id": 20, "instances": [DETECTRON]}], "has Detectron2's instances; take the coco_inst"),
+        ("d2.json", {"instances": {"pred_keypoints": [], "scores": []}}, "has Detectron2's instances"),
+        ("d2.json", [{"pred_boxes": [BOX], "pred_keypoints": [POSE.tolist()]}], "has Detectron2's instances"),
         ("1_keypoints.json", openpose(18) | {"people": [{"pose_keypoints_2d": [1, 2, 3] * 15}]}, "poses of 15 joints"),
         ("1_keypoints.json", {"people": [{}]}, "person number 1: has no 'pose_keypoints_2d'"),
         ("1_keypoints.json", {"people": 5}, "has 5 where a list of person objects belongs"),
-        ("cmu.json", {"1.jpg": {"version": "AlphaPose v0.3", "bodies": []}}, "is of AlphaPose's --format cmu or open"),
-        ("demo.json", {"meta_info": {}, "instance_info": []}, "is of MMPose's demo script"),
         (
             "20.json",
             [{**MMPOSE, "keypoints": [[1, 2]]}],

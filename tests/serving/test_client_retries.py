@@ -189,13 +189,24 @@ def test_the_port_of_the_other_kind_is_said(rest):
     assert str(error.value) == f"{target}: UNAVAILABLE: this is a {other} port; {advice}"
 
 
-@pytest.mark.parametrize("target", ["http://localhost:8500", "https://localhost:8500", "grpc://localhost:8500"])
-def test_a_target_with_a_scheme_is_refused(rest, target):
+@pytest.mark.parametrize(
+    "target",
+    [
+        *(
+            "http://localhost:8500",
+            "https://localhost:8500",
+            "grpc://localhost:8500",
+            "http://localhost:8500/v1/models",
+        ),
+        *("localhost:8500/", "localhost:8500/v1/models/opec_net"),
+    ],
+)
+def test_a_target_with_a_scheme_or_path_is_refused(rest, target):
     with pytest.raises(UserError) as error:
         PoseClient(target, rest=rest)
-    assert str(error.value) == f"{target}: the target is HOST:PORT without a scheme, such as localhost:8500"
-    if not rest:
-        PoseClient("dns:///localhost:8500").close()
+    assert str(error.value) == f"{target}: the target is HOST:PORT without scheme and path, such as localhost:8500"
+    for target in () if rest else ("dns:///localhost:8500", "unix:///tmp/socket", "unix:/tmp/socket"):
+        PoseClient(target).close()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
@@ -207,8 +218,11 @@ def test_no_proxy_is_between_this_machine_and_itself(monkeypatch, rest, host):
             assert client.estimate(PICTURE, BOX).keypoints.shape == (1, 12, 3)
 
 
+NO_PROXIES = ("grpc_proxy", "https_proxy", "http_proxy", "no_proxy", "no_grpc_proxy")
+
+
 def test_a_proxy_that_leads_nowhere_is_named_without_its_password(monkeypatch):
-    for name in ("grpc_proxy", "https_proxy", "no_proxy", "no_grpc_proxy"):
+    for name in NO_PROXIES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("http_proxy", "http://me:secret@127.0.0.1:1")
     with PoseClient("192.0.2.1:8500", retries=0) as client:
@@ -216,6 +230,44 @@ def test_a_proxy_that_leads_nowhere_is_named_without_its_password(monkeypatch):
             client.estimate(PICTURE, BOX)
     named = "; the connection goes through the proxy http_proxy=http://127.0.0.1:1, unless no_proxy names the host"
     assert str(error.value).endswith(named) and "secret" not in str(error.value)
+
+
+def test_a_proxy_that_does_not_answer_is_named(monkeypatch):
+    for name in NO_PROXIES:
+        monkeypatch.delenv(name, raising=False)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        proxy = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("grpc_proxy", proxy)
+        with PoseClient("192.0.2.1:8500", deadline=0.5) as client:
+            with pytest.raises(PoseServiceError, match="DEADLINE_EXCEEDED: no answer within 0.5 seconds") as error:
+                client.estimate(PICTURE, BOX)
+    assert str(error.value).endswith(f"the proxy grpc_proxy={proxy}, unless no_proxy names the host")
+
+
+@pytest.mark.parametrize(
+    "variables, named",
+    [
+        ({"http_proxy": "http://p:1", "no_proxy": "example.org, 192.0.2.0/24"}, False),
+        ({"http_proxy": "http://p:1", "no_proxy": "192.0.2.1"}, False),
+        ({"http_proxy": "http://p:1", "no_proxy": "10.0.0.0/8"}, True),
+        ({"http_proxy": "http://p:1", "no_grpc_proxy": "10.0.0.0/8", "no_proxy": "192.0.2.1"}, True),
+        ({"http_proxy": "http://p:1", "grpc_proxy": ""}, False),
+        ({"all_proxy": "http://p:1", "HTTP_PROXY": "http://p:1", "HTTPS_PROXY": "http://p:1"}, False),
+    ],
+)
+def test_a_proxy_is_named_where_grpc_goes_through_it(monkeypatch, variables, named):
+    """gRPC asks for three names, in lower case, and knows networks in no_proxy."""
+    for name in NO_PROXIES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with PoseClient("192.0.2.1:8500", deadline=0.3, retries=0) as client:
+        with pytest.raises(PoseServiceError) as error:
+            client.estimate(PICTURE, BOX)
+    assert ("goes through the proxy http_proxy=http://p:1" in str(error.value)) == named
+    assert error.value.code in ("UNAVAILABLE", "DEADLINE_EXCEEDED")
 
 
 def test_nobody_listening_is_tried_again_and_then_said(rest):

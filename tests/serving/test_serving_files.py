@@ -7,7 +7,7 @@ import serving_run
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from opec_tf.serving import exporting
+from opec_tf.serving import limits
 from opec_tf.serving.model_server import batching
 
 SERVING = pathlib.Path(__file__).resolve().parents[2] / "serving"
@@ -26,8 +26,8 @@ ARGUMENTS = [
 
 def test_warmup_goes_up_to_the_largest_batch_and_no_request_ends_the_server():
     parameters = batching.read_parameters(SERVING / "batching_parameters.txt")
-    assert exporting.WARMUP_BATCH_SIZES == serving_run.BATCH_SIZES
-    assert exporting.WARMUP_BATCH_SIZES[-1] == parameters.max_batch_size
+    assert limits.WARMUP_BATCH_SIZES == serving_run.BATCH_SIZES
+    assert limits.WARMUP_BATCH_SIZES[-1] == parameters.max_batch_size
     # With allowed sizes the server repeats the last request's first row, and ends where there is none.
     assert parameters.allowed_batch_sizes == ()
 

@@ -52,6 +52,8 @@ def test_what_is_printed_are_the_rows_asked_for(study):
     assert "| graph convolution: gcn " in shown and "| base: heatmap peak " in shown and "| OPEC-Net " not in shown
     assert "| OPEC-Net " in (study / "ablation.md").read_text()
     assert tables.write(study, None) == (study / "ablation.md").read_text()
+    with pytest.raises(UserError, match=f"^{study}: no run of --rows=coupel is finished; there are: full, gcn$"):
+        tables.write(study, ["gcn", "coupel"])
 
 
 def test_given_poses_are_a_row(study):

@@ -1,6 +1,10 @@
 """Files of torch.save without PyTorch: numbers come out exactly, code does not run, damage is one line."""
 
+import argparse
+import collections
+import datetime
 import os
+import pathlib
 import pickle
 import struct
 
@@ -87,6 +91,98 @@ def test_code_is_refused_by_name_and_not_run(tmp_path, form):
     assert not mark.exists()
     pickle.loads(content)
     assert mark.exists()
+
+
+class _History:
+    """As mmengine's HistoryBuffer: an object with a state, of a class that is made and filled."""
+
+    class Inner(list):
+        """Found by getattr in the pickles of PyTorch's protocol 2."""
+
+    def __init__(self):
+        self.inner, self.log = self.Inner([1, 2]), np.arange(3.0)
+
+
+class _Keyword:
+    def __new__(cls, *, size):
+        return super().__new__(cls)
+
+    def __getnewargs_ex__(self):
+        return (), {"size": 3}
+
+
+class _Slots:
+    __slots__ = ("a",)
+
+    def __init__(self):
+        self.a = 1
+
+
+class _Counts(dict):
+    pass
+
+
+class _Colours(set):
+    pass
+
+
+# What training scripts save beside the network, and what a pickle says of it: the classes that it names.
+BESIDE = {
+    "message_hub": (lambda: {"loss": _History()}, ["_History", "getattr", "numpy"]),
+    "optimizer": (lambda: {"state": collections.defaultdict(dict, {0: {"step": 1}})}, ["collections.defaultdict"]),
+    "args": (lambda: argparse.Namespace(lr=0.1, path=pathlib.PurePosixPath("a")), ["argparse.Namespace"]),
+    "scheduler": (lambda: [_Keyword(size=3), _Slots()], ["_Keyword", "_Slots"]),
+    "meta": (lambda: {"counts": _Counts(a=1), "colours": _Colours("ab")}, ["_Counts", "_Colours"]),
+    "error": (lambda: {"last": ValueError("a"), "time": datetime.timedelta(1)}, ["ValueError", "datetime.timedelta"]),
+}
+
+
+@pytest.mark.parametrize("form", WRITERS)
+@pytest.mark.parametrize("what", BESIDE)
+def test_other_objects_beside_the_network_are_left_out(tmp_path, form, what, caplog):
+    make, names = BESIDE[what]
+    WRITERS[form](tmp_path / "a.pth", TENSORS, "state_dict", [(what, pickle.dumps(make(), 2))])
+    _same(reading.read(tmp_path / "a.pth"), TENSORS)
+    [message] = caplog.messages
+    assert message.startswith(f"{tmp_path / 'a.pth'}: only the network's tensors are read; left out, and never run: ")
+    assert all(name in message for name in names), message
+
+
+def test_few_of_many_are_named(tmp_path, caplog):
+    beside = [(name, f"\x80\x02c{module}\nmake\n.".encode("latin1")) for name, module in zip("abcdefg", "ABCDEFG")]
+    checkpoint_files.write_zip(tmp_path / "a.pth", TENSORS, "state_dict", beside)
+    reading.read(tmp_path / "a.pth")
+    [message] = caplog.messages
+    assert message.endswith("never run: A.make, B.make, C.make, D.make, E.make and 2 more")
+
+
+@pytest.mark.parametrize("form", WRITERS)
+def test_code_beside_the_network_does_not_run(tmp_path, form, caplog):
+    mark = tmp_path / "mark"
+    content = pickle.dumps(_Touch(mark), 2)
+    WRITERS[form](tmp_path / "a.pth", TENSORS, "state_dict", [("optimizer", content)])
+    _same(reading.read(tmp_path / "a.pth"), TENSORS)
+    assert not mark.exists()
+    assert caplog.messages[0].endswith("left out, and never run: posix.system")
+    pickle.loads(content)
+    assert mark.exists()
+
+
+def test_an_optimizers_tensors_of_a_kind_that_is_not_known(tmp_path):
+    other = b"\x80\x02" + checkpoint_files.tensor("9", "ComplexFloatStorage", 3, (3,), (1,)) + b"."
+    checkpoint_files.write_zip(tmp_path / "a.pth", TENSORS, "state_dict", [("optimizer", other)])
+    _same(reading.read(tmp_path / "a.pth"), TENSORS)
+    _write_one(tmp_path / "a.pth", other[2:-1], b"")
+    with pytest.raises(UserError, match=r"a.pth: refused: it asks for torch.ComplexFloatStorage"):
+        reading.read(tmp_path / "a.pth")
+
+
+def test_a_placeholder_cannot_be_changed(tmp_path):
+    """BUILD with a state of slots would set attributes of the class; the next call would then be what the file says."""
+    state = checkpoint_files.text("__call__") + checkpoint_files.number(1)
+    built = b"\x80\x02cA\nmake\nN}(" + state + b"u\x86b)R)\x81."
+    checkpoint_files.write_zip(tmp_path / "a.pth", TENSORS, "state_dict", [("optimizer", built)])
+    _same(reading.read(tmp_path / "a.pth"), TENSORS)
 
 
 @pytest.mark.parametrize(

@@ -5,20 +5,20 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from opec_tf.common import names as class_names
 from opec_tf.common.errors import UserError
 from opec_tf.common.records import Records
 from opec_tf.poses import skeletons
 from opec_tf.poses.skeletons import Skeleton
 
-_PERSON = "person"
-
 
 def people_of(categories: object, annotations: Records) -> tuple[Records, list[str] | None]:
     """The annotations of people, and the joint names that their category lists; None where it lists none.
 
-    People are of the category that is named person or, where no name says so, of the only one with joints. Annotations
-    without a category are people's too, and so are all where the file has no categories, or its annotations are of none
-    of them. Others are left out with a counted warning.
+    People are of the category that is named person or, where no name says so, of the only one with joints; of several
+    with joints the one that another usual word for people names. Annotations without a category are people's too, and
+    so are all where the file has no categories, or its annotations are of one that it does not list. Others are left
+    out with a counted warning.
 
     Args:
       categories: what the file has under that name.
@@ -31,9 +31,13 @@ def people_of(categories: object, annotations: Records) -> tuple[Records, list[s
     chosen = _chosen(listed, annotations)
     lists = [category["keypoints"] for category in chosen if isinstance(category.get("keypoints"), list)]
     names = next((names for names in lists if names and all(isinstance(name, str) for name in names)), None)
-    found = [item.get("category_id") for item in annotations.items]
-    known, wanted = [item.get("id") for item in listed], [item.get("id") for item in chosen]
+    found, known, wanted = _ids(annotations.items, "category_id"), _ids(listed), _ids(chosen)
     if not chosen or not any(category in known for category in found):
+        if len(listed) > 1 and any(category != found[0] for category in found):
+            raise UserError(
+                f"{annotations.path}: the annotations' 'category_id' ({_listed(found)}) are none of 'categories' "
+                f"({_listed(known)}); correct the ids"
+            )
         return annotations, names
     rows = [row for row, category in enumerate(found) if category is None or category in wanted]
     if not rows:
@@ -42,7 +46,7 @@ def people_of(categories: object, annotations: Records) -> tuple[Records, list[s
             "'categories'"
         )
     if len(rows) < len(found):
-        others = [item for item in listed if item not in chosen and item.get("id") in found]
+        others = [item for item, number in zip(listed, known) if item not in chosen and number in found]
         logging.getLogger(__name__).warning(
             "%s: left out %d of %d annotations whose category is not %s%s",
             annotations.path,
@@ -76,7 +80,7 @@ def skeleton_of(names: list[str] | None, people: Records, expected: Skeleton | N
         sets = [like] if like else list(skeletons.SKELETONS.values())
         raise UserError(
             f"{people.path}: the category's joints ({', '.join(names)}) are none of the known joint sets "
-            f"{', '.join(skeletons.SKELETONS)}; reorder them to one of these: "
+            f"{', '.join(skeletons.SKELETONS)}; name and reorder them to one of these: "
             + "; ".join(f"{skeleton.name}: {', '.join(skeleton.joints)}" for skeleton in sets)
         )
     if expected:
@@ -93,23 +97,26 @@ def skeleton_of(names: list[str] | None, people: Records, expected: Skeleton | N
 
 def _chosen(listed: list[dict[str, Any]], annotations: Records) -> list[dict[str, Any]]:
     """The categories of people; none where the file does not tell categories apart."""
-    named = [category for category in listed if _is_person(category.get("name"))]
+    named = [category for category in listed if class_names.is_person(category.get("name"))]
     if named or len(listed) < 2:
         return named or listed
     candidates = [category for category in listed if category.get("keypoints")] or listed
     if len(candidates) > 1:
-        with_joints = [item.get("category_id") for item in annotations.items if item.get("keypoints")]
-        candidates = [category for category in candidates if category.get("id") in with_joints]
+        with_joints = _ids([item for item in annotations.items if item.get("keypoints")], "category_id")
+        candidates = [item for item, number in zip(candidates, _ids(candidates)) if number in with_joints]
+    if len(candidates) > 1:
+        candidates = [category for category in candidates if class_names.is_people(category.get("name"))] or candidates
     if len(candidates) > 1:
         raise UserError(
             f"{annotations.path}: {len(candidates)} categories have joints ({_names(candidates)}) and none is named "
-            f"{_PERSON}; name the one of people so"
+            f"{class_names.PERSON}; name the one of people so"
         )
     return candidates
 
 
-def _is_person(name: object) -> bool:
-    return isinstance(name, str) and skeletons.plain(name) == _PERSON
+def _ids(items: list[dict[str, Any]], field: str = "id") -> list[Any]:
+    """The ids of categories, which some tools write as text."""
+    return [class_names.number(item.get(field)) for item in items]
 
 
 def _names(categories: list[dict[str, Any]]) -> str:

@@ -23,7 +23,7 @@ from opec_tf.common.errors import UserError
 from opec_tf.common.records import Records
 from opec_tf.data.annotations import categories
 from opec_tf.poses import predictions, skeletons
-from opec_tf.poses.boxes import check_no_corners
+from opec_tf.poses.boxes import check as check_boxes
 from opec_tf.poses.pose_annotations import VISIBILITY_FIELD, PoseAnnotations, visibility_of_labels
 from opec_tf.poses.skeletons import Skeleton
 
@@ -66,7 +66,7 @@ def from_json(
     image_sizes = np.stack([images.integers("height", default=0), images.integers("width", default=0)], axis=-1)
     keypoints = read_keypoints(people, "keypoints", skeleton)
     boxes = _boxes(people, keypoints)
-    check_no_corners(path, boxes, image_sizes[image_index])
+    check_boxes(path, boxes, image_sizes[image_index])
     annotations = PoseAnnotations(
         skeleton=skeleton,
         image_ids=image_ids,

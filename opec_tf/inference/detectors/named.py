@@ -12,11 +12,11 @@ from opec_tf.common.errors import UserError
 from opec_tf.config import DetectorConfig
 from opec_tf.inference.detectors.nanodet import NanodetDetector
 from opec_tf.inference.detectors.yolo import YoloDetector
+from opec_tf.inference.people_names import NANODET
 
 # A picture, RGB uint8 [h, w, 3], to the boxes of its people and their scores; see the package's docstring.
 Detector = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
-NANODET = "nanodet"
 MODEL_SUFFIXES = (".onnx", ".cfg", ".weights")
 _GONE = "hog"  # the default before NanoDet
 
