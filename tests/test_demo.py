@@ -95,7 +95,7 @@ def test_again_it_makes_nothing_anew(demo):
     # The first run's, which the second left alone.
     scored = (folder / "after" / "contact_sheet.jpg").stat().st_mtime_ns
     lasting = [*folder.glob("data/**/*.jpg"), *folder.glob("tuned_quick_seed0_*/**/*.h5")]
-    assert len(lasting) > 12 and all(path.stat().st_mtime_ns < scored for path in lasting)
+    assert len(lasting) > 10 and all(path.stat().st_mtime_ns < scored for path in lasting)
 
 
 def test_a_photo_that_is_not_there_is_said_at_once(demo):

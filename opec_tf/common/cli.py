@@ -111,9 +111,10 @@ def _set_up_logging() -> None:
     absl_logging.get_absl_handler().setFormatter(_Lines())
     if flags.FLAGS["verbosity"].present:
         return
-    # TensorFlow's news of saving, loading and tracing are not the tool's.
-    for name in ("", "absl", "tensorflow"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    # TensorFlow's news of saving, loading and tracing are not the tool's. It changes absl's level and back while it
+    # saves, by which a level of the loggers alone would be lost.
+    absl_logging.set_verbosity(absl_logging.ERROR)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     for name in _OWN_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
     if not sys.warnoptions:

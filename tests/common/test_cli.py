@@ -22,7 +22,7 @@ import logging
 import time
 import warnings
 
-from absl import flags as absl_flags
+from absl import flags as absl_flags, logging as absl_logging
 
 from opec_tf.common import cli, flags
 from opec_tf.config import TrainConfig
@@ -43,7 +43,10 @@ def main():
         logging.getLogger(__name__).warning("left out %d boxes", 3)
         logging.getLogger("opec_tf").info("nothing of interest")
         logging.getLogger("tensorflow").warning("triggered tf.function retracing")
-        logging.getLogger("absl").warning("Writing fingerprint")
+        level = absl_logging.get_verbosity()  # as TensorFlow does while it saves
+        absl_logging.set_verbosity(absl_logging.FATAL)
+        absl_logging.set_verbosity(level)
+        absl_logging.info("Writing fingerprint")
         logging.getLogger("h5py").warning("converting")
         warnings.warn("a library's")
     print(text, seed, flush=True)
