@@ -1,17 +1,19 @@
 """What every command-line tool shares: --help, one-line warnings and errors, exit statuses.
 
-Statuses: 0 done (or help shown), 1 an error the user can mend, 2 wrong usage, 130 interrupted. A bug shows its
-traceback, with status 1. What the libraries say beside that is shown under --verbosity only.
+Statuses: 0 done (or help shown), 1 an error the user can mend, 2 wrong usage, 130 interrupted, 141 nobody reads the
+output any more. A bug shows its traceback, with status 1. What the libraries say beside that is for --verbosity only.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
+import select
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
 from absl import app, flags, logging as absl_logging
@@ -20,10 +22,15 @@ from opec_tf.common import flags as tool_flags
 from opec_tf.common.errors import UserError
 
 # TensorFlow's native code reports, as errors, that CUDA's libraries are registered twice, on every start and
-# everywhere; OpenCV and FFmpeg name every damaged byte of a video. What goes wrong in earnest comes as a Python
-# exception, or is found by the tool, which names the file. They read the variables when they are first imported or
-# used, which in a command is after this module.
-_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
+# everywhere; OpenCV and FFmpeg name every damaged byte of a video, gRPC every failed handshake. What goes wrong in
+# earnest comes as a Python exception, or is found by the tool, which names the file. They read the variables when they
+# are first imported or used, which in a command is after this module.
+_QUIET = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "OPENCV_LOG_LEVEL": "SILENT",
+    "OPENCV_FFMPEG_LOGLEVEL": "-8",
+    "GRPC_VERBOSITY": "NONE",
+}
 _VERBOSITY = re.compile(r"--?(verbosity|v)(=.*)?")
 if not any(map(_VERBOSITY.fullmatch, sys.argv[1:])):
     for _name, _value in _QUIET.items():
@@ -31,6 +38,7 @@ if not any(map(_VERBOSITY.fullmatch, sys.argv[1:])):
 
 # The loggers of the package, and of a command's own module.
 _OWN_LOGGERS = ("opec_tf", "__main__")
+_NOT_READ = 141  # what a shell makes of a program that SIGPIPE ends
 _HELP = ("--help", "-help", "-h", "-?", "--helpshort", "-helpshort")
 _MISSING = re.compile(r"Flag --(\w+) must have a value other than None")
 
@@ -55,7 +63,8 @@ def run(
 
     def parse(argv: list[str]) -> list[str]:
         if any(argument in _HELP for argument in argv[1:]):
-            print(f"{(module_doc or '').strip()}\n\n{tool_flags.help_text(first)}")
+            with _while_read():
+                print(f"{(module_doc or '').strip()}\n\n{tool_flags.help_text(first)}")
             sys.exit(0)
         try:
             rest = flags.FLAGS(argv)
@@ -74,7 +83,8 @@ def run(
     def guarded(argv: list[str]) -> None:
         _set_up_logging()
         try:
-            main(*argv[1:])
+            with _while_read():
+                main(*argv[1:])
         except UserError as error:
             _fail(error, 1)
         except KeyboardInterrupt:
@@ -111,14 +121,30 @@ def _set_up_logging() -> None:
     absl_logging.get_absl_handler().setFormatter(_Lines())
     if flags.FLAGS["verbosity"].present:
         return
-    # TensorFlow's news of saving, loading and tracing are not the tool's. It changes absl's level and back while it
-    # saves, by which a level of the loggers alone would be lost.
+    # TensorFlow's news of saving, loading and tracing are not the tool's. By absl's own function, which also sets the
+    # root's level: while TensorFlow saves a model it sets what absl remembers anew.
     absl_logging.set_verbosity(absl_logging.ERROR)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     for name in _OWN_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
+
+
+@contextlib.contextmanager
+def _while_read() -> Iterator[None]:
+    """A block that prints; where who reads that has gone, as ``head`` goes, the tool ends and says nothing of it."""
+    try:
+        yield
+        print(end="", flush=True)
+    except BrokenPipeError:
+        output = select.poll()
+        output.register(sys.stdout, 0)
+        if not any(event & select.POLLERR for _, event in output.poll(0)):
+            raise  # another pipe
+        # What Python writes at its end goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_NOT_READ)
 
 
 def _fail(message: object, status: int) -> NoReturn:

@@ -115,7 +115,9 @@ class Endpoint:
         if len(message) > _LONGEST_MESSAGE:
             message = message[:_LONGEST_MESSAGE] + "..."
         if code == "UNAVAILABLE":
-            message += "; check that a server runs there, or try again later"
+            has_port = self._address()[1] is not None or self.target.startswith(("unix:", "xds:"))
+            advice = "check that a server runs there, or try again later"
+            message += f"; {advice if has_port else 'the target is HOST:PORT, and has no port'}"
         if code == "RESOURCE_EXHAUSTED":  # often without details
             message = message or "the server answers no more calls at a time"
             message += "; ask about fewer pictures at a time, or raise the server's --grpc_max_threads"
@@ -131,7 +133,11 @@ class Endpoint:
     def not_reached(self, reason: object) -> PoseServiceError:
         """The error of a connection that failed: what else listens there, or what is known of it."""
         other = "gRPC" if self.rest else "REST"
-        if self._proxy() is None and self._listening() == other:
+        found = self._listening() if self._proxy() is None else None
+        if self.secure and found == "gRPC":  # by an answer in plain text
+            message = "this port is not encrypted; leave out --tls and --tls_ca (tls=False)"
+            return PoseServiceError("UNAVAILABLE", f"{self.target}: UNAVAILABLE: {message}")
+        if not self.secure and found == other:
             advice = "leave out --rest (rest=False)" if self.rest else "ask with --rest (rest=True)"
             port = "8501" if self.rest else "8500"
             message = f"this is a {other} port; {advice}, or give the port of the other kind, most often {port}"
@@ -161,7 +167,7 @@ class Endpoint:
     def _listening(self) -> str | None:
         """What a port is, "REST" or "gRPC", by its first bytes; None: nobody knows."""
         host, port = self._address()
-        if self.secure or not host or port is None:
+        if not host or port is None:
             return None
         try:
             with socket.create_connection((host, port), timeout=_PROBE_SECONDS) as connection:

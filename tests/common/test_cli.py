@@ -36,6 +36,11 @@ def main():
     text, seed = absl_flags.FLAGS.text, flags.read(TrainConfig).seed
     if text == "broken file":
         raise UserError("photo.jpg: is cut short;\\n  copy it anew")
+    if text == "much":
+        for number in range(100000):
+            print(number)
+    if text == "a pipe of its own":
+        raise BrokenPipeError
     if text == "bug":
         raise ZeroDivisionError("a bug")
     if text == "warnings":
@@ -43,9 +48,8 @@ def main():
         logging.getLogger(__name__).warning("left out %d boxes", 3)
         logging.getLogger("opec_tf").info("nothing of interest")
         logging.getLogger("tensorflow").warning("triggered tf.function retracing")
-        level = absl_logging.get_verbosity()  # as TensorFlow does while it saves
-        absl_logging.set_verbosity(absl_logging.FATAL)
-        absl_logging.set_verbosity(level)
+        # As TensorFlow does it while it saves a model.
+        absl_logging.set_verbosity(absl_logging.get_verbosity())
         absl_logging.info("Writing fingerprint")
         logging.getLogger("h5py").warning("converting")
         warnings.warn("a library's")
@@ -209,6 +213,27 @@ def test_a_bug_shows_its_traceback(command):
     done = _run(command, "--text=bug")
     assert done.returncode == 1
     assert "Traceback" in done.stderr and done.stderr.endswith("ZeroDivisionError: a bug\n")
+
+
+@pytest.mark.parametrize("arguments", [["--text=much"], ["--text=hello"], ["--help"]], ids=" ".join)
+def test_nothing_is_said_where_nobody_reads(command, arguments):
+    """As in ``tool | head``: the reader goes, while the tool prints or before it does."""
+    read, write = os.pipe()
+    if arguments != ["--text=much"]:
+        os.close(read)
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen([*command, *arguments], env=env, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    if arguments == ["--text=much"]:
+        assert os.read(read, 1) == b"0"
+        os.close(read)
+    _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (141, "")
+
+
+def test_a_broken_pipe_that_is_not_the_outputs_is_a_bug(command):
+    done = _run(command, "--text=a pipe of its own")
+    assert done.returncode == 1 and done.stderr.endswith("BrokenPipeError\n")
 
 
 @pytest.mark.parametrize("resumes", [True, False])

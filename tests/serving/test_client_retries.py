@@ -209,6 +209,19 @@ def test_a_target_with_a_scheme_or_path_is_refused(rest, target):
         PoseClient(target).close()
 
 
+def test_a_port_that_is_not_encrypted_is_said():
+    with serving(False, Refusing(0)) as target, PoseClient(target, tls=True, retries=0) as client:
+        with pytest.raises(PoseServiceError) as error:
+            client.estimate(PICTURE, BOX)
+    assert str(error.value).endswith(": this port is not encrypted; leave out --tls and --tls_ca (tls=False)")
+
+
+def test_a_missing_port_is_said(rest):
+    with PoseClient("127.0.0.1", rest=rest, retries=0) as client:
+        with pytest.raises(PoseServiceError, match="; the target is HOST:PORT, and has no port$"):
+            client.estimate(PICTURE, BOX)
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_no_proxy_is_between_this_machine_and_itself(monkeypatch, rest, host):
     for name in ("http_proxy", "https_proxy", "grpc_proxy", "HTTP_PROXY"):
