@@ -179,6 +179,15 @@ def find_fault(
     return None
 
 
+def begins_as_picture(path: os.PathLike[str] | str) -> bool:
+    """Whether a file has the signature of a picture, be it whole or not, of those that ``picture_files`` decodes."""
+    try:
+        head = _both_ends(path)[0]
+    except OSError:
+        return False
+    return head.startswith(_SIGNATURES) or picture_files.is_webp_or_tiff(head)
+
+
 def _error(path: os.PathLike[str] | str, fault: str) -> UserError:
     return UserError(f"{path}: {fault}; replace the file, or run without --strict to leave it out")
 

@@ -73,7 +73,8 @@ def open_source(pattern: str, strict: bool, but: str | None = None) -> ImageFile
         raise UserError(
             f"{pattern}: no file matches; check --images (quote a pattern, so that the shell leaves it alone)"
         )
-    if len(paths) == 1 and image_files.find_fault(paths[0], with_opencv=True):
+    # Of a damaged picture OpenCV gets a frame, too.
+    if len(paths) == 1 and not image_files.begins_as_picture(paths[0]):
         if Video.is_video(paths[0]):
             return Video(paths[0])
         if looks_like_video(paths[0]):

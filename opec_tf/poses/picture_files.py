@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from opec_tf.poses import images
 
-_HEAD_BYTES = 12
+_HEAD_BYTES, _MOST_EXIF_BYTES = 12, 60000
+_EXIF = b"Exif\0\0"
 # A WebP file begins with RIFF and, after four bytes of its size, WEBP.
 _RIFF, _WEBP, _TIFF = b"RIFF", b"WEBP", (b"II*\0", b"MM\0*")
 
@@ -39,8 +40,33 @@ def decode(image_bytes: tf.Tensor) -> tf.Tensor:
 
 
 def _decode_by_opencv(image_bytes: np.ndarray) -> np.ndarray:
-    # As numbers: an array of text loses the zeros at its end.
-    image = cv2.imdecode(image_bytes, cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError("is no picture, or not a whole one")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    # As numbers: an array of text loses the zeros at its end. OpenCV turns TIFF upright, WebP not.
+    is_tiff = image_bytes[:4].tobytes() in _TIFF
+    turned = 0 if is_tiff else cv2.IMREAD_IGNORE_ORIENTATION
+    image = cv2.imdecode(image_bytes, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | turned)
+    if image is None or image.dtype not in (np.uint8, np.uint16):
+        raise ValueError("is no picture of 8 or 16 bits a colour, or not a whole one")
+    if image.dtype == np.uint16:
+        image = (image >> 8).astype(np.uint8)
+    image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return image if is_tiff else _upright(image, _webp_orientation(image_bytes.tobytes()))
+
+
+def _webp_orientation(content: bytes) -> int:
+    """The Exif orientation of a WebP file, 1 to 8; 1 where it says none."""
+    at = _HEAD_BYTES
+    while at + 8 <= len(content):  # chunks of a name, a size and an even number of bytes
+        size = int.from_bytes(content[at + 4 : at + 8], "little")
+        if content[at : at + 4] == b"EXIF":
+            exif = content[at + 8 : at + 8 + min(size, _MOST_EXIF_BYTES)].removeprefix(_EXIF)
+            as_jpeg = b"\xff\xd8\xff\xe1" + (len(exif) + 8).to_bytes(2, "big") + _EXIF + exif
+            return int(images.exif_orientation(tf.constant(as_jpeg)))
+        at += 8 + size + size % 2
+    return 1
+
+
+def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
+    """As ``images.decode`` undoes an Exif orientation: transposed for 5 to 8, then mirrored along x, y or both."""
+    image = image.transpose(1, 0, 2) if orientation >= 5 else image
+    image = image[:, ::-1] if orientation in (2, 3, 6, 7) else image
+    return np.ascontiguousarray(image[::-1] if orientation in (3, 4, 7, 8) else image)

@@ -3,6 +3,7 @@ import pathlib
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from video_files import write_video
 
 from opec_tf.common.errors import UserError
@@ -116,6 +117,20 @@ def test_unreadable_images_are_skipped_with_one_line_each(folder, caplog):
     assert messages[1].endswith("c.png: is truncated or damaged; skipped")
     with pytest.raises(UserError, match=r"a\.png: is not a JPEG.*without --strict"):
         levels(frames.open_source(str(folder), strict=True))
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif", "gif"])
+def test_a_single_damaged_picture_is_no_video(tmp_path, caplog, suffix):
+    """OpenCV gets a frame out of what is there of a JPEG, and grey below."""
+    path = tmp_path / f"half.{suffix}"
+    noise = np.random.default_rng(0).integers(0, 256, (400, 600, 3), np.uint8)
+    Image.fromarray(noise).save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    source = frames.open_source(str(path), strict=False)
+    assert levels(source) == [] and source.skipped == [str(path)]
+    assert caplog.messages == [f"{path}: is truncated or damaged; skipped"]
+    with pytest.raises(UserError, match=r"is truncated or damaged; replace the file"):
+        levels(frames.open_source(str(path), strict=True))
 
 
 @pytest.mark.parametrize("images", ["nothing/*.png", "missing.jpg", "deep"])
