@@ -1,9 +1,8 @@
-"""What the package's model does and what minutes of fine-tuning add: on your photos, and on generated couples whose
-interactions and clothes it was never trained on.
+"""What the package's model does and what minutes of fine-tuning add: on generated couples, and on your photos.
 
 python -m opec_tf.demo --output_dir=demo --photos=us.jpg,album/*.jpg
 
-OUTPUT_DIR gets before/ and after/ (scores, poses and a contact sheet of the model as it comes and fine-tuned),
+The interactions and clothes of the couples are such as the package's model was never trained on. OUTPUT_DIR gets before/ and after/ (scores, poses and a contact sheet of the model as it comes and fine-tuned),
 before_after.jpg (the same people by both, beside the truth), photos/drawings/ (yours: base and refined side by side),
 the fine-tuned model, served.jpg, which a client of its export drew, and the data. Broken off, the same command goes on
 where it stopped. --workdir=RUN demonstrates a run of yours in place of the package's model. --quick shows that every
