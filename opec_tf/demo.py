@@ -2,11 +2,12 @@
 
 python -m opec_tf.demo --output_dir=demo --photos=us.jpg,album/*.jpg
 
-The interactions and clothes of the couples are such as the package's model was never trained on. OUTPUT_DIR gets before/ and after/ (scores, poses and a contact sheet of the model as it comes and fine-tuned),
-before_after.jpg (the same people by both, beside the truth), photos/drawings/ (yours: base and refined side by side),
-the fine-tuned model, served.jpg, which a client of its export drew, and the data. Broken off, the same command goes on
-where it stopped. --workdir=RUN demonstrates a run of yours in place of the package's model. --quick shows that every
-part runs; its numbers mean nothing.
+The couples' interactions and clothes are such as the package's model was never trained on. OUTPUT_DIR gets before/
+and after/ (scores, poses and a contact sheet of the model as it comes and fine-tuned), before_after.jpg (the same
+people by both, beside the truth), photos/drawings/ (yours: base and refined side by side), the fine-tuned model,
+served.jpg, which a client of its export drew, and the data. Broken off, the same command goes on where it stopped.
+--workdir=RUN demonstrates a run of yours in place of the package's model. --quick shows that every part runs; its
+numbers mean nothing.
 """
 
 from __future__ import annotations
