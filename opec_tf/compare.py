@@ -11,8 +11,6 @@ SET.json; broken off, the same command goes on there.
 
 from __future__ import annotations
 
-import dataclasses
-
 from absl import flags as absl_flags
 
 from opec_tf.common import cli, files, flags, lazy
@@ -40,7 +38,8 @@ def main() -> None:
         raise UserError("--row and --set are missing; name what is compared, and on what")
     rows, sets = [paired.Row.parse(text) for text in options.row], dict(map(_named, options.set))
     folder, config = files.make_folder(options.output_dir), flags.read(InferenceConfig)
-    models = {root: _model(root) for root in dict.fromkeys(root for row in rows for root, _ in row.runs)}
+    roots = dict.fromkeys(root for row in rows for root, _ in row.runs)
+    models = {root: pose_model.load(root, box_margin=options.box_margin) for root in roots}
     results = {}
     for name, source in sets.items():
         data_config = DataConfig(data_root=options.data_root, test_data=(source,))
@@ -60,11 +59,6 @@ def main() -> None:
         )
         print(paired.table({name: results[name]}), flush=True)
     files.write_text(folder / "table.md", paired.table(results))
-
-
-def _model(root: str) -> pose_model.PoseModel:
-    model, margin = pose_model.load(root), flags.FLAGS.box_margin
-    return dataclasses.replace(model, box_margin=margin) if margin else model
 
 
 def _named(text: str) -> tuple[str, str]:

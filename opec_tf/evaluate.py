@@ -79,7 +79,7 @@ def main() -> None:
     if not (options.workdir or options.base_weights or options.output_dir):
         raise UserError("--output_dir is missing; without --workdir, which scores the package's own model, name one")
     output_dir = pathlib.Path(options.output_dir or f"{root}/evaluation_{options.split}")
-    model = _model(root, stage)
+    model = pose_model.load(root, stage, flags.if_given("box_margin"))
     _check_model_flags(model)
     data_config, inference_config = _settings(root, model.stage)
     scored = split.Split.read(options.split, data_config, inference_config.protocol, model)
@@ -122,12 +122,6 @@ def _settings(root: str, stage: str) -> tuple[DataConfig, InferenceConfig]:
         flush=True,
     )
     return data_config, inference_config
-
-
-def _model(root: str, stage: str | None) -> pose_model.PoseModel:
-    model = pose_model.load(root, stage)
-    given = "box_margin" in flags.given(DataConfig)
-    return dataclasses.replace(model, box_margin=flags.FLAGS.box_margin) if given else model
 
 
 def _people(scored: split.Split, output_dir: pathlib.Path) -> people.ListedPeople:

@@ -206,12 +206,15 @@ def locate(root: str | None, stage: str | None, base_weights: str) -> tuple[str,
     return (loading.workdir_of_base(base_weights), "base") if base_weights else _shipped(stage)
 
 
-def load(path: os.PathLike[str] | str | None = None, stage: str | None = None) -> PoseModel:
+def load(
+    path: os.PathLike[str] | str | None = None, stage: str | None = None, box_margin: float | None = None
+) -> PoseModel:
     """Loads a trained model.
 
     Args:
       path: the workdir, folder of a training run; by default the model that comes with the package.
       stage: "base", "opec" or "couple"; by default the last one that is finished.
+      box_margin: side of a crop over side of its person's box; by default as in training.
 
     Raises:
       UserError: not a workdir, no such stage, or unusable files.
@@ -230,7 +233,7 @@ def load(path: os.PathLike[str] | str | None = None, stage: str | None = None) -
         network,
         model_config,
         stage,
-        box_margin=config.from_mapping(DataConfig, settings).box_margin,
+        box_margin=box_margin or config.from_mapping(DataConfig, settings).box_margin,
         name=os.fspath(path),
         git_revision=settings.get("git_revision"),
         metrics=files.read_json(folder.metrics) if folder.metrics.exists() else {},

@@ -40,7 +40,7 @@ def decode(image_bytes: tf.Tensor) -> tf.Tensor:
     )
     image = tf.ensure_shape(image, [None, None, 3])
     orientation = exif_orientation(image_bytes)
-    return tf.cond(orientation > 1, lambda: _upright(image, orientation), lambda: image)
+    return tf.cond(orientation > 1, lambda: upright(image, orientation), lambda: image)
 
 
 def exif_orientation(image_bytes: tf.Tensor) -> tf.Tensor:
@@ -177,8 +177,13 @@ def _decode_bmp(image_bytes: tf.Tensor) -> tf.Tensor:
     return tf.cond(tf.shape(image)[2] == 1, look_up, lambda: image[..., :3])
 
 
-def _upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-    """Undoes an Exif orientation: transposed for 5 to 8, then mirrored along x, y or both."""
+def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
+    """Undoes an Exif orientation: transposed for 5 to 8, then mirrored along x, y or both.
+
+    Args:
+      image: [h, w, 3].
+      orientation: int32 scalar, 1 to 8, see ``exif_orientation``.
+    """
     image = tf.cond(orientation >= 5, lambda: tf.transpose(image, [1, 0, 2]), lambda: image)
     mirror_x = tf.reduce_any(orientation == [2, 3, 6, 7])
     mirror_y = tf.reduce_any(orientation == [3, 4, 7, 8])

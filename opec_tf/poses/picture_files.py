@@ -49,24 +49,17 @@ def _decode_by_opencv(image_bytes: np.ndarray) -> np.ndarray:
     if image.dtype == np.uint16:
         image = (image >> 8).astype(np.uint8)
     image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    return image if is_tiff else _upright(image, _webp_orientation(image_bytes.tobytes()))
+    return image if is_tiff else images.upright(tf.constant(image), _webp_orientation(image_bytes.tobytes())).numpy()
 
 
-def _webp_orientation(content: bytes) -> int:
-    """The Exif orientation of a WebP file, 1 to 8; 1 where it says none."""
+def _webp_orientation(content: bytes) -> tf.Tensor:
+    """The Exif orientation of a WebP file, int32, 1 to 8; 1 where it says none."""
     at = _HEAD_BYTES
     while at + 8 <= len(content):  # chunks of a name, a size and an even number of bytes
         size = int.from_bytes(content[at + 4 : at + 8], "little")
         if content[at : at + 4] == b"EXIF":
             exif = content[at + 8 : at + 8 + min(size, _MOST_EXIF_BYTES)].removeprefix(_EXIF)
             as_jpeg = b"\xff\xd8\xff\xe1" + (len(exif) + 8).to_bytes(2, "big") + _EXIF + exif
-            return int(images.exif_orientation(tf.constant(as_jpeg)))
+            return images.exif_orientation(tf.constant(as_jpeg))
         at += 8 + size + size % 2
-    return 1
-
-
-def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
-    """As ``images.decode`` undoes an Exif orientation: transposed for 5 to 8, then mirrored along x, y or both."""
-    image = image.transpose(1, 0, 2) if orientation >= 5 else image
-    image = image[:, ::-1] if orientation in (2, 3, 6, 7) else image
-    return np.ascontiguousarray(image[::-1] if orientation in (3, 4, 7, 8) else image)
+    return tf.constant(1)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from opec_tf.poses import drawing, images, predictions
 from opec_tf.poses.skeletons import OCCLUDED
-from opec_tf.study import report_text
+from opec_tf.study import report_files, report_text
 from opec_tf.study.report import Metrics
 from opec_tf.study.split import Split
 
@@ -50,8 +50,7 @@ def sheet(split: Split, files: Mapping[str, os.PathLike[str] | str], pictures: i
       UserError: a file is malformed.
     """
     people = split.annotations.select(split.annotated().annotation_rows).with_skeleton(split.skeleton)
-    shown = np.unique(people.image_index)
-    shown = shown[np.linspace(0, len(shown) - 1, min(pictures, len(shown))).round().astype(int)]
+    shown = report_files.spread_evenly(np.unique(people.image_index), pictures)
     results = {title: predictions.read(path, split.skeleton.num_joints) for title, path in files.items()}
     drawings = []
     for row in shown:

@@ -68,6 +68,11 @@ def write_reliability(output_dir: pathlib.Path, bins: dict[str, Any]) -> None:
     plots.plot_reliability(bins, output_dir / "reliability.png")
 
 
+def spread_evenly(rows: np.ndarray, most: int) -> np.ndarray:
+    """So many of some rows, [N] -> [min(N, most)], from the first to the last."""
+    return rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)]
+
+
 def contact_sheet(
     estimates: Estimates, annotations: PoseAnnotations, boxes: PersonBoxes, skeleton: Skeleton
 ) -> np.ndarray:
@@ -84,8 +89,7 @@ def contact_sheet(
     """
     names = list(dict.fromkeys([PEAK, estimates.final]))
     annotations = annotations.select(annotations.is_scoreable)
-    shown = np.unique(boxes.image_index[estimates.rows[estimates.final]])
-    shown = shown[np.linspace(0, len(shown) - 1, min(_SHEET_IMAGES, len(shown))).round().astype(int)]
+    shown = spread_evenly(np.unique(boxes.image_index[estimates.rows[estimates.final]]), _SHEET_IMAGES)
     drawings, titles = [], []
     for row in shown:
         image = images.decode(tf.io.read_file(str(annotations.image_paths[row]))).numpy()
