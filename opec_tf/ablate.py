@@ -1,11 +1,11 @@
-"""Trains variants of OPEC-Net over several seeds from one shared base and puts them in one table (the paper's Table 6).
+"""Trains variants of OPEC-Net over several seeds and puts them in one table (the paper's Table 6).
 
 python -m opec_tf.ablate --flagfile=configs/synthetic.flags --output_dir=runs/ablation
 
-The base is trained first, or taken from --base_weights. All settings apply to every row, which changes some of them;
---report_only shows the table of what is there. OUTPUT_DIR gets ablation.csv, ablation.md, ablation.png and a training
-run for each row and seed. Broken off, the same command goes on where it stopped; other rows and seeds may be added at
-any time, by other processes too.
+All rows of a seed start from one base, which is trained first; or all of all seeds from --base_weights. All settings apply
+to every row, which changes some of them; --report_only shows the table of what is there. OUTPUT_DIR gets ablation.csv,
+ablation.md, ablation.png and a training run for each row and seed. Broken off, the same command goes on where it
+stopped; other rows and seeds may be added at any time, by other processes too.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ with lazy.imports():
 flags.define(ModelConfig, DataConfig, TrainConfig, InferenceConfig)
 absl_flags.DEFINE_string("output_dir", None, "folder of the study: runs, tables, plot", required=True)
 absl_flags.DEFINE_list("rows", ["all"], f"rows of the table: all, or some of {', '.join(rows.ROWS)}")
-absl_flags.DEFINE_list("seeds", ["0", "1", "2"], "seeds that every row is trained with")
+absl_flags.DEFINE_list("seeds", ["0", "1", "2"], "seeds of every row and of the base before it")
 flags.define_texts(
     "heldout_data", "data sets in a table of their own, which tells what generalises: FORMAT:ANNOTATIONS:IMAGES,..."
 )

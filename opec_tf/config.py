@@ -91,7 +91,9 @@ class ModelConfig(GraphConfig, BaseConfig):
 
     # Settings that are gone, and the value of each that the networks now always have.
     RETIRED = {
+        "body_context": False,
         "candidates": 0,
+        "couple_context": False,
         "displacement": True,
         "gate": False,
         "graph_normalization": False,
@@ -131,12 +133,6 @@ class ModelConfig(GraphConfig, BaseConfig):
     )
     couple_smoothing: float = setting(
         2.0, "the --peak_smoothing that a run began with: how these peaks are found", at_least=0, is_flag=False
-    )
-    body_context: bool = switch(
-        False, "OPEC-Net's graph starts from where all joints of the body tell each joint to be (not in the paper)"
-    )
-    couple_context: bool = switch(
-        False, "the CoupleGraph starts from where all joints of both people tell each joint to be (not in the paper)"
     )
     predict_visibility: bool = switch(
         True, "with refinement: says of each joint whether it is visible, occluded or outside", before=False
@@ -200,13 +196,6 @@ class TrainConfig(Checked, group="training"):
     base_epochs: int = setting(30, "epochs of stage base", above=0)
     opec_epochs: int = setting(30, "epochs of stage opec", above=0)
     couple_epochs: int = setting(30, "epochs of stage couple", above=0)
-    context_epochs: int = switch(
-        20,
-        "with --body_context or --couple_context: epochs for which the context learns alone from poses that are kept, "
-        "before the last epoch of its stage",
-        above=0,
-    )
-    context_passes: int = switch(2, "times that everybody's pose is kept for it, each of another crop", above=0)
     kept_passes: int = setting(
         0,
         "MoveNet's body stays as it is, and all stages learn from what it makes of so many passes through the data, "

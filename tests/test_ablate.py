@@ -50,7 +50,12 @@ def test_trains_scores_and_reports(tmp_path):
     # Poses from elsewhere, here the control's peaks: every row starts from these, and is scored so.
     poses = tmp_path / "out" / "control" / "seed3" / "evaluation_test" / "predictions_peak.json"
     out = tmp_path / "given"
-    refined = [*flags, f"--base_weights={tmp_path}/out/base/base/best.weights.h5", f"--output_dir={out}", "--rows=full"]
+    refined = [
+        *flags,
+        f"--base_weights={tmp_path}/out/base/seed0/base/best.weights.h5",
+        f"--output_dir={out}",
+        "--rows=full",
+    ]
     given = [f"--initial_poses={poses}", "--initial_pose=given"]
     cases = [
         (given, None),

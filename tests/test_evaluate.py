@@ -90,7 +90,7 @@ def test_a_base_is_compared_with_the_flags_that_concern_it(run, data):
     good = [f"--flagfile={data}/all.flags", f"--workdir={run}", f"--output_dir={data}/out"]
     messages = tiny_run.messages(
         "evaluate",
-        [*good, "--stage=base", "--block_channels=8", "--body_context"],
+        [*good, "--stage=base", "--block_channels=8", "--nojoint_identity"],
         [*good, "--stage=base", "--deconv_channels=8"],
         [*good, "--block_channels=8"],
     )

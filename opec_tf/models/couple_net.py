@@ -7,7 +7,6 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from opec_tf.config import ModelConfig
-from opec_tf.layers.body_context import BodyContext
 from opec_tf.layers.graph import JointIdentity
 from opec_tf.layers.heatmap import PeakCandidates
 from opec_tf.layers.pair import ChangeFrame, PairFrame, PairSampling, ReturnToCrop, WithPartner
@@ -17,8 +16,6 @@ from opec_tf.models.networks import (
     COUPLE_OUTPUTS,
     PAIR_LOGITS_OUTPUT,
     POSE_OUTPUTS,
-    VISIBILITY_OUTPUT,
-    Context,
     CoupleNet,
     OpecNet,
     output,
@@ -66,13 +63,7 @@ def couple_net(opec: OpecNet, config: ModelConfig) -> CoupleNet:
     pair = _pair(config.crop_size)
     start = _in_pair(pose, pair, "both_poses", "pose_in_pair")
 
-    # What all joints of both people tell of each, before the graph passes on what the image shows at its neighbours.
     scores = score_columns(outputs["initial_score"], outputs["base_heatmaps"])
-    context = _couple_context(pose, start, _known(outputs, scores), pair, config) if config.couple_context else None
-    if context is not None:
-        pose = context.told
-        start = _in_pair(pose, pair, "both_told_poses", "told_pose_in_pair")
-
     # Nodes: place in the pair's frame, what OPEC-Net knows of the joint, and where else its heatmap has a peak.
     columns = [start, _both_known(scores, features, pair)]
     if config.couple_candidates:
@@ -108,7 +99,7 @@ def couple_net(opec: OpecNet, config: ModelConfig) -> CoupleNet:
         outputs[name] = ReturnToCrop(name=name)([pose, start, in_pair, pair.to_crops, pair.partner])
     inputs.update(crop_to_image=pair.crop_to_image, partner=pair.partner)
     model = tf.keras.Model(inputs, outputs, name="couple_net")
-    return CoupleNet(model, opec._replace(model=layer), tuple(outputs[name] for name in COUPLE_OUTPUTS), context)
+    return CoupleNet(model, opec._replace(model=layer), tuple(outputs[name] for name in COUPLE_OUTPUTS))
 
 
 def _within(opec: OpecNet) -> tuple[Tensors, tf.keras.Model, Tensors, tuple[list[tf.Tensor], ...], tf.Tensor]:
@@ -133,24 +124,6 @@ def _in_pair(pose: tf.Tensor, pair: _Pair, both: str, in_pair: str) -> tf.Tensor
     """Each person's pose [B, K, 2] -> both people's [B, 2K, 2] in the pair's frame; the last are the layers' names."""
     both_poses = WithPartner(dtype="float32", name=both)([pose, pair.partner])
     return ChangeFrame(name=in_pair)([both_poses, pair.to_pair])
-
-
-def _known(outputs: dict[str, tf.Tensor], scores: tf.Tensor) -> tf.Tensor:
-    """What OPEC-Net says of each joint beside its place: scores c and probabilities of visibility, [B, K, 2 or 5]."""
-    if VISIBILITY_OUTPUT not in outputs:
-        return scores
-    visibility = tf.keras.layers.Softmax(dtype="float32", name="visibility_probabilities")(outputs[VISIBILITY_OUTPUT])
-    return tf.keras.layers.Concatenate(dtype="float32", name="known")([scores, visibility])
-
-
-def _couple_context(pose: tf.Tensor, start: tf.Tensor, known: tf.Tensor, pair: _Pair, config: ModelConfig) -> Context:
-    """Where all joints of both people tell each to be; start is both people's pose in the pair's frame."""
-    layer = BodyContext(skeletons.SKELETONS[config.skeleton].flip_order, name="couple_body_context")
-    both_known = WithPartner(dtype="float32", name="both_known")([known, pair.partner])
-    told = layer([start, both_known])
-    told = ReturnToCrop(name="couple_context")([pose, start, told, pair.to_crops, pair.partner])
-    seen, belongs = {"pose": pose, "known": known}, {"crop_to_image": pair.crop_to_image, "partner": pair.partner}
-    return Context(layer, seen, belongs, told)
 
 
 def _both_known(scores: tf.Tensor, features: tf.Tensor, pair: _Pair) -> tf.Tensor:

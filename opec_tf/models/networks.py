@@ -6,7 +6,6 @@ from typing import NamedTuple, Union
 
 import tensorflow as tf
 
-from opec_tf.layers.body_context import BodyContext
 from opec_tf.layers.joints import VisibilityHead
 
 NUM_BLOCKS = 3
@@ -19,32 +18,6 @@ REGRESSED_OUTPUT = "regressed_pose"
 COUPLE_OUTPUTS = tuple(f"couple_pose_{block}" for block in range(1, NUM_BLOCKS + 1))
 # What the last of the couple's poses was chosen from, see ``couple_net``.
 ALTERNATIVES_OUTPUT, PAIR_LOGITS_OUTPUT = "couple_alternatives", "couple_pair_logits"
-
-
-class Context(NamedTuple):
-    """A ``BodyContext`` within its network.
-
-    Attributes:
-      layer: it, the only one with weights between what is seen and what is told.
-      seen: name -> what the network knows of the joints before it: pose [B, K, 2], normalised crop (x, y), and known
-        [B, K, C].
-      pair: name -> inputs of a CoupleGraph which say who belongs to whom: crop_to_image and partner; else {}.
-      told: [B, K, 2], normalised crop (x, y), the pose that the graph then starts from.
-    """
-
-    layer: BodyContext
-    seen: dict[str, tf.Tensor]
-    pair: dict[str, tf.Tensor]
-    told: tf.Tensor
-
-    def cut_out(self, model: tf.keras.Model) -> tuple[tf.keras.Model, tf.keras.Model]:
-        """Cuts its network in two.
-
-        Returns:
-          (before, alone), two models of the network's own layers: from the network's inputs to ``seen``; from ``seen``
-          and ``pair`` to a dict with the pose "told".
-        """
-        return tf.keras.Model(model.input, self.seen), tf.keras.Model({**self.seen, **self.pair}, {"told": self.told})
 
 
 class BaseNet(NamedTuple):
@@ -70,7 +43,6 @@ class OpecNet(NamedTuple):
       maps: the feature maps that each block samples, none without image guidance.
       features: [B, K, C] of the last block; None without refinement.
       visibility_head: the layer that reads visibility off them; None without.
-      context: None without.
     """
 
     model: tf.keras.Model
@@ -80,7 +52,6 @@ class OpecNet(NamedTuple):
     maps: tuple[list[tf.Tensor], ...] = ()
     features: tf.Tensor | None = None
     visibility_head: VisibilityHead | None = None
-    context: Context | None = None
 
 
 class CoupleNet(NamedTuple):
@@ -90,13 +61,11 @@ class CoupleNet(NamedTuple):
       model: the whole network.
       opec_net: the parts of the OPEC-Net within; its model is a layer of the whole.
       poses: the couple's P^1, P^2, P^3, each [B, K, 2], (x, y), normalised, each person in the own crop.
-      context: None without.
     """
 
     model: tf.keras.Model
     opec_net: OpecNet
     poses: tuple[tf.Tensor, ...]
-    context: Context | None
 
     @property
     def base(self) -> tf.keras.Model:

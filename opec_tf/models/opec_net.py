@@ -7,7 +7,6 @@ import math
 import tensorflow as tf
 
 from opec_tf.config import ModelConfig
-from opec_tf.layers.body_context import BodyContext
 from opec_tf.layers.fusion import FusionBlock
 from opec_tf.layers.graph import JointIdentity
 from opec_tf.layers.heatmap import GivenPose, SoftArgmax
@@ -18,7 +17,6 @@ from opec_tf.models.networks import (
     POSE_OUTPUTS,
     REGRESSED_OUTPUT,
     VISIBILITY_OUTPUT,
-    Context,
     OpecNet,
     inputs_of,
     output,
@@ -65,11 +63,9 @@ def opec_net(base: tf.keras.Model, config: ModelConfig) -> OpecNet:
         inputs = {"crops": inputs, **given}
     score = output("initial_score")(score)
 
-    # Nodes (x, y, c), the place perhaps as the context of the whole body has it.
+    # Nodes (x, y, c).
     scores = score_columns(score, base_heatmaps)
-    context = _body_context(start, scores, config) if config.body_context else None
-    told = start if context is None else context.told
-    nodes = tf.keras.layers.Concatenate(dtype="float32", name="node_features")([told, scores])
+    nodes = tf.keras.layers.Concatenate(dtype="float32", name="node_features")([start, scores])
     if config.joint_identity:
         nodes = JointIdentity(nodes.shape[1], dtype="float32", name="joint_identity")(nodes)
 
@@ -84,7 +80,7 @@ def opec_net(base: tf.keras.Model, config: ModelConfig) -> OpecNet:
         ]
 
     adjacency = skeletons.SKELETONS[config.skeleton].adjacency
-    poses, features = progressive_refinement(told, nodes, excavate, adjacency=adjacency, graph=config)
+    poses, features = progressive_refinement(start, nodes, excavate, adjacency=adjacency, graph=config)
     outputs.update({name: output(name)(pose) for name, pose in zip(POSE_OUTPUTS[1:], poses)})
     outputs.update(base_heatmaps=base_heatmaps, heatmaps=heatmaps, initial_score=score)
     if REGRESSED_OUTPUT in base_outputs:
@@ -95,7 +91,7 @@ def opec_net(base: tf.keras.Model, config: ModelConfig) -> OpecNet:
     if head is not None:
         outputs[VISIBILITY_OUTPUT] = head(features)
     model = tf.keras.Model(inputs, outputs, name="opec_net")
-    return OpecNet(model, base, heatmaps, (start, *poses), sampled, features, head, context)
+    return OpecNet(model, base, heatmaps, (start, *poses), sampled, features, head)
 
 
 def integral_net(base: tf.keras.Model) -> OpecNet:
@@ -167,13 +163,6 @@ def _given_inputs(joints: int) -> dict[str, tf.Tensor]:
         "given_pose": tf.keras.Input((joints, 2), name="given_pose"),
         "given_score": tf.keras.Input((joints,), name="given_score"),
     }
-
-
-def _body_context(pose: tf.Tensor, scores: tf.Tensor, config: ModelConfig) -> Context:
-    """Where all joints of the body tell each to be."""
-    flip_order = skeletons.SKELETONS[config.skeleton].flip_order
-    layer = BodyContext(flip_order, aspect=config.crop_width / config.crop_height, name="body_context")
-    return Context(layer, seen={"pose": pose, "known": scores}, pair={}, told=layer([pose, scores]))
 
 
 def _maps_of_block(maps: list[tf.Tensor], block: int, config: ModelConfig) -> list[tf.Tensor]:

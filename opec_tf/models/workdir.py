@@ -11,7 +11,6 @@
   WORKDIR/STAGE/metrics.json      steps taken, the best epoch and its scores
   WORKDIR/STAGE/tensorboard/      the same for TensorBoard, with drawn validation examples
   WORKDIR/STAGE/backup/           what a broken-off stage resumes from; gone when it is finished
-  WORKDIR/STAGE/context.weights.h5  the same for a context that has learnt before the last epoch
 
 Every file is written whole or not at all, so a run can be killed at any moment.
 """
@@ -73,10 +72,6 @@ class StageFolder:
     @property
     def tensorboard(self) -> pathlib.Path:
         return self.path / "tensorboard"
-
-    @property
-    def context_weights(self) -> pathlib.Path:
-        return self.path / "context.weights.h5"
 
     @property
     def backup(self) -> pathlib.Path:

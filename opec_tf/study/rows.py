@@ -50,18 +50,14 @@ ROWS = {
     "as_published": Row(
         "the decoder's maps and L1 alone", model={"trunk_maps": False}, training={"oks_loss_share": 0.0}
     ),
-    "no_body_context": Row("no context of the body", model={"body_context": False}),
     "couple": Row("OPEC-Net, then CoupleGraph", training=_COUPLE),
     "couple_no_choice": Row(
         "CoupleGraph without the choice among peaks", model={"couple_candidates": 0}, training=_COUPLE
     ),
-    "couple_no_context": Row(
-        "CoupleGraph without the context of both people", model={"couple_context": False}, training=_COUPLE
-    ),
 }
 
 # Fields of ModelConfig that stage couple alone looks at.
-COUPLE_FIELDS = ("couple_candidates", "couple_context")
+COUPLE_FIELDS = ("couple_candidates",)
 
 
 def check(names: Iterable[str], model_config: ModelConfig, train_config: TrainConfig) -> None:

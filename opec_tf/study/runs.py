@@ -71,12 +71,12 @@ class Study:
 
 
 def run(study: Study, names: Iterable[str], seeds: Sequence[int], announce: Callable[[str], object]) -> None:
-    """Trains and scores what is missing, the base first; the tables are rewritten after every run.
+    """Trains and scores what is missing, of each seed the base first; the tables are rewritten after every run.
 
     Args:
       study: what all runs share.
       names: rows, keys of ``rows.ROWS``.
-      seeds: what every row is trained with.
+      seeds: of all rows and, unless ``base_weights`` are given, of the base that the rows of a seed share.
       announce: is told, in lines of text, how far the work is.
 
     Raises:
@@ -90,12 +90,12 @@ def run(study: Study, names: Iterable[str], seeds: Sequence[int], announce: Call
     settings = study.model_config, study.data_config, study.train_config, study.inference_config
     files.write_text(study.root / "config.json", config.to_json(*settings))
     started = time.monotonic()
-    base = prepare_base(study)
     pending = [(name, seed) for seed in seeds for name in names]
     trained_seconds: list[float] = []
     for number, (name, seed) in enumerate(pending):
         spent = _time(started, trained_seconds, number, len(pending) - number)
         announce(f"\n[{number + 1}/{len(pending)}] {name}, seed {seed}{spent}")
+        base = prepare_base(study, seed)
         begun = time.monotonic()
         if train_and_score(study, name, seed, base):
             trained_seconds.append(time.monotonic() - begun)
@@ -113,8 +113,8 @@ def _time(started: float, trained_seconds: Sequence[float], done: int, left: int
     return text
 
 
-def prepare_base(study: Study) -> pathlib.Path:
-    """The shared base, trained or copied from ``base_weights`` where it is missing, and scored.
+def prepare_base(study: Study, seed: int) -> pathlib.Path:
+    """The base of a seed, trained where it is missing, or the copy of ``base_weights`` that all share; and scored.
 
     Returns:
       Its weights.
@@ -122,8 +122,9 @@ def prepare_base(study: Study) -> pathlib.Path:
     Raises:
       UserError: the weights to copy are missing or do not fit, or are not those of the base that is there.
     """
-    root = study.root / "base"
-    folder, given = workdir.stage_folder(root, "base"), study.train_config.base_weights
+    given = study.train_config.base_weights
+    root = study.root / tables.BASE if given else run_folder(study.root, tables.BASE, seed)
+    folder = workdir.stage_folder(root, "base")
     is_there = folder.finished and os.path.exists(given)
     if is_there and not filecmp.cmp(given, folder.best_weights, shallow=False):
         raise UserError(
@@ -134,7 +135,7 @@ def prepare_base(study: Study) -> pathlib.Path:
         if given:
             _copy_base(study, root, folder, given)
         else:
-            train_config = dataclasses.replace(study.train_config, stages=("base",))
+            train_config = dataclasses.replace(study.train_config, stages=("base",), seed=seed)
             loop.train(root, study.model_config, study.data_config, train_config, study.inference_config)
     _score(study, root, "base")
     return folder.best_weights
@@ -161,7 +162,7 @@ def train_and_score(study: Study, name: str, seed: int, base: pathlib.Path) -> b
       study: what all runs share.
       name: key of ``rows.ROWS``.
       seed: of this run.
-      base: the shared base's weights.
+      base: the weights of the base that it starts from.
 
     Returns:
       Whether there was anything left to train.
@@ -203,8 +204,9 @@ def _copy_opec(source: pathlib.Path, target: pathlib.Path) -> None:
 
 def _check_runs(study: Study) -> None:
     """Raises a ``UserError`` where the folder has runs, of whichever row, that were begun with other settings."""
-    if not study.train_config.base_weights:
-        _check_settings(study, workdir.stage_folder(study.root / tables.BASE, "base"), study.model_config)
+    for seed in tables.seeds(study.root, tables.BASE):
+        folder = workdir.stage_folder(run_folder(study.root, tables.BASE, seed), "base")
+        _check_settings(study, folder, study.model_config, dataclasses.replace(study.train_config, seed=seed))
     for name in rows.ROWS:
         for seed in tables.seeds(study.root, name):
             shared = dataclasses.replace(study.train_config, seed=seed)

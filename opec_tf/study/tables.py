@@ -29,10 +29,11 @@ _SPLIT_TITLES = {
     "test": "Test split",
     "heldout": "Held-out data: the same checkpoints on what they never trained on",
 }
-_SPREAD = (
+_ONE_BASE = (
     "The spread covers seeds after one base only, the one that all rows share; it says nothing of how far they move "
     "with another base."
 )
+_BASES = "The spread covers whole trainings: every seed has a base of its own."
 _MIXED = (
     "vis75 and inv75 of the base compare each pose with the person of its box; those of rows in the boxes of a file "
     "with the person whom it fits best."
@@ -48,7 +49,7 @@ class Result:
 
     Attributes:
       row: name of the row, or "base".
-      seed: None for the base.
+      seed: None for a base that all seeds share.
       split: "test" or "heldout".
       poses: pose name -> metrics; the last pose is the run's result.
       data: the data sets it was scored on.
@@ -69,13 +70,14 @@ class Result:
 
 
 def collect(root: pathlib.Path) -> list[Result]:
-    """All finished runs of a study's folder, the base first, then by row and seed.
+    """All finished runs of a study's folder, the bases first, then by row and seed.
 
     Left out with a warning are scores that do not belong beside the base's: of other data or settings, or in annotated
     boxes where only one of the two compares each pose with the person of its box.
     """
     folders: dict[tuple[str, int | None], pathlib.Path] = {(BASE, None): root / BASE}
-    folders.update({(name, seed): root / name / f"seed{seed}" for name in _rows(root) for seed in seeds(root, name)})
+    names = [BASE, *_rows(root)]
+    folders.update({(name, seed): root / name / f"seed{seed}" for name in names for seed in seeds(root, name)})
     results = []
     measured_with: dict[tuple[str, str], object] = {}
     for (row, seed), folder in folders.items():
@@ -102,7 +104,7 @@ def collect(root: pathlib.Path) -> list[Result]:
 def _rows(root: pathlib.Path) -> list[str]:
     """The rows that may have runs in a folder: those of today, then those that it has besides, of an older version."""
     found = {path.parent.name for path in root.glob("*/seed*")}
-    return [*rows.ROWS, *sorted(found - set(rows.ROWS))]
+    return [*rows.ROWS, *sorted(found - {BASE, *rows.ROWS})]
 
 
 def seeds(root: pathlib.Path, row: str) -> list[int]:
@@ -147,7 +149,9 @@ def markdown(results: Sequence[Result]) -> str:
     for split, title in _SPLIT_TITLES.items():
         chosen = [result for result in results if result.split == split]
         if chosen:
-            lines += [f"## {title}", "", f"`{','.join(chosen[0].data)}`", "", *_table(chosen), "", _SPREAD, ""]
+            shared = any(result.row == BASE and result.seed is None for result in chosen)
+            spread = _ONE_BASE if shared else _BASES
+            lines += [f"## {title}", "", f"`{','.join(chosen[0].data)}`", "", *_table(chosen), "", spread, ""]
         if len({result.people_by for result in chosen}) > 1:
             lines += [_MIXED, ""]
     return "\n".join(lines)
@@ -156,13 +160,13 @@ def markdown(results: Sequence[Result]) -> str:
 def _table(results: Iterable[Result]) -> list[str]:
     """Lines of the Markdown table of one split."""
     by_row = _by_row(results)
-    base = by_row.get(BASE, [{}])[0]
+    bases = by_row.get(BASE, [])
     header = ["row", *_COLUMNS, *(f"{key} gain" for key in _GAINS), "seeds"]
     body = []
     for name, title in _titles(by_row).items():
         runs = by_row[name]
-        gains = ["" if name == BASE else _gain(runs, base, key) for key in _GAINS]
-        count = "" if name in _STARTS else str(len(runs))
+        gains = ["" if name == BASE else _gain(runs, bases, key) for key in _GAINS]
+        count = "" if name in _STARTS and len(runs) == 1 else str(len(runs))
         body.append([title, *(_mean_and_spread(runs, key) for key in _COLUMNS), *gains, count])
     widths = [max(map(len, column)) for column in zip(header, *body)]
     cells = [header, ["-" * width for width in widths], *body]
@@ -194,15 +198,21 @@ def _mean_and_spread(runs: Iterable[Mapping[str, float]], key: str) -> str:
     return f"{np.mean(values):.2f}{spread}"
 
 
-def _gain(runs: Iterable[Mapping[str, float]], base: Mapping[str, float], key: str) -> str:
-    """Difference of the mean to the base's value, signed."""
-    values = _measured(runs, key)
-    return f"{100 * (np.mean(values) - base[key]):+.2f}" if values.size and base.get(key, -1) >= 0 else "-"
+def _gain(runs: Iterable[Mapping[str, float]], bases: Iterable[Mapping[str, float]], key: str) -> str:
+    """Difference of the mean to the bases' mean, signed."""
+    values, before = _measured(runs, key), _measured(bases, key)
+    return f"{100 * (np.mean(values) - np.mean(before)):+.2f}" if values.size and before.size else "-"
 
 
 def _measured(runs: Iterable[Mapping[str, float]], key: str) -> np.ndarray:
     """A metric of the runs that have it."""
     return np.array([run[key] for run in runs if run.get(key, -1) >= 0])
+
+
+def _mean(runs: Iterable[Mapping[str, float]], key: str) -> float | None:
+    """Mean of a metric over the runs that have it; None where none has."""
+    values = _measured(runs, key)
+    return float(np.mean(values)) if values.size else None
 
 
 def _csv(results: Sequence[Result]) -> str:
@@ -224,10 +234,10 @@ def _plotted(results: Sequence[Result]) -> dict[str, dict[str, plots.AblationPan
     splits = {}
     for split in dict.fromkeys(result.split for result in results):
         by_row = _by_row(result for result in results if result.split == split)
-        base = by_row.get(BASE, [{}])[0]
+        bases = by_row.get(BASE, [])
         titles = {name: title for name, title in _titles(by_row).items() if name != BASE}
         splits[split] = {
-            key: plots.AblationPanel(base.get(key), {t: _measured(by_row[name], key) for name, t in titles.items()})
+            key: plots.AblationPanel(_mean(bases, key), {t: _measured(by_row[name], key) for name, t in titles.items()})
             for key in _GAINS
         }
     return splits

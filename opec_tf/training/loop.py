@@ -23,13 +23,10 @@ from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.data import image_files
 from opec_tf.models import loading, workdir
-from opec_tf.models.networks import Network
 from opec_tf.training import (
-    body_context_learning,
     callbacks,
     checks,
     kept,
-    objectives,
     precision,
     run_data,
     stages,
@@ -101,8 +98,7 @@ def _train_stage(run: Run, stage: str) -> None:
     settings = run.root, run.model_config, run.train_config
     whole = stages.start(stage, *settings) if run.train_config.kept_passes else None
     with run.strategy.scope():
-        network = stages.build(stage, *settings, epochs * steps, _jit_compile(run), whole)
-    model = network.model
+        model = stages.build(stage, *settings, epochs * steps, _jit_compile(run), whole).model
     if run.is_chief:
         _prepare_folder(run, folder, model)
     strategies.barrier(run.strategy)
@@ -126,10 +122,7 @@ def _train_stage(run: Run, stage: str) -> None:
             batches,
             epochs=epochs,
             steps_per_epoch=steps,
-            callbacks=[
-                *_context_learning(run, stage, network, make_batches, steps),
-                *_callbacks(run, stage, model, plain, folder, epochs),
-            ],
+            callbacks=_callbacks(run, stage, model, plain, folder, epochs),
             verbose=int(run.is_chief and sys.stdout.isatty()),
         )
     if plain is not model:
@@ -146,28 +139,6 @@ def _batches(run: Run, stage: str, with_others: bool) -> stages.MakeBatches:
     return run_data.crops(run, run.train_data, stage, with_others)
 
 
-def _context_learning(
-    run: Run, stage: str, network: Network, make_batches: stages.MakeBatches, steps: int
-) -> list[tf.keras.callbacks.Callback]:
-    """What has the stage's context learn; nothing where it has none."""
-    context, folder = stages.context(network), workdir.stage_folder(run.root, stage)
-    if context is None:
-        return []
-    learn = functools.partial(
-        body_context_learning.learn,
-        network.model,
-        context,
-        make_batches,
-        people=steps * run.train_config.batch_size,
-        strategy=run.strategy,
-        loss=objectives.pose_loss(run.model_config, oks_share=1.0),
-        train_config=run.train_config,
-    )
-    _, alone = context.cut_out(network.model)
-    epochs = stages.epochs(stage, run.train_config)
-    return [body_context_learning.ContextLearning(alone, epochs, learn, folder.context_weights, run.is_chief)]
-
-
 def _prepare_folder(run: Run, folder: workdir.StageFolder, model: tf.keras.Model) -> None:
     """Checks that the stage's files will fit, and writes its settings."""
     files.make_folder(folder.path)
@@ -180,8 +151,6 @@ def _prepare_folder(run: Run, folder: workdir.StageFolder, model: tf.keras.Model
     changes = workdir.write_stage_config(
         folder, run.model_config, run.data_config, run.train_config, run.inference_config
     )
-    if changes:
-        folder.context_weights.unlink(missing_ok=True)
     if changes and folder.backup.exists():
         print(f"resuming with other settings: {', '.join(changes)}", flush=True)
 
@@ -234,7 +203,6 @@ def _finish(run: Run, stage: str, plain: tf.keras.Model, folder: workdir.StageFo
     best = workdir.read_attributes(folder.best_weights)
     files.write_json(folder.metrics, {"stage": stage, "steps": steps, **best}, indent=2)
     workdir.save_weights(plain, folder.final_weights, {"epoch": last_epoch, "steps": steps})
-    folder.context_weights.unlink(missing_ok=True)
     shutil.rmtree(folder.backup, ignore_errors=True)
 
 

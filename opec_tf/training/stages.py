@@ -14,7 +14,7 @@ from opec_tf.common.errors import UserError
 from opec_tf.config import STAGES, ModelConfig, TrainConfig
 from opec_tf.inference import pose_model
 from opec_tf.models import builders, loading, workdir
-from opec_tf.models.networks import BaseNet, Context, CoupleNet, Network, OpecNet
+from opec_tf.models.networks import BaseNet, CoupleNet, Network, OpecNet
 from opec_tf.training import objectives, optimizer, strategy as strategies
 
 # ``ModelConfig`` fields that change what a base's weights see and leave their shapes alone.
@@ -41,7 +41,7 @@ def epochs(stage: str, train_config: TrainConfig) -> int:
 
 
 def frozen_part(stage: str, *, freeze_base: bool, freeze_opec: bool) -> str | None:
-    """Name of the layer that a stage leaves as it is; None where it trains everything but contexts."""
+    """Name of the layer that a stage leaves as it is; None where it trains everything."""
     if stage == "couple" and freeze_opec:
         return "opec_net"
     return "base" if stage != "base" and freeze_base else None
@@ -123,11 +123,6 @@ def start(stage: str, root: pathlib.Path, model_config: ModelConfig, train_confi
     return network
 
 
-def context(network: Network) -> Context | None:
-    """The context that the stage of a network trains."""
-    return None if isinstance(network, BaseNet) else network.context
-
-
 def _opec_net(network: Network) -> OpecNet | None:
     """The OPEC-Net that a network is or has within."""
     if isinstance(network, BaseNet):
@@ -142,10 +137,6 @@ def _freeze(network: Network, stage: str, train_config: TrainConfig) -> None:
     frozen = frozen_part(stage, freeze_base=train_config.freeze_base, freeze_opec=train_config.freeze_opec)
     if opec is not None and frozen:
         (opec.model if frozen == "opec_net" else opec.base).trainable = False
-    # Contexts learn alone.
-    for found in (context(network), opec.context if opec is not None else None):
-        if found is not None:
-            found.layer.trainable = False
 
 
 def _load_start_weights(

@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 
 from opec_tf import layers
-from opec_tf.layers.body_context import BodyContext
 from opec_tf.layers.fusion import FusionBlock
 from opec_tf.layers.graph import GraphConv, JointAttention, JointIdentity, ResidualGraphBlock, SemanticConv
 from opec_tf.layers.heatmap import GivenPose, PeakCandidates, SoftArgmax
@@ -38,8 +37,6 @@ PARTNER = (BATCH,)
 # Layer and the shapes of its inputs; values are drawn from -1..1. A shape without the batch stands for a graph, a
 # batch without features for the rows of partners: the first two people have each other, in either replica's half too.
 CASES = {
-    "BodyContext": (lambda: BodyContext([0, 2, 1], 8, 2), [POSE, NODES]),
-    "BodyContext of two bodies": (lambda: BodyContext([0, 2, 1], 8, 2, aspect=0.75), [POSES, (BATCH, 2 * JOINTS, 8)]),
     "ChangeFrame": (ChangeFrame, [POSES, (BATCH, 2, 2, 3)]),
     "DUC": (lambda: DUC(16), [MAP]),
     "FusionBlock": (lambda: FusionBlock(4), [(BATCH, 3, 2, 6), (BATCH, 6, 4, 5)]),

@@ -174,9 +174,8 @@ def test_candidates_are_smoothed_as_the_run_began():
 
 
 def test_named_parts_are_those_of_the_model():
-    net = builders.couple_network(dataclasses.replace(tiny_run.MODEL, couple_context=True))
+    net = builders.couple_network(tiny_run.MODEL)
     assert net.opec_net.model is net.model.get_layer("opec_net") and net.base is net.opec_net.model.get_layer("base")
-    assert net.context.layer is net.model.get_layer("couple_body_context")
     data = inputs()
     found, outputs = tf.keras.Model(net.model.input, net.poses)(data), net.model(data)
     for name, pose in zip(builders.COUPLE_OUTPUTS, found):

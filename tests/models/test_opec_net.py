@@ -125,9 +125,8 @@ def test_blocks_sample_at_the_pose_before_them():
 
 
 def test_named_parts_are_those_of_the_model():
-    net = builders.opec_network(dataclasses.replace(SMALL, body_context=True))
+    net = builders.opec_network(SMALL)
     assert net.base is net.model.get_layer("base") and net.visibility_head is net.model.get_layer("visibility")
-    assert net.context.layer is net.model.get_layer("body_context")
     assert [[feature_map.shape[-1] for feature_map in block] for block in net.maps] == [[16], [12], [8]]
     parts = {"heatmaps": net.heatmaps, **dict(zip(builders.POSE_OUTPUTS, net.poses)), "features": net.features}
     crops = random_batch(2)[0]
@@ -136,7 +135,7 @@ def test_named_parts_are_those_of_the_model():
     for name, value in found.items():
         np.testing.assert_array_equal(value, outputs[name])
     control = builders.opec_network(dataclasses.replace(SMALL, refinement=False))
-    assert len(control.poses) == 1 and control.features is None and control.context is None
+    assert len(control.poses) == 1 and control.features is None
 
 
 def test_trunk_maps_join_the_decoders_before_adaption():

@@ -33,7 +33,6 @@ def test_resolved_settings():
     [
         ("best", "--rows=best is not known; choose from all, control, full, a_no_image"),
         ("l1", "--rows=l1 changes nothing: by these settings it is row full; ask for that one"),
-        ("couple_no_context", "--rows=couple_no_context changes nothing: by these settings it is row couple;"),
     ],
 )
 def test_rows_that_cannot_be_asked_for(name, message):
@@ -49,14 +48,14 @@ def test_a_row_that_a_config_refuses():
 def test_all_rows_are_those_that_differ():
     names = rows.available(MODEL, TRAINING)
     rows.check(names, MODEL, TRAINING)
-    assert set(rows.ROWS) - set(names) == {"decoder_maps", "l1", "as_published", "no_body_context", "couple_no_context"}
-    model = dataclasses.replace(MODEL, trunk_maps=True, body_context=True, couple_context=True)
+    assert set(rows.ROWS) - set(names) == {"decoder_maps", "l1", "as_published"}
+    model = dataclasses.replace(MODEL, trunk_maps=True)
     assert rows.available(model, dataclasses.replace(TRAINING, oks_loss_share=0.4)) == list(rows.ROWS)
     given = dataclasses.replace(MODEL, initial_pose="given")
     assert "control" not in rows.available(given, TRAINING) and "full" in rows.available(given, TRAINING)
 
 
 def test_rows_that_differ_behind_opec_net_share_it():
-    assert rows.with_same_opec("couple_no_choice") == ["full", "couple", "couple_no_context"]
-    assert rows.with_same_opec("full") == ["couple", "couple_no_choice", "couple_no_context"]
+    assert rows.with_same_opec("couple_no_choice") == ["full", "couple"]
+    assert rows.with_same_opec("full") == ["couple", "couple_no_choice"]
     assert rows.with_same_opec("gcn") == []

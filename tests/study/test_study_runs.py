@@ -47,8 +47,9 @@ def _metrics(folder, split="test"):
 def test_two_rows_two_seeds_then_nothing_is_done_twice(study, trained):
     said = []
     runs.run(study, ["full", "control", "full"], [0, 1], said.append)
-    order = [study.root / row / f"seed{seed}" for seed in (0, 1) for row in ("full", "control")]
-    assert trained == [study.root / "base", *order]
+    folders = [study.root / row / f"seed{seed}" for seed in (0, 1) for row in ("base", "full", "control")]
+    assert trained == folders
+    bases, order = folders[::3], [folder for folder in folders if folder.parent.name != "base"]
     assert [line.split(";")[0] for line in said] == [
         "\n[1/4] full, seed 0",
         "\n[2/4] control, seed 0",
@@ -58,7 +59,10 @@ def test_two_rows_two_seeds_then_nothing_is_done_twice(study, trained):
     assert "minutes so far, up to" in said[-1]
     settings = json.loads((order[3] / "opec" / "config.json").read_text())
     assert (settings["seed"], settings["refinement"], settings["heatmap_loss_weight"]) == (1, False, 0.0)
-    assert settings["base_weights"] == str(study.root / "base" / "base" / "best.weights.h5")
+    assert settings["base_weights"] == str(bases[1] / "base" / "best.weights.h5")
+    # Every seed has a base of its own.
+    weights = [(folder / "base" / "best.weights.h5").read_bytes() for folder in bases]
+    assert weights[0] != weights[1]
 
     # The table is the mean and sample standard deviation of the last poses in the files.
     text = (study.root / "ablation.md").read_text()
@@ -67,14 +71,14 @@ def test_two_rows_two_seeds_then_nothing_is_done_twice(study, trained):
     for position, key in ((1, "AP"), (2, "AR"), (5, "vis75"), (6, "inv75"), (7, "swap")):
         values = [100 * _metrics(folder)["poses"]["pose_3"][key] for folder in order[::2]]
         assert cells[position] == f"{np.mean(values):.2f} ± {np.std(values, ddof=1):.2f}"
-    gain = 100 * np.mean([_metrics(folder)["AP"] for folder in order[::2]]) - 100 * _metrics(study.root / "base")["AP"]
+    gain = 100 * np.mean([_metrics(after)["AP"] - _metrics(before)["AP"] for after, before in zip(order[::2], bases)])
     assert cells[8] == f"{gain:+.2f}" and cells[10] == "2"
 
     # A finished run stays; scores that a killed evaluation did not write are measured.
     (order[1] / "evaluation_test" / "metrics.json").unlink()
     kept = {path: path.stat().st_mtime_ns for path in [*study.root.rglob("*.h5"), *study.root.rglob("metrics.json")]}
     runs.run(study, ["control", "full"], [1, 0], said.append)
-    assert len(trained) == 5
+    assert len(trained) == 6
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert (study.root / "ablation.md").read_text() == text
 
@@ -87,14 +91,14 @@ def test_other_settings_belong_into_another_folder(study, tmp_path, caplog):
     # Whichever rows are asked for: one table has one base and one recipe.
     for changed, message in (
         ({"opec_epochs": 2}, r"full/seed0/opec: trained with other settings: opec_epochs=1 \(now 2\)"),
-        ({"base_epochs": 2}, r"base/base: trained with other settings: base_epochs=1 \(now 2\)"),
+        ({"base_epochs": 2}, r"base/seed0/base: trained with other settings: base_epochs=1 \(now 2\)"),
     ):
         with pytest.raises(UserError, match=message):
             other = dataclasses.replace(_TRAIN, **changed)
             runs.run(dataclasses.replace(study, train_config=other), ["control"], [0], announce=str)
     stick_couples.write(tmp_path / "elsewhere", num_images=2)
     elsewhere = dataclasses.replace(study.data_config, data_root=str(tmp_path / "elsewhere"))
-    with pytest.raises(UserError, match="base/base: trained with other settings: data_root="):
+    with pytest.raises(UserError, match="base/seed0/base: trained with other settings: data_root="):
         runs.run(dataclasses.replace(study, data_config=elsewhere), ["control"], [0], announce=str)
     # Epochs of a stage that no run has concern none.
     more = dataclasses.replace(_TRAIN, couple_epochs=7)
@@ -110,11 +114,12 @@ def test_other_settings_belong_into_another_folder(study, tmp_path, caplog):
     assert _metrics(study.root / "full" / "seed0", "heldout")["settings"]["data"] == [source]
     assert [result.split for result in tables.collect(study.root)] == ["test", "heldout"] * 2
     # A row that is not asked for keeps its old scores, which do not belong beside the new ones.
-    runs.run(study, [], [], announce=str)
+    runs.run(study, ["control"], [0], announce=str)
     with caplog.at_level("WARNING"):
         assert [(result.row, result.split) for result in tables.collect(study.root)] == [
             ("base", "test"),
             ("base", "heldout"),
+            ("control", "test"),
             ("full", "heldout"),
         ]
     assert "full/seed0/evaluation_test/metrics.json: scored with other settings than the base" in caplog.text
@@ -174,7 +179,7 @@ def test_a_row_that_adds_a_stage_takes_over_the_stages_it_shares(study, trained,
     # The other way round nothing is left to train.
     other = dataclasses.replace(study, root=study.root.parent / "other")
     runs.run(other, ["more", "less"], [0], announce=str)
-    assert trained[3:] == [other.root / "base", other.root / "more" / "seed0"]
+    assert trained[3:] == [other.root / "base" / "seed0", other.root / "more" / "seed0"]
     assert _metrics(other.root / "less" / "seed0") == _metrics(other.root / "more" / "seed0") | {
         "settings": _metrics(other.root / "less" / "seed0")["settings"]
     }

@@ -1,6 +1,5 @@
 """A run killed at any moment goes on where it was and ends as one that was never interrupted."""
 
-import dataclasses
 import json
 import multiprocessing
 import os
@@ -110,20 +109,3 @@ def test_resumed_run_equals_an_uninterrupted_one(tmp_path, data_config, monkeypa
             weights.append(model.get_weights())
         for whole, broken in zip(*weights):
             np.testing.assert_allclose(broken, whole, rtol=1e-4, atol=1e-5)
-
-
-def test_other_settings_teach_the_context_anew(tmp_path, data_config, monkeypatch):
-    toy_training.install(monkeypatch.setattr)
-
-    def interrupt(callback, epoch, logs=None):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(callbacks.EpochLine, "on_epoch_end", interrupt)
-    learnt = workdir.stage_folder(tmp_path, "base").context_weights
-    left = []
-    for settings in (TRAIN, TRAIN, dataclasses.replace(TRAIN, context_epochs=3)):
-        with pytest.raises(KeyboardInterrupt):
-            _train(tmp_path, data_config, settings)
-        left.append(learnt.exists())
-        learnt.touch()
-    assert left == [False, True, False]
