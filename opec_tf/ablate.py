@@ -2,7 +2,7 @@
 
 python -m opec_tf.ablate --flagfile=configs/synthetic.flags --output_dir=runs/ablation
 
-All rows of a seed start from one base, which is trained first; or all of all seeds from --base_weights. All settings apply
+All rows of a seed start from one base, which is trained first, or all rows from --base_weights. All settings apply
 to every row, which changes some of them; --report_only shows the table of what is there. OUTPUT_DIR gets ablation.csv,
 ablation.md, ablation.png and a training run for each row and seed. Broken off, the same command goes on where it
 stopped; other rows and seeds may be added at any time, by other processes too.
@@ -26,7 +26,7 @@ with lazy.imports():
 
 flags.define(ModelConfig, DataConfig, TrainConfig, InferenceConfig)
 absl_flags.DEFINE_string("output_dir", None, "folder of the study: runs, tables, plot", required=True)
-absl_flags.DEFINE_list("rows", ["all"], f"rows of the table: all, or some of {', '.join(rows.ROWS)}")
+absl_flags.DEFINE_list("rows", ["all"], f"rows of the table: all, or some of {', '.join([*rows.GROUPS, *rows.ROWS])}")
 absl_flags.DEFINE_list("seeds", ["0", "1", "2"], "seeds of every row and of the base before it")
 flags.define_texts(
     "heldout_data", "data sets in a table of their own, which tells what generalises: FORMAT:ANNOTATIONS:IMAGES,..."
@@ -59,7 +59,6 @@ def main() -> None:
     if not options.report_only:
         files.refuse_pattern(root)  # of the runs
         model_config, train_config = flags.read(ModelConfig), flags.read(TrainConfig)
-        names = rows.available(model_config, train_config) if options.rows == ["all"] else options.rows
         study = runs.Study(
             files.make_folder(root),
             model_config,
@@ -69,8 +68,16 @@ def main() -> None:
             heldout_data=tuple(options.heldout_data),
             initial_poses=options.initial_poses,
         )
-        runs.run(study, names, _seeds(options.seeds), announce=lambda line: print(line, flush=True))
-    print(tables.write(root, None if options.rows == ["all"] else options.rows))
+        runs.run(
+            study,
+            rows.named(options.rows, model_config, train_config),
+            _seeds(options.seeds),
+            announce=lambda line: print(line, flush=True),
+        )
+    shown = (
+        None if "all" in options.rows else rows.named(options.rows, flags.read(ModelConfig), flags.read(TrainConfig))
+    )
+    print(tables.write(root, shown))
 
 
 def _seeds(texts: Sequence[str]) -> list[int]:

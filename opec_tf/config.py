@@ -79,7 +79,10 @@ class GraphConfig(Checked, group="model"):
     graph_channels: int = setting(128, "channels of the first two graph convolutions", above=0)
     block_channels: int = setting(256, "channels of the ResGCN attention blocks", above=0)
     graph_convolution: str = switch(
-        "semantic", "semantic: learned edge weights, as the release; gcn: Spektral's GCNConv", ("gcn", "semantic")
+        "semantic",
+        "semantic: learned edge weights, as the release; gcn: Spektral's GCNConv; none: feature adaption and integral "
+        "alone, without a graph behind",
+        ("gcn", "semantic", "none"),
     )
     joint_attention: bool = switch(True, "self-attention over the joints at the end of each ResGCN block")
     joint_identity: bool = switch(True, "each graph node is told which joint it is")
@@ -134,15 +137,25 @@ class ModelConfig(GraphConfig, BaseConfig):
     couple_smoothing: float = setting(
         2.0, "the --peak_smoothing that a run began with: how these peaks are found", at_least=0, is_flag=False
     )
+    second_look: bool = setting(
+        False,
+        "stage couple begins with a second look: OPEC-Net again, told where it found the partner (not in the paper)",
+    )
     predict_visibility: bool = switch(
         True, "with refinement: says of each joint whether it is visible, occluded or outside", before=False
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.initial_pose == "given" and not self.refinement:
-            raise UserError("--initial_pose=given is refined by OPEC-Net's graph, which --norefinement leaves out")
+        if self.initial_pose == "given" and not self.has_graph:
+            left_out = "--graph_convolution=none" if self.refinement else "--norefinement"
+            raise UserError(f"--initial_pose=given is refined by OPEC-Net's graph, which {left_out} leaves out")
         check_length("adaption_channels", self.adaption_channels, 3)
+
+    @property
+    def has_graph(self) -> bool:
+        """Whether a graph refines the initial pose, which otherwise is OPEC-Net's last."""
+        return self.refinement and self.graph_convolution != "none"
 
 
 @dataclasses.dataclass(frozen=True)

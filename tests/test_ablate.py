@@ -31,12 +31,15 @@ def test_trains_scores_and_reports(tmp_path):
     assert result.returncode == 0, result.stderr
     assert "[1/1] control, seed 3" in result.stdout
     text = (tmp_path / "out" / "ablation.md").read_text()
-    assert result.stdout.endswith(f"{text}\n") and "| control: the base fine-tuned" in text
+    assert result.stdout.endswith(f"{text}\n") and "| control: the base trained on" in text
 
     cases = [
         (["--report_only"], None),
         (["--rows=control"], None),
-        (["--rows=full,best"], "--rows=best is not known; choose from all, control, full, a_no_image_guidance"),
+        (
+            ["--rows=full,best"],
+            "--rows=best is not known; choose from all, claim, control, no_graph, full, a_no",
+        ),
         (["--rows=l1"], "--rows=l1 changes nothing: by these settings it is row full"),
         (["--seeds=a"], "--seeds=a must be whole numbers"),
         (["--rows=control", "--opec_epochs=2"], "seed3/opec: trained with other settings: opec_epochs=1 (now 2)"),

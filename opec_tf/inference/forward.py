@@ -21,7 +21,12 @@ Tensors = dict[str, tf.Tensor]
 PEAK = "peak"
 _POSE_OUTPUTS = {
     output.replace("_pose", ""): output
-    for output in (builders.GIVEN_OUTPUT, *builders.POSE_OUTPUTS, *builders.COUPLE_OUTPUTS)
+    for output in (
+        builders.GIVEN_OUTPUT,
+        *builders.POSE_OUTPUTS,
+        builders.SECOND_LOOK_OUTPUTS[-1],
+        *builders.COUPLE_OUTPUTS,
+    )
 }
 # What a mirror does not move.
 _NO_PLACES = (builders.VISIBILITY_OUTPUT, builders.PAIR_LOGITS_OUTPUT)

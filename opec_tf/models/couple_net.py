@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -11,11 +11,13 @@ from opec_tf.layers.graph import JointIdentity
 from opec_tf.layers.heatmap import PeakCandidates
 from opec_tf.layers.pair import ChangeFrame, PairFrame, PairSampling, ReturnToCrop, WithPartner
 from opec_tf.layers.pair_choice import PairChoice
+from opec_tf.layers.second_look import DrawnPose, PartnerInCrop
 from opec_tf.models.networks import (
     ALTERNATIVES_OUTPUT,
     COUPLE_OUTPUTS,
     PAIR_LOGITS_OUTPUT,
-    POSE_OUTPUTS,
+    SECOND_HEATMAPS_OUTPUT,
+    SECOND_LOOK_OUTPUTS,
     CoupleNet,
     OpecNet,
     output,
@@ -56,31 +58,37 @@ def couple_net(opec: OpecNet, config: ModelConfig) -> CoupleNet:
       With candidates couple_pose_3 is one of couple_alternatives [B, K, A, 2], that of the likeliest pair by
       couple_pair_logits [B, K, A, A] (own alternative, partner's); both are for the flip test.
     """
-    # OPEC-Net, with the maps that its blocks sample and its nodes' last features.
-    inputs, layer, outputs, maps, features = _within(opec)
-    pose = outputs[POSE_OUTPUTS[-1]]
+    # OPEC-Net, with what it goes on from: its last pose and its score, heatmaps, maps and node features.
+    inputs, layer, outputs, seen, look = _within(opec)
     # Both people's joints in one frame.
     pair = _pair(config.crop_size)
-    start = _in_pair(pose, pair, "both_poses", "pose_in_pair")
+    start = _in_pair(look["final"], pair, "both_poses", "pose_in_pair")
+    # A second look: OPEC-Net again, at maps into which it is drawn where it has found the partner.
+    if config.second_look:
+        look = opec.behind_base()(_with_partner_drawn(seen, start, pair))
+        second = dict(zip(SECOND_LOOK_OUTPUTS, (look["initial"], look["final"])))
+        second[SECOND_HEATMAPS_OUTPUT] = look["heatmaps"]
+        outputs.update({name: output(name)(value) for name, value in second.items()})
+        start = _in_pair(look["final"], pair, "both_second_poses", "second_pose_in_pair")
 
-    scores = score_columns(outputs["initial_score"], outputs["base_heatmaps"])
     # Nodes: place in the pair's frame, what OPEC-Net knows of the joint, and where else its heatmap has a peak.
-    columns = [start, _both_known(scores, features, pair)]
+    scores = score_columns(look["score"], outputs["base_heatmaps"])
+    columns = [start, _both_known(scores, look["features"], pair)]
     if config.couple_candidates:
         # The adapted heatmaps have a loss of their own, and so peaks to choose from, only where they have a radius.
-        source = "heatmaps" if config.integral_radius else "base_heatmaps"
-        points, heights = _both_candidates(outputs[source], pair, config)
+        heatmaps = look["heatmaps"] if config.integral_radius else outputs["base_heatmaps"]
+        points, heights = _both_candidates(heatmaps, pair, config)
         columns += [_offsets(points, start), heights]
     nodes = tf.keras.layers.Concatenate(dtype="float32", name="couple_features")(columns)
     if config.joint_identity:
-        nodes = JointIdentity(pose.shape[1], dtype="float32", name="couple_joint_identity")(nodes)
+        nodes = JointIdentity(look["final"].shape[1], dtype="float32", name="couple_joint_identity")(nodes)
 
     # Image-Guided Progressive GCN on the couple's graph; image features are excavated in each person's own crop.
     def excavate(block: int, pose_in_pair: tf.Tensor) -> list[tf.Tensor]:
         in_crops = ChangeFrame(name=f"pose_in_crops_{block}")([pose_in_pair, pair.to_crops])
         return [
             PairSampling(name=f"couple_joint_features_{block}_{index}")([feature_map, in_crops, pair.partner])
-            for index, feature_map in enumerate(maps[block - 1], start=1)
+            for index, feature_map in enumerate(look["maps"][block - 1], start=1)
         ]
 
     adjacency = skeletons.SKELETONS[config.skeleton].couple_adjacency
@@ -96,21 +104,30 @@ def couple_net(opec: OpecNet, config: ModelConfig) -> CoupleNet:
         outputs[PAIR_LOGITS_OUTPUT] = output(PAIR_LOGITS_OUTPUT)(logits)
     # Back to each person's crop.
     for name, in_pair in moved.items():
-        outputs[name] = ReturnToCrop(name=name)([pose, start, in_pair, pair.to_crops, pair.partner])
+        outputs[name] = ReturnToCrop(name=name)([look["final"], start, in_pair, pair.to_crops, pair.partner])
     inputs.update(crop_to_image=pair.crop_to_image, partner=pair.partner)
     model = tf.keras.Model(inputs, outputs, name="couple_net")
     return CoupleNet(model, opec._replace(model=layer), tuple(outputs[name] for name in COUPLE_OUTPUTS))
 
 
-def _within(opec: OpecNet) -> tuple[Tensors, tf.keras.Model, Tensors, tuple[list[tf.Tensor], ...], tf.Tensor]:
-    """OPEC-Net as a layer: (inputs, the layer, outputs, the maps that each block samples, the last node features)."""
+def _within(opec: OpecNet) -> tuple[Tensors, tf.keras.Model, Tensors, Tensors, dict[str, Any]]:
+    """OPEC-Net as a layer: (inputs, the layer, outputs, what it sees of the base, what the graph goes on from)."""
     # Its own model does not give the last two, since they would be copied from the device whenever it predicts.
-    layer = tf.keras.Model(opec.model.input, (opec.model.output, opec.maps, opec.features), name="opec_net")
+    layer = tf.keras.Model(opec.model.input, (opec.model.output, opec.seen, opec.look), name="opec_net")
     takes_more = isinstance(opec.model.input_shape, dict)
     shapes = opec.model.input_shape if takes_more else {"crops": opec.model.input_shape}
     inputs = {name: tf.keras.Input(shape[1:], name=name) for name, shape in shapes.items()}
-    outputs, maps, features = layer(inputs if takes_more else inputs["crops"])
-    return inputs, layer, {name: output(name)(value) for name, value in outputs.items()}, maps, features
+    outputs, seen, look = layer(inputs if takes_more else inputs["crops"])
+    return inputs, layer, {name: output(name)(value) for name, value in outputs.items()}, seen, look
+
+
+def _with_partner_drawn(seen: Tensors, poses: tf.Tensor, pair: _Pair) -> Tensors:
+    """What is seen of the base, with the partner's joints drawn into its maps; poses are both people's [B, 2K, 2]."""
+    partners = PartnerInCrop(name="partner_in_crop")([poses, pair.to_crops])
+    drawn = {
+        name: DrawnPose(name=f"partner_in_{name}")([seen[name], partners, pair.partner]) for name in ("F1", "F2", "F3")
+    }
+    return {**seen, **drawn}
 
 
 def _pair(crop_size: tuple[int, int]) -> _Pair:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Union
+from typing import Any, NamedTuple, Union
 
 import tensorflow as tf
 
@@ -15,6 +15,9 @@ GIVEN_OUTPUT = "given"
 VISIBILITY_OUTPUT = "visibility"
 # Where a base regresses the joints of the person it is about, beside its heatmaps.
 REGRESSED_OUTPUT = "regressed_pose"
+# What OPEC-Net makes of a second look, told where the partner is.
+SECOND_LOOK_OUTPUTS = ("second_initial_pose", "second_pose")
+SECOND_HEATMAPS_OUTPUT = "second_heatmaps"
 COUPLE_OUTPUTS = tuple(f"couple_pose_{block}" for block in range(1, NUM_BLOCKS + 1))
 # What the last of the couple's poses was chosen from, see ``couple_net``.
 ALTERNATIVES_OUTPUT, PAIR_LOGITS_OUTPUT = "couple_alternatives", "couple_pair_logits"
@@ -38,7 +41,10 @@ class OpecNet(NamedTuple):
     Attributes:
       model: the whole network.
       base: the base module, made by ``pose_backbone``, a layer of it.
+      seen: name -> what everything behind the base starts from: its maps F1, F2, F3, its heatmaps and, if they are
+        inputs, C4, C3, C2 of its trunk and a given pose.
       heatmaps: [B, h, w, K] (eq. 6); the base's own without refinement.
+      score: [B, K] of the initial pose.
       poses: the pose that is refined and P^1, P^2, P^3, each [B, K, 2], (x, y), normalised.
       maps: the feature maps that each block samples, none without image guidance.
       features: [B, K, C] of the last block; None without refinement.
@@ -47,11 +53,24 @@ class OpecNet(NamedTuple):
 
     model: tf.keras.Model
     base: tf.keras.Model
+    seen: dict[str, tf.Tensor] = {}
     heatmaps: tf.Tensor | None = None
+    score: tf.Tensor | None = None
     poses: tuple[tf.Tensor, ...] = ()
     maps: tuple[list[tf.Tensor], ...] = ()
     features: tf.Tensor | None = None
     visibility_head: VisibilityHead | None = None
+
+    @property
+    def look(self) -> dict[str, Any]:
+        """What the CoupleGraph goes on from: heatmaps, score, the initial and the final pose, maps and features."""
+        names = ("heatmaps", "score", "maps", "features")
+        poses = {"initial": self.poses[0], "final": self.poses[-1]}
+        return {**poses, **{name: getattr(self, name) for name in names}}
+
+    def behind_base(self) -> tf.keras.Model:
+        """The part behind the base, of the network's own layers: a model from ``seen`` to ``look``."""
+        return tf.keras.Model(self.seen, self.look, name="behind_base")
 
 
 class CoupleNet(NamedTuple):

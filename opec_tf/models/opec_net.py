@@ -24,6 +24,9 @@ from opec_tf.models.networks import (
 from opec_tf.models.refinement import progressive_refinement, score_columns
 from opec_tf.poses import skeletons
 
+# Of the base, from coarse to fine: the decoder's maps and those of the trunk of the same size.
+_MAPS, _TRUNK_MAPS = ("F1", "F2", "F3"), ("C4", "C3", "C2")
+
 
 def opec_net(base: tf.keras.Model, config: ModelConfig) -> OpecNet:
     """Builds OPEC-Net over a base module.
@@ -54,7 +57,7 @@ def opec_net(base: tf.keras.Model, config: ModelConfig) -> OpecNet:
     beta = initial_beta(heatmaps.shape[1:3])
     integral, score = SoftArgmax(beta, config.integral_radius, name="soft_argmax")(heatmaps)
     start = output(POSE_OUTPUTS[0])(integral)
-    outputs = {POSE_OUTPUTS[0]: start}
+    outputs, given = {POSE_OUTPUTS[0]: start}, {}
     if config.initial_pose == "given":
         given = _given_inputs(start.shape[1])
         pose, score = GivenPose(name="given_pose_or_integral")([*given.values(), integral, score])
@@ -62,6 +65,10 @@ def opec_net(base: tf.keras.Model, config: ModelConfig) -> OpecNet:
         # Of crops only: what is kept of a body does not go with given poses.
         inputs = {"crops": inputs, **given}
     score = output("initial_score")(score)
+    outputs.update(base_heatmaps=base_heatmaps, heatmaps=heatmaps, initial_score=score, **_regressed(base_outputs))
+    if not config.has_graph:
+        model = tf.keras.Model(inputs, outputs, name="opec_net")
+        return OpecNet(model, base, heatmaps=heatmaps, score=score, poses=(start,))
 
     # Nodes (x, y, c).
     scores = score_columns(score, base_heatmaps)
@@ -82,16 +89,15 @@ def opec_net(base: tf.keras.Model, config: ModelConfig) -> OpecNet:
     adjacency = skeletons.SKELETONS[config.skeleton].adjacency
     poses, features = progressive_refinement(start, nodes, excavate, adjacency=adjacency, graph=config)
     outputs.update({name: output(name)(pose) for name, pose in zip(POSE_OUTPUTS[1:], poses)})
-    outputs.update(base_heatmaps=base_heatmaps, heatmaps=heatmaps, initial_score=score)
-    if REGRESSED_OUTPUT in base_outputs:
-        outputs[REGRESSED_OUTPUT] = output(REGRESSED_OUTPUT)(base_outputs[REGRESSED_OUTPUT])
 
     # What the last node features tell of each joint beside its place.
     head = VisibilityHead(dtype="float32", name=VISIBILITY_OUTPUT) if config.predict_visibility else None
     if head is not None:
         outputs[VISIBILITY_OUTPUT] = head(features)
     model = tf.keras.Model(inputs, outputs, name="opec_net")
-    return OpecNet(model, base, heatmaps, (start, *poses), sampled, features, head)
+    seen = {name: base_outputs[name] for name in ("base_heatmaps", *_MAPS, *(_TRUNK_MAPS if config.trunk_maps else ()))}
+    seen.update(given)
+    return OpecNet(model, base, seen, heatmaps, score, (start, *poses), sampled, features, head)
 
 
 def integral_net(base: tf.keras.Model) -> OpecNet:
@@ -101,15 +107,16 @@ def integral_net(base: tf.keras.Model) -> OpecNet:
       base: model made by ``pose_backbone``.
 
     Returns:
-      ``OpecNet`` whose model goes from crops [B, H, W, 3] to base_heatmaps, initial_pose and initial_score as
-      ``opec_net`` has them.
+      ``OpecNet`` whose model goes from crops [B, H, W, 3] to base_heatmaps, initial_pose, initial_score and
+      regressed_pose as ``opec_net`` has them.
     """
     inputs = inputs_of(base)
-    heatmaps = output("base_heatmaps")(base(inputs)["base_heatmaps"])
+    base_outputs = base(inputs)
+    heatmaps = output("base_heatmaps")(base_outputs["base_heatmaps"])
     pose, score = SoftArgmax(initial_beta(heatmaps.shape[1:3]), name="soft_argmax")(heatmaps)
     pose, score = output("initial_pose")(pose), output("initial_score")(score)
-    outputs = {"base_heatmaps": heatmaps, "initial_pose": pose, "initial_score": score}
-    return OpecNet(tf.keras.Model(inputs, outputs, name="integral_net"), base, heatmaps, (pose,))
+    outputs = {"base_heatmaps": heatmaps, "initial_pose": pose, "initial_score": score, **_regressed(base_outputs)}
+    return OpecNet(tf.keras.Model(inputs, outputs, name="integral_net"), base, heatmaps=heatmaps, poses=(pose,))
 
 
 def initial_beta(heatmap_size: tuple[int, int]) -> float:
@@ -122,13 +129,20 @@ def initial_beta(heatmap_size: tuple[int, int]) -> float:
     return 2.0 * math.log(height * width) + 4.0
 
 
+def _regressed(base_outputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """The pose that a base regresses, as the output of that name; {} where it does not."""
+    if REGRESSED_OUTPUT not in base_outputs:
+        return {}
+    return {REGRESSED_OUTPUT: output(REGRESSED_OUTPUT)(base_outputs[REGRESSED_OUTPUT])}
+
+
 def _feature_adaption(base_outputs: dict[str, tf.Tensor], config: ModelConfig) -> list[tf.Tensor]:
     """CFA (supplement 4, Fig. 7): [F1, F2, F3], each with the trunk's map of its size or alone -> [F^1, F^2, F^3]."""
-    maps = [base_outputs[name] for name in ("F1", "F2", "F3")]
+    maps = [base_outputs[name] for name in _MAPS]
     if config.trunk_maps:
         maps = [
             tf.keras.layers.Concatenate(name=f"decoder_and_trunk_{index}")([feature_map, base_outputs[trunk_map]])
-            for index, (feature_map, trunk_map) in enumerate(zip(maps, ("C4", "C3", "C2")), start=1)
+            for index, (feature_map, trunk_map) in enumerate(zip(maps, _TRUNK_MAPS), start=1)
         ]
     if config.adaption == "none":
         return maps

@@ -31,10 +31,11 @@ _COUPLE = {"stages": ("opec", "couple")}
 # (a) to (e) are those of the paper's Table 6.
 ROWS = {
     "control": Row(
-        "control: the base fine-tuned with the integral loss alone",
+        "control: the base trained on, its own integral pose",
         model={"refinement": False},
-        training={"freeze_base": False, "heatmap_loss_weight": 0.0},
+        training={"freeze_base": False},
     ),
+    "no_graph": Row("feature adaption and integral, no graph", model={"graph_convolution": "none"}),
     "full": Row("OPEC-Net"),
     "a_no_image_guidance": Row("(a) no image guidance", model={"image_guided": False}),
     "b_not_progressive": Row("(b) not progressive", model={"progressive": False}),
@@ -51,13 +52,17 @@ ROWS = {
         "the decoder's maps and L1 alone", model={"trunk_maps": False}, training={"oks_loss_share": 0.0}
     ),
     "couple": Row("OPEC-Net, then CoupleGraph", training=_COUPLE),
+    "second_look": Row("OPEC-Net, a second look, then CoupleGraph", model={"second_look": True}, training=_COUPLE),
     "couple_no_choice": Row(
         "CoupleGraph without the choice among peaks", model={"couple_candidates": 0}, training=_COUPLE
     ),
 }
 
+# What --rows takes for several rows: those that say what each part of the method is worth.
+GROUPS: dict[str, tuple[str, ...]] = {"claim": ("control", "no_graph", "full", "couple", "second_look")}
+
 # Fields of ModelConfig that stage couple alone looks at.
-COUPLE_FIELDS = ("couple_candidates",)
+COUPLE_FIELDS = ("couple_candidates", "second_look")
 
 
 def check(names: Iterable[str], model_config: ModelConfig, train_config: TrainConfig) -> None:
@@ -68,7 +73,7 @@ def check(names: Iterable[str], model_config: ModelConfig, train_config: TrainCo
     """
     for name in names:
         if name not in ROWS:
-            raise UserError(f"--rows={name} is not known; choose from all, {', '.join(ROWS)}")
+            raise UserError(f"--rows={name} is not known; choose from all, {', '.join([*GROUPS, *ROWS])}")
         settings = resolve(name, model_config, train_config)
         first = next(other for other in ROWS if _settings(other, model_config, train_config) == settings)
         if first != name:
@@ -85,6 +90,14 @@ def available(model_config: ModelConfig, train_config: TrainConfig) -> list[str]
             seen.append(settings)
             names.append(name)
     return names
+
+
+def named(texts: Iterable[str], model_config: ModelConfig, train_config: TrainConfig) -> list[str]:
+    """The rows that --rows asks for: "all" are those of ``available``, a key of ``GROUPS`` those of the group."""
+    names: list[str] = []
+    for text in texts:
+        names += available(model_config, train_config) if text == "all" else GROUPS.get(text, (text,))
+    return list(dict.fromkeys(names))
 
 
 def resolve(name: str, model_config: ModelConfig, train_config: TrainConfig) -> tuple[ModelConfig, TrainConfig]:

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from opec_tf.poses import geometry
+from opec_tf.poses import gaussians
 
 # OKS measures errors by the square root of the person's area. Of the crop's it is this share at a box margin of 1.25:
 # the mean over the validation split of the generated couples.
@@ -116,7 +116,7 @@ class HeatmapLoss(tf.keras.losses.Loss):
         points, weights, others = _labels(y_true)
         y_pred = tf.cast(y_pred, tf.float32)
         tf.debugging.assert_shapes([(y_pred, ("B", "h", "w", "K")), (points, ("B", "K", 2))])
-        targets = gaussian_heatmaps(points, y_pred.shape[1:3], self.sigma)
+        targets = gaussians.heatmaps(points, y_pred.shape[1:3], self.sigma)
         if self.interference_weight and others is not None:
             targets += self.interference_weight * self._interference(others, y_pred.shape[1:3])
         errors = tf.reduce_sum(tf.math.squared_difference(y_pred, targets), axis=(1, 2)) / (math.pi * self.sigma**2)
@@ -130,7 +130,7 @@ class HeatmapLoss(tf.keras.losses.Loss):
         candidates = 0.0
         for m in range(others.shape[1]):
             points, weights, _ = _labels(others[:, m])
-            candidates += weights[:, None, None] * gaussian_heatmaps(points, size, self.sigma)
+            candidates += weights[:, None, None] * gaussians.heatmaps(points, size, self.sigma)
         return candidates
 
 
@@ -151,25 +151,6 @@ class VisibilityLoss(tf.keras.losses.Loss):
         weights = tf.cast(classes >= 0.0, tf.float32)
         errors = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(tf.maximum(classes, 0.0), tf.int32), y_pred)
         return tf.reduce_sum(weights * errors, axis=-1) / _global_labelled(weights)
-
-
-def gaussian_heatmaps(points: tf.Tensor, size: tuple[int, int], sigma: float) -> tf.Tensor:
-    """Gaussians of height 1.
-
-    Args:
-      points: float32 [B, K, 2], (x, y), normalised.
-      size: (height, width) of the heatmaps, cells.
-      sigma: standard deviation, cells.
-
-    Returns:
-      float32 [B, height, width, K].
-    """
-    height, width = size
-    cells = geometry.denormalize(points, size)
-    # A Gaussian is the product of one along x and one along y.
-    along_x = tf.exp(-tf.square(tf.range(width, dtype=tf.float32)[:, None] - cells[:, None, :, 0]) / (2.0 * sigma**2))
-    along_y = tf.exp(-tf.square(tf.range(height, dtype=tf.float32)[:, None] - cells[:, None, :, 1]) / (2.0 * sigma**2))
-    return along_y[:, :, None, :] * along_x[:, None, :, :]
 
 
 def _labels(y_true: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:

@@ -21,8 +21,8 @@ def losses_and_weights(
     person is. Adapted heatmaps that are integrated about their highest cell have the heatmap loss, since such an
     integral does not say which cell should be the highest. Predicted visibility has its cross entropy; a weight of it
     would mean nothing, since it trains its own head alone and Adam divides by the size of gradients.
-    Stage couple minimises eq. 3 of the couple's poses, with lambda_1 to lambda_3; an OPEC-Net that is trained along
-    keeps its losses beside it.
+    Stage couple minimises eq. 3 of the couple's poses, with lambda_1 to lambda_3, and what the second look costs; an
+    OPEC-Net that is trained along keeps its losses beside it.
 
     Returns:
       (output name -> Keras loss, output name -> weight)
@@ -37,26 +37,31 @@ def losses_and_weights(
         return base_losses, dict.fromkeys(base_losses, 1.0)
     if stage == "couple":
         weights = dict(zip(builders.COUPLE_OUTPUTS, train_config.pose_loss_weights))
+        if model_config.second_look:
+            weights.update(dict.fromkeys(builders.SECOND_LOOK_OUTPUTS, 1.0))
         stage_losses = {name: pose_loss(model_config, train_config.oks_loss_share) for name in weights}
+        if model_config.second_look and model_config.integral_radius:
+            stage_losses[builders.SECOND_HEATMAPS_OUTPUT] = heatmap_loss
+            weights[builders.SECOND_HEATMAPS_OUTPUT] = 1.0
         if train_config.freeze_opec:
             return stage_losses, weights
         opec_losses, opec_weights = losses_and_weights("opec", model_config, train_config)
         return {**opec_losses, **stage_losses}, {**opec_weights, **weights}
-    poses = builders.POSE_OUTPUTS if model_config.refinement else builders.POSE_OUTPUTS[:1]
+    poses = builders.POSE_OUTPUTS if model_config.has_graph else builders.POSE_OUTPUTS[:1]
     weights = dict(zip(poses, (1.0,) + train_config.pose_loss_weights))
     stage_losses = {name: pose_loss(model_config, train_config.oks_loss_share) for name in weights}
     if train_config.heatmap_loss_weight and not train_config.freeze_base:
         stage_losses["base_heatmaps"] = heatmap_loss
         weights["base_heatmaps"] = train_config.heatmap_loss_weight
-    if not model_config.refinement:
-        return stage_losses, weights
     if model_config.regresses_pose and not train_config.freeze_base:
         stage_losses[builders.REGRESSED_OUTPUT] = pose_loss(model_config, train_config.oks_loss_share)
         weights[builders.REGRESSED_OUTPUT] = 1.0
+    if not model_config.refinement:
+        return stage_losses, weights
     if model_config.integral_radius:
         stage_losses["heatmaps"] = heatmap_loss
         weights["heatmaps"] = train_config.heatmap_loss_weight or 1.0
-    if model_config.predict_visibility:
+    if model_config.predict_visibility and model_config.has_graph:
         stage_losses[builders.VISIBILITY_OUTPUT] = losses.VisibilityLoss()
         weights[builders.VISIBILITY_OUTPUT] = 1.0
     return stage_losses, weights

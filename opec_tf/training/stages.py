@@ -32,7 +32,7 @@ class MakeBatches(Protocol):
 def best_pose(stage: str, model_config: ModelConfig) -> str:
     """Name of the pose that chooses a stage's best epoch: the decoded peak of the base, else the last pose (paper 3.3:
     "the last generated pose will correspond to the best estimation result")."""
-    return {"base": "peak", "opec": "pose_3" if model_config.refinement else "initial", "couple": "couple_3"}[stage]
+    return {"base": "peak", "opec": "pose_3" if model_config.has_graph else "initial", "couple": "couple_3"}[stage]
 
 
 def epochs(stage: str, train_config: TrainConfig) -> int:
@@ -176,7 +176,8 @@ def _start_from_run(network: Network, stage: str, model_config: ModelConfig, run
     if STAGES.index(trained.stage) < STAGES.index(stage):
         raise UserError(f"--start_from={run}: has been trained to stage {trained.stage}, and this is stage {stage}")
     theirs = dataclasses.asdict(trained.model_config)
-    for name in builders.BASE_SETTINGS if stage == "base" else theirs:
+    # A second look starts from the first, so it may come new.
+    for name in builders.BASE_SETTINGS if stage == "base" else theirs.keys() - {"second_look"}:
         if theirs[name] != getattr(model_config, name):
             raise UserError(f"--start_from={run}: made for --{name}={theirs[name]}, not {getattr(model_config, name)}")
     source, target = trained.network, network.model

@@ -23,6 +23,7 @@ from opec_tf.layers.instance import InstanceHeatmaps
 from opec_tf.layers.joints import JointSampling, VisibilityHead
 from opec_tf.layers.pair import ChangeFrame, PairFrame, PairSampling, ReturnToCrop, WithPartner
 from opec_tf.layers.pair_choice import PairChoice
+from opec_tf.layers.second_look import DrawnPose, PartnerInCrop
 from opec_tf.models import workdir
 from opec_tf.training import strategy as strategies
 
@@ -38,6 +39,7 @@ PARTNER = (BATCH,)
 # batch without features for the rows of partners: the first two people have each other, in either replica's half too.
 CASES = {
     "ChangeFrame": (ChangeFrame, [POSES, (BATCH, 2, 2, 3)]),
+    "DrawnPose": (lambda: DrawnPose(4, sigma=0.2), [MAP, POSE, PARTNER]),
     "DUC": (lambda: DUC(16), [MAP]),
     "FusionBlock": (lambda: FusionBlock(4), [(BATCH, 3, 2, 6), (BATCH, 6, 4, 5)]),
     "GivenPose": (GivenPose, [POSE, POSE[:2], POSE, POSE[:2]]),
@@ -56,6 +58,7 @@ CASES = {
     ),
     "PairFrame": (lambda: PairFrame((32, 24)), [(BATCH, 2, 3), PARTNER]),
     "PairSampling": (PairSampling, [MAP, POSES, PARTNER]),
+    "PartnerInCrop": (PartnerInCrop, [POSES, (BATCH, 2, 2, 3)]),
     "PeakCandidates": (lambda: PeakCandidates(3, "none"), [MAP]),
     "PixelShuffle": (PixelShuffle, [MAP]),
     "PixelUnshuffle": (PixelUnshuffle, [(BATCH, 6, 4, 8)]),

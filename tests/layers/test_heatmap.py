@@ -6,8 +6,7 @@ import tensorflow as tf
 
 from opec_tf.layers.heatmap import GivenPose, PeakCandidates, SoftArgmax
 from opec_tf.models.opec_net import initial_beta
-from opec_tf.poses import geometry
-from opec_tf.training import losses
+from opec_tf.poses import gaussians, geometry
 
 
 def test_one_hot_heatmap_gives_the_cell_center():
@@ -39,7 +38,7 @@ def test_two_cells_are_weighed_by_the_softmax():
 def test_gaussian_peaks_are_found_before_training(size, height, tolerance):
     """Within hundredths of a cell at the trained height of 1, still near for a peak of half that height."""
     joints = tf.constant([[[0.3, -0.2], [-0.41, 0.37], [0.0, 0.5]]])
-    heatmaps = height * losses.gaussian_heatmaps(joints, size, sigma=2.0)
+    heatmaps = height * gaussians.heatmaps(joints, size, sigma=2.0)
     points, _ = SoftArgmax(initial_beta(size))(heatmaps)
     errors = np.abs(geometry.denormalize(points, size) - geometry.denormalize(joints, size))
     assert errors.max() < tolerance
@@ -48,7 +47,7 @@ def test_gaussian_peaks_are_found_before_training(size, height, tolerance):
 def test_of_two_peaks_a_radius_keeps_the_higher():
     """The integral over the whole map lies between them."""
     joints = tf.constant([[[-0.5, 0.1]], [[0.55, -0.3]]])
-    own, other = losses.gaussian_heatmaps(joints, (32, 24), sigma=1.5)
+    own, other = gaussians.heatmaps(joints, (32, 24), sigma=1.5)
     heatmaps = (own + 0.95 * other)[None]
     (between, likeliest), (near, same) = (SoftArgmax(20.0, radius)(heatmaps) for radius in (0, 4))
     assert between[0, 0, 0] > -0.3
@@ -134,7 +133,7 @@ def test_smoothing_as_wide_as_two_near_peaks_moves_them(smoothing, error):
     """Two joints 5 cells of 4 pixels apart, Gaussians of 1.5 cells, one 1 and the other 0.9 high."""
     size = (32, 24)
     places = geometry.normalize(tf.constant([[9.3, 15.8], [14.3, 15.8]]), size)
-    first, second = (losses.gaussian_heatmaps(place[None, None], size, sigma=1.5) for place in places)
+    first, second = (gaussians.heatmaps(place[None, None], size, sigma=1.5) for place in places)
     points, _ = PeakCandidates(2, smoothing=smoothing)(tf.maximum(first, 0.9 * second))
     found = geometry.denormalize(points[0, 0], size) - geometry.denormalize(places, size)
     pixels = 4.0 * np.linalg.norm(found, axis=-1)

@@ -54,6 +54,24 @@ def test_training_starts_exactly_from_opec_nets_pose():
         np.testing.assert_array_equal(pose, outputs["pose_3"])
 
 
+def test_a_second_look_is_the_first_until_it_has_learnt_and_for_who_is_alone():
+    untrained = build(moved=False, couple_candidates=0, second_look=True)(inputs())
+    np.testing.assert_array_equal(untrained["second_pose"], untrained["pose_3"])
+    np.testing.assert_array_equal(untrained["couple_pose_3"], untrained["pose_3"])
+    outputs = shared(second_look=True)(inputs())
+    moved = np.abs(outputs["second_pose"] - outputs["pose_3"]).max(axis=(1, 2))
+    assert (moved[:4] > 1e-4).all() and moved[4] == 0.0
+
+
+def test_a_second_look_is_told_where_the_partner_was_found():
+    model = shared(second_look=True)
+    apart = BOXES + np.array([[0, 0, 0, 0], [8, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]], np.float32)
+    near, far = model(inputs()), model(inputs(boxes=apart))
+    np.testing.assert_array_equal(near["pose_3"], far["pose_3"])  # of the same crops
+    assert np.abs(near["second_pose"][0] - far["second_pose"][0]).max() > 1e-5
+    np.testing.assert_array_equal(near["second_pose"][2:], far["second_pose"][2:])
+
+
 def test_outputs_are_named_for_the_losses():
     model = shared()
     opec_outputs = builders.build_opec_net(tiny_run.MODEL).output_names

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from opec_tf.config import ModelConfig
 from opec_tf.models import builders
-from opec_tf.poses import geometry
+from opec_tf.poses import gaussians, geometry
 from opec_tf.training import losses, stages
 from opec_tf.training.optimizer import AdamWithFactors
 
@@ -88,7 +88,7 @@ def test_a_trained_bases_peak_is_the_initial_pose():
     adapted = model.get_layer("heatmap_conv").input
     head = tf.keras.Model([model.get_layer("base_heatmaps").output, adapted], model.get_layer("initial_pose").output)
     # The correction is zero whatever the adapted features are.
-    poses = head([losses.gaussian_heatmaps(joints, (32, 24), sigma=2.0), tf.ones((1, *adapted.shape[1:]))])
+    poses = head([gaussians.heatmaps(joints, (32, 24), sigma=2.0), tf.ones((1, *adapted.shape[1:]))])
     error = geometry.denormalize(poses, (32, 24)) - geometry.denormalize(joints, (32, 24))
     assert np.abs(error).max() < 0.06
 

@@ -23,7 +23,7 @@ def test_resolved_settings():
     resolved = rows.resolve("control", ModelConfig(crop_width=192), training)
     assert resolved == (
         ModelConfig(crop_width=192, refinement=False),
-        TrainConfig(stages=("opec",), opec_epochs=7, heatmap_loss_weight=0.0, seed=5),
+        TrainConfig(stages=("opec",), opec_epochs=7, seed=5),
     )
     assert rows.resolve("couple", MODEL, TRAINING)[1].stages == ("opec", "couple")
 
@@ -31,7 +31,7 @@ def test_resolved_settings():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("best", "--rows=best is not known; choose from all, control, full, a_no_image"),
+        ("best", "--rows=best is not known; choose from all, claim, control, no_graph, full, a_no_image"),
         ("l1", "--rows=l1 changes nothing: by these settings it is row full; ask for that one"),
     ],
 )
@@ -52,10 +52,16 @@ def test_all_rows_are_those_that_differ():
     model = dataclasses.replace(MODEL, trunk_maps=True)
     assert rows.available(model, dataclasses.replace(TRAINING, oks_loss_share=0.4)) == list(rows.ROWS)
     given = dataclasses.replace(MODEL, initial_pose="given")
-    assert "control" not in rows.available(given, TRAINING) and "full" in rows.available(given, TRAINING)
+    left = rows.available(given, TRAINING)
+    assert not {"control", "no_graph"} & set(left) and "full" in left
+    # By name, in groups, or all.
+    assert rows.named(["full", "claim", "gcn", "full"], MODEL, TRAINING) == [
+        *("full", "control", "no_graph", "couple", "second_look", "gcn")
+    ]
+    assert rows.named(["all"], MODEL, TRAINING) == names
 
 
 def test_rows_that_differ_behind_opec_net_share_it():
-    assert rows.with_same_opec("couple_no_choice") == ["full", "couple"]
-    assert rows.with_same_opec("full") == ["couple", "couple_no_choice"]
+    assert rows.with_same_opec("couple_no_choice") == ["full", "couple", "second_look"]
+    assert rows.with_same_opec("full") == ["couple", "second_look", "couple_no_choice"]
     assert rows.with_same_opec("gcn") == []

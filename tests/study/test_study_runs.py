@@ -58,7 +58,7 @@ def test_two_rows_two_seeds_then_nothing_is_done_twice(study, trained):
     ]
     assert "minutes so far, up to" in said[-1]
     settings = json.loads((order[3] / "opec" / "config.json").read_text())
-    assert (settings["seed"], settings["refinement"], settings["heatmap_loss_weight"]) == (1, False, 0.0)
+    assert (settings["seed"], settings["refinement"], settings["freeze_base"]) == (1, False, False)
     assert settings["base_weights"] == str(bases[1] / "base" / "best.weights.h5")
     # Every seed has a base of its own.
     weights = [(folder / "base" / "best.weights.h5").read_bytes() for folder in bases]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from opec_tf.poses import geometry
+from opec_tf.poses import gaussians, geometry
 from opec_tf.training import losses
 
 
@@ -75,7 +75,7 @@ def test_a_batch_without_labels_costs_nothing(loss, shape):
 
 def test_gaussian_lies_at_the_exact_position():
     joints = tf.constant([[[0.3, -0.2], [-0.05, 0.7]]])
-    heatmaps = losses.gaussian_heatmaps(joints, (40, 30), sigma=2.0).numpy()
+    heatmaps = gaussians.heatmaps(joints, (40, 30), sigma=2.0).numpy()
     cells = geometry.denormalize(joints, (40, 30)).numpy()
     for k in range(2):
         x, y = cells[0, k]
@@ -92,7 +92,7 @@ def test_gaussian_lies_at_the_exact_position():
 def test_heatmap_loss_is_the_unexplained_share_of_the_target(size, sigma):
     """0 for the target, 1 for nothing, 1/4 for half of it: at every size and sigma."""
     joints = joints_of((0.1, -0.2, 1), (0.33, 0.05, 1), (0.0, 0.0, 0))
-    targets = losses.gaussian_heatmaps(joints[..., :2], size, sigma)
+    targets = gaussians.heatmaps(joints[..., :2], size, sigma)
     loss = losses.HeatmapLoss(sigma=sigma)
     assert loss(joints, targets).numpy() == pytest.approx(0.0, abs=1e-6)
     assert loss(joints, 0.5 * targets).numpy() == pytest.approx(0.25, rel=2e-3)
@@ -116,14 +116,14 @@ def test_joint_candidates_are_the_target():
     own = [(0.1, -0.2, 1), (-0.5, 0.3, 1)]
     others = [(-0.6, 0.5, 1), (np.nan, np.nan, 0)], [(0.7, -0.7, 1), (0.4, 0.3, 1)]
     places = np.array([own, [(-0.6, 0.5, 1), (9, 9, 0)], others[1]])[..., :2].astype(np.float32)
-    gaussians = [losses.gaussian_heatmaps(tf.constant(p[None]), (32, 24), 1.5) for p in places]
+    drawn = [gaussians.heatmaps(tf.constant(p[None]), (32, 24), 1.5) for p in places]
     loss = losses.HeatmapLoss(sigma=1.5, interference_weight=0.5)
-    target = gaussians[0] + 0.5 * (gaussians[1] + gaussians[2])
+    target = drawn[0] + 0.5 * (drawn[1] + drawn[2])
     assert loss(with_others(own, *others), target).numpy() == pytest.approx(0.0, abs=1e-6)
     # Without an answer to the others an error of 0.25 a candidate is left: two of joint 0 and one of joint 1.
-    assert loss(with_others(own, *others), gaussians[0]).numpy() == pytest.approx(0.25 * 3 / 2, rel=0.01)
+    assert loss(with_others(own, *others), drawn[0]).numpy() == pytest.approx(0.25 * 3 / 2, rel=0.01)
     with tf.GradientTape() as tape:
-        prediction = tf.Variable(gaussians[0])
+        prediction = tf.Variable(drawn[0])
         value = loss(with_others(own, *others), prediction)
     assert np.isfinite(tape.gradient(value, prediction)).all()
 
