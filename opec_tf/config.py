@@ -80,8 +80,7 @@ class GraphConfig(Checked, group="model"):
     block_channels: int = setting(256, "channels of the ResGCN attention blocks", above=0)
     graph_convolution: str = switch(
         "semantic",
-        "semantic: learned edge weights, as the release; gcn: Spektral's GCNConv; none: feature adaption and integral "
-        "alone, without a graph behind",
+        "semantic: learned edge weights, as the release; gcn: Spektral's GCNConv; none: no graph behind the integral",
         ("gcn", "semantic", "none"),
     )
     joint_attention: bool = switch(True, "self-attention over the joints at the end of each ResGCN block")
@@ -148,13 +147,12 @@ class ModelConfig(GraphConfig, BaseConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.initial_pose == "given" and not self.has_graph:
-            left_out = "--graph_convolution=none" if self.refinement else "--norefinement"
-            raise UserError(f"--initial_pose=given is refined by OPEC-Net's graph, which {left_out} leaves out")
+            raise UserError("--initial_pose=given is refined by OPEC-Net's graph, which these settings leave out")
         check_length("adaption_channels", self.adaption_channels, 3)
 
     @property
     def has_graph(self) -> bool:
-        """Whether a graph refines the initial pose, which otherwise is OPEC-Net's last."""
+        """Whether a graph refines the initial pose, which else is the last."""
         return self.refinement and self.graph_convolution != "none"
 
 

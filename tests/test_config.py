@@ -110,7 +110,9 @@ def test_a_setting_that_a_file_lacks_is_as_before_it_existed():
 
 
 STILL_READ = {
+    "body_context": False,
     "candidates": 0,
+    "couple_context": False,
     "displacement": True,
     "gate": False,
     "graph_normalization": False,
@@ -119,7 +121,9 @@ STILL_READ = {
     "sample_at": "latest",
 }
 GONE = {
+    "body_context": True,
     "candidates": 2,
+    "couple_context": True,
     "displacement": False,
     "gate": True,
     "graph_normalization": True,

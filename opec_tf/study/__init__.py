@@ -1,8 +1,8 @@
-"""The ablation study: many variants of the network, each trained over several seeds from one shared base.
+"""The ablation study: many variants of the network, each trained over several seeds, those of a seed from one base.
 
 ::
 
-  ROOT/base/                      workdir of the shared base
+  ROOT/base/seedN/                workdir of a seed's base; ROOT/base/ of a given one
   ROOT/base/evaluation_SPLIT/     its scores: the table's first row
   ROOT/ROW/seedN/                 workdir of a run
   ROOT/ROW/seedN/evaluation_SPLIT/

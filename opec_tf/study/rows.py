@@ -101,7 +101,7 @@ def named(texts: Iterable[str], model_config: ModelConfig, train_config: TrainCo
 
 
 def resolve(name: str, model_config: ModelConfig, train_config: TrainConfig) -> tuple[ModelConfig, TrainConfig]:
-    """The settings of a row, which trains from the shared base.
+    """The settings of a row, which trains from a base.
 
     Args:
       name: key of ``ROWS``.

@@ -67,8 +67,10 @@ def _check_couple(run: Run, unfinished: Sequence[str], crops: int, people: int) 
     if not has["opec"] and (has["base"] or not run.train_config.start_from):
         raise UserError(f"{root}: stage couple starts from OPEC-Net, and stage opec is not finished; train it first")
     if not run.model_config.has_graph:
-        left_out = "--graph_convolution=none" if run.model_config.refinement else "--norefinement"
-        raise UserError(f"{left_out} leaves out OPEC-Net's graph, whose poses stage couple refines; leave out one")
+        raise UserError(
+            "--norefinement and --graph_convolution=none leave out OPEC-Net's graph, whose poses stage couple refines; "
+            "leave out one"
+        )
     if crops % 2:
         raise UserError(
             f"--batch_size={run.train_config.batch_size}: stage couple trains on pairs, so a device's {crops} crops "

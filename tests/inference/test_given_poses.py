@@ -183,7 +183,7 @@ def test_a_given_pose_comes_back_and_its_persons_score_stays(opec_nets, flip_tes
 
 
 def test_there_is_nothing_to_refine_with_without_a_graph():
-    with pytest.raises(UserError, match="--initial_pose=given is refined by OPEC-Net's graph, which --norefinement"):
+    with pytest.raises(UserError, match="--initial_pose=given is refined by OPEC-Net's graph, which these settings"):
         dataclasses.replace(GIVEN, refinement=False)
 
 

@@ -204,7 +204,7 @@ def test_a_model_that_cannot_be_trained_is_not_settled(tmp_path, sticks, monkeyp
     toy_training.install(monkeypatch.setattr)
     without_graph = dataclasses.replace(toy_training.MODEL, refinement=False)
     config = dataclasses.replace(TOY_TRAIN, stages=("base", "opec", "couple"))
-    with pytest.raises(UserError, match="--norefinement leaves out OPEC-Net's graph"):
+    with pytest.raises(UserError, match="--norefinement and --graph_convolution=none leave out OPEC-Net's graph"):
         loop.train(tmp_path, without_graph, sticks, config, toy_training.INFERENCE)
     _train_toy(tmp_path, sticks, monkeypatch, stages=("base",))
 
