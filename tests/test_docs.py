@@ -84,7 +84,7 @@ def _bad_values(name: str, value: str) -> list[str]:
     """Values that a setting does not take, rows that no ablation has, flagfiles that are not there."""
     fields = {field.name: field for config_class in CONFIGS.values() for field in _settings(config_class)}
     choices = fields[name].metadata["choices"] if name in fields else None
-    choices = ("all", *rows.ROWS) if name == "rows" else choices
+    choices = ("all", *rows.GROUPS, *rows.ROWS) if name == "rows" else choices
     wrong = [part for part in value.split(",") if choices and part not in choices]
     if name == "flagfile" and value.startswith("configs/") and not (ROOT / value).exists():
         wrong.append(value)

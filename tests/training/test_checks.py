@@ -49,7 +49,13 @@ def test_stage_couple_without_what_it_needs(tmp_path, data_config, monkeypatch):
     _refused(alone, tmp_path / "alone", data_config, stages=("base", "couple"))
     _refused(alone, tmp_path / "alone", data_config, stages=("base", "couple"), start_from="package")
     model_config = dataclasses.replace(toy_training.MODEL, refinement=False)
-    _refused("--norefinement and --graph_convolution=none leave out", tmp_path / "graph", data_config, model_config, stages=STAGES)
+    _refused(
+        "--norefinement and --graph_convolution=none leave out",
+        tmp_path / "graph",
+        data_config,
+        model_config,
+        stages=STAGES,
+    )
     two = types.SimpleNamespace(
         num_replicas_in_sync=2, extended=types.SimpleNamespace(should_checkpoint=True, _in_multi_worker_mode=False)
     )
