@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import filecmp
 import gc
-import json
 import os
 import pathlib
 import shutil
@@ -17,57 +16,14 @@ import tensorflow as tf
 from opec_tf import config
 from opec_tf.common import files
 from opec_tf.common.errors import UserError
-from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
-from opec_tf.data.annotations import loading
-from opec_tf.evaluation import accuracy, protocols
-from opec_tf.inference import given_poses, pose_model
-from opec_tf.models import builders, workdir
-from opec_tf.poses import skeletons
-from opec_tf.study import report, rows, tables
+from opec_tf.config import DataConfig, InferenceConfig
+from opec_tf.evaluation import accuracy
+from opec_tf.inference import pose_model
+from opec_tf.models import workdir
+from opec_tf.study import report, rows, study_checks, tables
 from opec_tf.study.split import Split
-from opec_tf.training import loop
-
-# What may differ between the runs of a table: where and how they are run and scored, not what they are. The protocol
-# is compared, since it says which epoch is the best.
-_NOT_COMPARED = (
-    "stages",
-    "base_weights",
-    "jit_compile",
-    "strategy",
-    "test_data",
-    "strict",
-    "couple_smoothing",
-    *({field.name for field in dataclasses.fields(InferenceConfig)} - {"protocol"}),
-)
-
-
-@dataclasses.dataclass(frozen=True)
-class Study:
-    """What all runs share.
-
-    Attributes:
-      root: folder of the study.
-      model_config, data_config, train_config, inference_config: the settings that rows change.
-      heldout_data: data sets that are scored besides ``data_config.test_data``, as these are written; may be empty.
-      initial_poses: COCO results JSON of the poses which are refined on the test split, with their boxes, where
-        ``model_config.initial_pose`` is "given"; else None.
-    """
-
-    root: pathlib.Path
-    model_config: ModelConfig
-    data_config: DataConfig
-    train_config: TrainConfig
-    inference_config: InferenceConfig
-    heldout_data: tuple[str, ...] = ()
-    initial_poses: str | None = None
-
-    @property
-    def splits(self) -> dict[str, DataConfig]:
-        """Split name -> ``DataConfig`` whose test_data it is."""
-        splits = {"test": self.data_config}
-        if self.heldout_data:
-            splits["heldout"] = dataclasses.replace(self.data_config, test_data=self.heldout_data)
-        return splits
+from opec_tf.study.study import Study
+from opec_tf.training import loop, run_data
 
 
 def run(study: Study, names: Iterable[str], seeds: Sequence[int], announce: Callable[[str], object]) -> None:
@@ -85,8 +41,7 @@ def run(study: Study, names: Iterable[str], seeds: Sequence[int], announce: Call
     """
     names = list(dict.fromkeys(names))
     rows.check(names, study.model_config, study.train_config)
-    _check_data(study)
-    _check_runs(study)
+    study_checks.check(study)
     settings = study.model_config, study.data_config, study.train_config, study.inference_config
     files.write_text(study.root / "config.json", config.to_json(*settings))
     started = time.monotonic()
@@ -123,7 +78,7 @@ def prepare_base(study: Study, seed: int) -> pathlib.Path:
       UserError: the weights to copy are missing or do not fit, or are not those of the base that is there.
     """
     given = study.train_config.base_weights
-    root = study.root / tables.BASE if given else run_folder(study.root, tables.BASE, seed)
+    root = study.root / tables.BASE if given else tables.run_folder(study.root, tables.BASE, seed)
     folder = workdir.stage_folder(root, "base")
     is_there = folder.finished and os.path.exists(given)
     if is_there and not filecmp.cmp(given, folder.best_weights, shallow=False):
@@ -136,6 +91,7 @@ def prepare_base(study: Study, seed: int) -> pathlib.Path:
             _copy_base(study, root, folder, given)
         else:
             train_config = dataclasses.replace(study.train_config, stages=("base",), seed=seed)
+            _share_kept(study, seed, files.make_folder(root))
             loop.train(root, study.model_config, study.data_config, train_config, study.inference_config)
     _score(study, root, "base")
     return folder.best_weights
@@ -170,12 +126,13 @@ def train_and_score(study: Study, name: str, seed: int, base: pathlib.Path) -> b
     Raises:
       UserError: as ``training.loop.train``.
     """
-    root = run_folder(study.root, name, seed)
-    shared = dataclasses.replace(study.train_config, seed=seed, base_weights=str(base))
+    root = tables.run_folder(study.root, name, seed)
+    shared = dataclasses.replace(study.train_config, seed=seed, base_weights=str(base), start_from="")
     model_config, train_config = rows.resolve(name, study.model_config, shared)
     workdir.start(root, model_config)
+    _share_kept(study, seed, root)
     for other in rows.with_same_opec(name):
-        _copy_opec(run_folder(study.root, other, seed), root)
+        _copy_opec(tables.run_folder(study.root, other, seed), root)
     folders = [workdir.stage_folder(root, stage) for stage in train_config.stages]
     unfinished = not all(folder.finished for folder in folders)
     if unfinished:
@@ -187,9 +144,11 @@ def train_and_score(study: Study, name: str, seed: int, base: pathlib.Path) -> b
     return unfinished
 
 
-def run_folder(root: pathlib.Path, name: str, seed: int) -> pathlib.Path:
-    """The workdir of a row and seed."""
-    return root / name / f"seed{seed}"
+def _share_kept(study: Study, seed: int, root: pathlib.Path) -> None:
+    """All runs of a seed learn from what is kept once of the base's body, if it is."""
+    own = root / run_data.KEPT
+    if study.train_config.kept_passes and not own.exists():
+        own.symlink_to(files.make_folder(tables.run_folder(study.root, run_data.KEPT, seed)).resolve())
 
 
 def _copy_opec(source: pathlib.Path, target: pathlib.Path) -> None:
@@ -200,61 +159,6 @@ def _copy_opec(source: pathlib.Path, target: pathlib.Path) -> None:
     partial = files.make_folder(target) / f".partial-opec-{os.getpid()}"
     shutil.copytree(done.path, partial)
     partial.rename(missing.path)
-
-
-def _check_runs(study: Study) -> None:
-    """Raises a ``UserError`` where the folder has runs, of whichever row, that were begun with other settings."""
-    for seed in tables.seeds(study.root, tables.BASE):
-        folder = workdir.stage_folder(run_folder(study.root, tables.BASE, seed), "base")
-        _check_settings(study, folder, study.model_config, dataclasses.replace(study.train_config, seed=seed))
-    for name in rows.ROWS:
-        for seed in tables.seeds(study.root, name):
-            shared = dataclasses.replace(study.train_config, seed=seed)
-            model_config, train_config = rows.resolve(name, study.model_config, shared)
-            for stage in train_config.stages:
-                folder = workdir.stage_folder(run_folder(study.root, name, seed), stage)
-                _check_settings(study, folder, model_config, train_config)
-
-
-def _check_settings(
-    study: Study, folder: workdir.StageFolder, model_config: ModelConfig, train_config: TrainConfig | None = None
-) -> None:
-    """A stage that was begun with other settings belongs into another table."""
-    if not folder.config.exists():
-        return
-    train_config = train_config or study.train_config
-    now = json.loads(config.to_json(model_config, study.data_config, train_config, study.inference_config))
-    begun_with, stage = files.read_json(folder.config), folder.path.name
-    ignored = {*_NOT_COMPARED, *(f"{other}_epochs" for other in config.STAGES if other != stage)}
-    if stage != "couple":
-        ignored.update(rows.COUPLE_FIELDS)
-    if stage == "base":
-        ignored.update({field.name for field in dataclasses.fields(ModelConfig)} - builders.BASE_SETTINGS)
-    differing = [
-        f"{name}={begun_with[name]} (now {value})"
-        for name, value in now.items()
-        if name not in ignored and name in begun_with and begun_with[name] != value
-    ]
-    if differing:
-        raise UserError(
-            f"{folder.path}: trained with other settings: {', '.join(differing)}; choose another --output_dir, or "
-            "delete it to train it anew"
-        )
-
-
-def _check_data(study: Study) -> None:
-    """Finds data or poses that are not there, or not for every split, before hours of training."""
-    poses_file, given = study.initial_poses, study.model_config.initial_pose == "given"
-    if given != bool(poses_file) or (given and study.heldout_data):
-        raise UserError("--initial_pose=given and --initial_poses=POSES.json go together, without --heldout_data")
-    skeleton = protocols.PROTOCOLS[study.inference_config.protocol].skeleton
-    if poses_file:
-        loading.require_one(study.data_config.test_data, "test", f"--initial_poses={poses_file}")
-    for data_config in study.splits.values():
-        people = loading.load_all(data_config.test_data, data_config.data_root, skeleton)
-    if poses_file:
-        joints = skeletons.SKELETONS[study.model_config.skeleton]
-        given_poses.read(poses_file, people.image_ids, people.image_paths.tolist(), joints)
 
 
 def _score(study: Study, root: pathlib.Path, stage: str) -> None:

@@ -77,7 +77,7 @@ def collect(root: pathlib.Path) -> list[Result]:
     """
     folders: dict[tuple[str, int | None], pathlib.Path] = {(BASE, None): root / BASE}
     names = [BASE, *_rows(root)]
-    folders.update({(name, seed): root / name / f"seed{seed}" for name in names for seed in seeds(root, name)})
+    folders.update({(name, seed): run_folder(root, name, seed) for name in names for seed in seeds(root, name)})
     results = []
     measured_with: dict[tuple[str, str], object] = {}
     for (row, seed), folder in folders.items():
@@ -105,6 +105,11 @@ def _rows(root: pathlib.Path) -> list[str]:
     """The rows that may have runs in a folder: those of today, then those that it has besides, of an older version."""
     found = {path.parent.name for path in root.glob("*/seed*")}
     return [*rows.ROWS, *sorted(found - {BASE, *rows.ROWS})]
+
+
+def run_folder(root: pathlib.Path, name: str, seed: int) -> pathlib.Path:
+    """The workdir of a row and seed."""
+    return root / name / f"seed{seed}"
 
 
 def seeds(root: pathlib.Path, row: str) -> list[int]:

@@ -18,6 +18,9 @@ from opec_tf.poses import predictions, skeletons
 from opec_tf.poses.pose_annotations import PoseAnnotations
 from opec_tf.training import stages, strategy as strategies
 
+# Folder of a workdir, see ``kept``.
+KEPT = "kept"
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -48,7 +51,7 @@ class Run:
     @property
     def kept_folder(self) -> pathlib.Path:
         """Of what the base's body makes of the crops, see ``kept``."""
-        return self.root / "kept"
+        return self.root / KEPT
 
     def people(self, stage: str) -> int:
         """Number of people in a pass through the data of a stage."""
