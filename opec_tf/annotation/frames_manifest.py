@@ -2,8 +2,8 @@
 
 ``{"version": 1, "settings": {...}, "videos": [{"video", "bytes", "folder", "searched_to", "done"}], "frames":
 [{"file_name", "video", "time", "hash", "sharpness", "width", "height", "overlap"}]}``: ``video`` is the file's whole
-path; ``searched_to`` and ``time`` are seconds; ``hash`` is the perceptual hash in hexadecimal digits; ``overlap`` is the
-largest IoU of two people's boxes, null where none were asked for.
+path; ``searched_to`` and ``time`` are seconds; ``hash`` is the perceptual hash in hexadecimal digits; ``overlap`` is
+the largest IoU of two people's boxes, null where none were asked for.
 """
 
 from __future__ import annotations

@@ -160,7 +160,8 @@ def _search(
         return best.time + choice.every
 
     saved = clock.monotonic()
-    for record["searched_to"] in pick(frames, record["searched_to"], take):
+    for searched_to in pick(frames, record["searched_to"], take):
+        record["searched_to"] = searched_to
         if clock.monotonic() - saved > _SAVED_EVERY:
             manifest.write()
             saved = clock.monotonic()

@@ -178,6 +178,27 @@ def plot_serving_speed(results: Mapping[str, Mapping[str, Mapping[str, float]]],
     _save(figure, path)
 
 
+def plot_data_sets(
+    panels: Mapping[str, tuple[np.ndarray, Mapping[str, Sequence[int]]]], path: os.PathLike[str] | str
+) -> None:
+    """Plots histograms of several data sets side by side, as shares of each one's images.
+
+    Args:
+      panels: what is counted -> edges of the bins [B + 1], and name of a data set -> images in each bin.
+      path: image file to write; the suffix chooses the format.
+
+    Raises:
+      UserError: the image cannot be written.
+    """
+    figure, (row,) = _panels(1, len(panels), (5.0, 3.4))
+    for axis, (title, (edges, data_sets)) in zip(row, panels.items()):
+        for name, counts in data_sets.items():
+            axis.stairs(100.0 * np.array(counts) / max(sum(counts), 1), edges, label=name, linewidth=1.6)
+        axis.set(xlabel=title, ylabel="percent of the images", ylim=(0, None))
+    row[0].legend(fontsize=7, frameon=False)
+    _save(figure, path)
+
+
 def _panels(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
     """A figure of panels of (width, height) inches each, and its axes [rows, columns]."""
     # Figure objects without pyplot: no window system is asked for and no global state kept.

@@ -97,9 +97,10 @@ def hash_file(path: str) -> _Known:
     height, width = grey.shape
     top, left = int(0.5 * _CUT * height), int(0.5 * _CUT * width)
     hashes = [picture_hashes.perceptual_hash(part) for part in (grey, grey[top : height - top, left : width - left])]
-    if any(value is None for value in hashes):
+    known = [value for value in hashes if value is not None]
+    if len(known) < len(hashes):
         return _Known(_BYTES_ONLY, digest, _NOTHING.hashes)
-    return _Known(_HASHED, digest, np.stack(hashes))
+    return _Known(_HASHED, digest, np.stack(known))
 
 
 def _decode(content: bytes) -> np.ndarray | None:
