@@ -54,9 +54,9 @@ def build_app(
     page = {path.name: (path.read_bytes(), _TYPES[path.suffix]) for path in _PAGE.iterdir() if path.suffix in _TYPES}
     _guard(app, access)
 
-    @app.get("/", defaults={"name": "index.html"})
+    @app.get("/")
     @app.get("/page/<name>")
-    def page_file(name: str) -> flask.Response:
+    def page_file(name: str = "index.html") -> flask.Response:
         if name not in page:
             flask.abort(404)
         content, media_type = page[name]

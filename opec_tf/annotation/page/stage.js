@@ -40,7 +40,7 @@ export class Stage {
     const parts = [];
     if (editor.size) {
       parts.push(...this.pairBox());
-      if (editor.person && !editor.draftBox) parts.push(this.frameArea());
+      if (editor.person && editor.joint === null && !editor.draftBox) parts.push(this.frameArea());
       editor.state.people.forEach((_, i) => i !== editor.active && parts.push(...this.otherPerson(i)));
       if (editor.person) parts.push(this.activePerson());
     }
@@ -59,8 +59,7 @@ export class Stage {
   frameArea() {
     const [left, top, right, bottom] = this.frame(this.editor.person);
     const place = { x: left, y: top, width: right - left, height: bottom - top, rx: 6 };
-    const whole = this.editor.joint === null ? "frame whole" : "frame";
-    return node("rect", { class: whole, "data-role": "person", "data-person": this.editor.active, ...place });
+    return node("rect", { class: "frame", "data-role": "person", "data-person": this.editor.active, ...place });
   }
 
   otherPerson(index) {
