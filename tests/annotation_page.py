@@ -1,9 +1,9 @@
 """The annotation page in a real browser, as its tests use it: what a hand and two eyes would."""
 
-import json
 import time
 
 from selenium import webdriver
+from selenium.common.exceptions import NoAlertPresentException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.actions.action_builder import ActionBuilder
@@ -109,6 +109,11 @@ class Page:
         """Drags a joint of the active person to a pixel of the picture."""
         self.drag(self.run(_CENTRE, f".active [data-joint='{joint}'] .area"), self.in_window([place])[0])
 
+    def drag_joints(self, places):
+        """Drags all joints of the active person, one after the other."""
+        for joint, place in enumerate(self.in_window(places)):
+            self.drag(self.run(_CENTRE, f".active [data-joint='{joint}'] .area"), place)
+
     def press(self, *keys):
         """Presses keys, one after the other; "Shift+x" with Shift held."""
         actions = ActionChains(self.driver, duration=0)
@@ -129,8 +134,14 @@ class Page:
 
 _KEYS = {
     **{name: getattr(Keys, f"ARROW_{name.upper()}") for name in ("Left", "Right", "Up", "Down")},
-    "Shift": Keys.SHIFT, "Ctrl": Keys.CONTROL, "Alt": Keys.ALT, "Enter": Keys.ENTER, "Esc": Keys.ESCAPE,
-    "Tab": Keys.TAB, "Space": Keys.SPACE, "Delete": Keys.DELETE,
+    "Shift": Keys.SHIFT,
+    "Ctrl": Keys.CONTROL,
+    "Alt": Keys.ALT,
+    "Enter": Keys.ENTER,
+    "Esc": Keys.ESCAPE,
+    "Tab": Keys.TAB,
+    "Space": Keys.SPACE,
+    "Delete": Keys.DELETE,
 }
 
 
@@ -143,9 +154,12 @@ def arrows(dx, dy):
     return keys
 
 
-def read(path):
-    """An annotator's file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+def alert(driver):
+    """The browser's question, where it asks one; else None."""
+    try:
+        return driver.switch_to.alert
+    except NoAlertPresentException:
+        return None
 
 
 def _whole(place):

@@ -66,8 +66,8 @@ def test_three_couples_by_mouse(page, served, couples):
         wanted = _truth(couples[1][name])
         for person in range(2):
             page.click(f"[data-tab='{person}']")
-            for joint, (x, y, label) in enumerate(wanted[person]):
-                page.drag_joint(joint, (x, y))
+            page.drag_joints(wanted[person, :, :2])
+            for joint, label in enumerate(wanted[person, :, 2]):
                 if label == OCCLUDED:
                     page.click(f".active [data-joint='{joint}'] .area", button=2)
                 elif label == UNLABELLED:
@@ -75,7 +75,7 @@ def test_three_couples_by_mouse(page, served, couples):
         if name == NAMES[1]:
             page.wait_until_saved()
             page.reload()
-            assert page.text("#hint").startswith("Person 1 is placed")
+            assert page.text("#hint").startswith("Everybody is placed")
         page.click("#done")
     page.wait(lambda: "All 3 pictures are done" in page.text("#message"), "the end")
     page.wait_until_saved()
@@ -123,7 +123,7 @@ def test_three_couples_by_keyboard(page, served):
 
 
 def _assert_as_pressed(saved):
-    """The pose's mirror image is moved, larger and turned right; left and right of a smaller one, turned left, swapped."""
+    """The first is mirrored, moved, larger, turned right; the second smaller, turned left, left and right swapped."""
     start = _templates(saved.pair_box)
     middle = (start.min(axis=1) + start.max(axis=1)) / 2
     for person, (scale, degrees, order, move) in enumerate(
@@ -156,7 +156,7 @@ def test_whole_people_undo_and_the_view(page, served):
     page.press("y")
     np.testing.assert_array_equal(people(), moved)
     # Larger about the corner across; half a turn by the knob; the same by another zoom.
-    page.press("+", "+", "Alt+Left")
+    page.press("-", "Alt+Left")
     corner = page.run(
         "const r = document.querySelector(\"[data-corner='3']\").getBoundingClientRect(); return [r.x + 6, r.y + 6]"
     )

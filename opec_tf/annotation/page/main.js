@@ -26,6 +26,7 @@ class App {
     const table = keyTable(this.editor, this.view, this);
     panel.showHelp(table);
     obey(table, (event) => this.isListening(event));
+    panel.showPictures(this.pictures, (index) => this.open(index));
     this.connectButtons();
     new ResizeObserver(() => this.showAll()).observe(byId("stage"));
     addEventListener("focus", () => this.saver.look().catch(() => {}));
@@ -58,11 +59,12 @@ class App {
     if (index === this.current || !this.pictures[index]) return;
     if (!(await this.isLeft())) return this.say("this picture stays open until its last change is saved");
     const opening = ++this.opening, { name } = this.pictures[index];
+    if (this.current >= 0) panel.showPicture(this.pictures[this.current], this.current, false);
     this.current = index;
     this.asked = null;
     this.editor.clear();
     history.replaceState(null, "", `#${new URLSearchParams({ picture: name })}`);
-    this.showLists();
+    this.showHead();
     this.stage.draw();
     panel.showBanner("");
     try {
@@ -125,22 +127,36 @@ class App {
     if (isCommitted) {
       this.asked = null;
       this.saver.push(editor.file);
-      this.pictures[this.current].status = editor.state.done ? "done" : "begun";
-      this.showLists();
+      this.showStatus(editor.state.done ? "done" : "begun");
     }
     this.stage.draw();
-    panel.showPeople(editor, this);
-    byId("hint").textContent = panel.hintOf(editor);
-    byId("done").classList.toggle("chosen", editor.state.done);
+    this.frame ??= requestAnimationFrame(() => this.showSides());
   }
 
-  showLists() {
-    panel.showPictures(this.pictures, this.current, (index) => this.open(index));
+  // What stands beside the stage, at most once a frame.
+  showSides() {
+    this.frame = null;
+    panel.showPeople(this.editor, this);
+    byId("hint").textContent = panel.hintOf(this.editor);
+    byId("done").classList.toggle("chosen", this.editor.state.done);
+  }
+
+  showStatus(status) {
     const picture = this.pictures[this.current];
-    byId("picture-name").textContent = picture ? `${picture.name}` : "";
-    byId("picture-count").textContent = picture ? `${this.current + 1} / ${this.pictures.length}` : "";
-    byId("reason").textContent = picture?.reason ? `Look again: ${picture.reason}` : "";
-    byId("reason").hidden = !picture?.reason;
+    if (picture.status === status) return;
+    picture.status = status;
+    panel.showPicture(picture, this.current, true);
+    panel.showProgress(this.pictures);
+  }
+
+  showHead() {
+    const { name, reason } = this.pictures[this.current];
+    panel.showPicture(this.pictures[this.current], this.current, true);
+    panel.showProgress(this.pictures);
+    byId("picture-name").textContent = name;
+    byId("picture-count").textContent = `${this.current + 1} / ${this.pictures.length}`;
+    byId("reason").textContent = reason ? `Look again: ${reason}` : "";
+    byId("reason").hidden = !reason;
   }
 
   showSaving(kind, message) {

@@ -107,10 +107,7 @@ export function pairIn(size, template, box, suggested) {
   const share = (person) => person.filter(isIn).length / person.length;
   const found = suggested.filter((person) => share(person) > 0.5).slice(0, 2)
     .map((person) => person.map(([x, y, v]) => [x, y, isInside(size, x, y) ? v : OUTSIDE]));
-  found.sort((a, b) => centre(a)[0] - centre(b)[0]);
-  if (found.length === 1) {
-    const place = centre(found[0])[0] < left + width / 2 ? 1 : 0;
-    return [found[0], templateIn(size, template, box, place, 2)];
-  }
-  return found.length ? found : [0, 1].map((place) => templateIn(size, template, box, place, 2));
+  const free = found.length === 1 ? [centre(found[0])[0] < left + width / 2 ? 1 : 0] : [0, 1].slice(found.length);
+  const people = [...found, ...free.map((place) => templateIn(size, template, box, place, 2))];
+  return people.sort((a, b) => centre(a)[0] - centre(b)[0]);
 }

@@ -24,17 +24,28 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-export function showPictures(pictures, current, open) {
-  const done = pictures.filter(({ status }) => status === "done").length;
-  byId("progress-text").textContent = `${done} of ${pictures.length} done`;
-  byId("progress-bar").value = pictures.length ? done / pictures.length : 0;
-  byId("pictures").replaceChildren(...pictures.map(({ name, status, reason }, i) => {
-    const marks = { class: `picture ${status} ${i === current ? "current" : ""}`, "data-picture": name, title: reason ?? name };
-    const button = element("button", { ...marks, click: () => open(i) }, element("span", { class: "sign" }, SIGNS[status]), element("span", { class: "file" }, name));
+// The list of pictures; what changes in it later is shown by showPicture and showProgress.
+export function showPictures(pictures, open) {
+  byId("pictures").replaceChildren(...pictures.map(({ name, reason }, i) => {
+    const marks = { class: "picture", "data-picture": name, title: reason ?? name };
+    const button = element("button", { ...marks, click: () => open(i) }, element("span", { class: "sign" }), element("span", { class: "file" }, name));
     if (reason) button.append(element("span", { class: "reason" }, reason));
     return button;
   }));
-  document.querySelector(".picture.current")?.scrollIntoView({ block: "nearest" });
+  pictures.forEach((picture, i) => showPicture(picture, i, false));
+}
+
+export function showPicture({ status }, index, isCurrent) {
+  const button = byId("pictures").children[index];
+  button.className = `picture ${status} ${isCurrent ? "current" : ""}`;
+  button.querySelector(".sign").textContent = SIGNS[status];
+  if (isCurrent) button.scrollIntoView({ block: "nearest" });
+}
+
+export function showProgress(pictures) {
+  const done = pictures.filter(({ status }) => status === "done").length;
+  byId("progress-text").textContent = `${done} of ${pictures.length} done`;
+  byId("progress-bar").value = done / pictures.length;
 }
 
 export function showPeople(editor, app) {

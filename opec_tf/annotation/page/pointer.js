@@ -75,10 +75,19 @@ export class Pointer {
 
   hover(event) {
     const joint = event.target.closest("[data-role=joint]");
-    const over = joint && Number(joint.dataset.person) === this.editor.active ? Number(joint.dataset.joint) : null;
+    const over = joint && Number(joint.dataset.person) === this.editor.active ? this.nearest(this.last) : null;
     if (over === this.stage.hover) return;
     this.stage.hover = over;
     this.stage.draw();
+  }
+
+  // The active person's joint that is nearest to a place; of several in one place the selected one.
+  nearest([x, y]) {
+    const distances = this.editor.person.map((joint, i) => {
+      const [jointX, jointY] = this.view.toScreen(joint[0], joint[1]);
+      return Math.hypot(jointX - x, jointY - y) - (i === this.editor.joint ? 2 : 0);
+    });
+    return distances.indexOf(Math.min(...distances));
   }
 
   // Distance in the picture from where a gesture began.
@@ -101,8 +110,8 @@ export class Pointer {
     };
   }
 
-  joint(start, target) {
-    const { editor, stage } = this, joint = Number(target.dataset.joint);
+  joint(start) {
+    const { editor, stage } = this, joint = this.nearest(start);
     const from = editor.state, person = editor.active, [x, y] = editor.person[joint];
     editor.select(person, joint);
     return {
@@ -182,7 +191,7 @@ export class Pointer {
     event.preventDefault();
     const target = event.target.closest("[data-role=joint]");
     if (!target || Number(target.dataset.person) !== this.editor.active) return;
-    const joint = Number(target.dataset.joint), label = this.editor.person[joint][2];
+    const joint = this.nearest(this.view.at(event)), label = this.editor.person[joint][2];
     this.editor.select(this.editor.active, joint);
     const refused = this.editor.label((label + 2) % 3);
     if (refused) this.act.say(refused);

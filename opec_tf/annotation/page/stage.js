@@ -71,9 +71,9 @@ export class Stage {
 
   activePerson() {
     const { active, joint } = this.editor;
-    const group = node("g", { class: "person active" }, ...this.bones(active));
+    const group = node("g", { class: "person active" }, ...this.bones(active), this.tag(active));
     if (joint === null && !this.editor.draftBox) group.append(...this.handles());
-    group.append(...this.joints(active, 7), this.tag(active));
+    group.append(...this.joints(active, 7));
     const named = this.hover ?? joint;
     if (named !== null) group.append(...this.nameOf(named));
     return group;
