@@ -11,8 +11,6 @@ machine reaches the page; --host=0.0.0.0 --token=new opens it to the network, fo
 from __future__ import annotations
 
 import importlib.util
-import socket
-import urllib.parse
 
 from absl import flags as absl_flags
 
@@ -22,7 +20,7 @@ from opec_tf.poses.skeletons import SKELETONS
 
 # What starts TensorFlow, or is of an extra, waits until main() uses it: --help and wrong usage are answered at once.
 with lazy.imports():
-    from opec_tf.annotation import access, pictures, server, store, suggestions
+    from opec_tf.annotation import access, pictures, records, server, store, suggestions
 
 absl_flags.DEFINE_string("images", None, "folder of pictures, with its subfolders", required=True)
 absl_flags.DEFINE_string("output_dir", None, "folder of all annotators' files", required=True)
@@ -43,6 +41,7 @@ def main() -> None:
     missing = [name for name in ("flask", "waitress") if importlib.util.find_spec(name) is None]
     if missing:
         raise UserError(f"{' and '.join(missing)} not installed: pip install opec_tf[annotate]")
+    records.check_annotator(options.annotator, "--annotator")
     rules = access.Access(options.host, options.token)
     skeleton = SKELETONS[options.skeleton]
     shown = pictures.Pictures(options.images)
@@ -51,16 +50,9 @@ def main() -> None:
     running = server.listen(server.build_app(shown, kept, skeleton, rules, suggester), options.host, options.port)
     # Flushed, since whoever started this process may read the address from here.
     print(f"{len(shown.names)} pictures, annotated by {kept.annotator} into {kept.folder}; Ctrl-C ends it", flush=True)
-    print(f"open {_address(options.host, server.port_of(running), rules.token)}", flush=True)
+    print(f"open {access.address(options.host, server.port_of(running), rules.token)}", flush=True)
     running.run()
     print("stopped; every change was saved when it was made", flush=True)
-
-
-def _address(host: str, port: int, token: str) -> str:
-    """What to open. The token is behind a #, which a browser keeps to itself."""
-    name = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
-    secret = f"#token={urllib.parse.quote(token, safe='')}" if token else ""
-    return f"http://{f'[{name}]' if ':' in name else name}:{port}/{secret}"
 
 
 if __name__ == "__main__":

@@ -92,6 +92,13 @@ def is_loopback(host: str) -> bool:
     return host.lower() == "localhost" or number is not None and number.is_loopback
 
 
+def address(host: str, port: int, token: str) -> str:
+    """What to open in a browser. The token is behind a #, which a browser does not send and the page takes out."""
+    name = socket.gethostname() if host in ("0.0.0.0", "::") else host
+    secret = f"#token={urllib.parse.quote(token, safe='')}" if token else ""
+    return f"http://{f'[{name}]' if ':' in name else name}:{port}/{secret}"
+
+
 def _without_port(host: str) -> str:
     if host.startswith("["):
         return host[1:].partition("]")[0].lower()

@@ -134,7 +134,8 @@ def port_of(server: waitress.server.BaseWSGIServer) -> int:
 
 def _overview(pictures: Pictures, store: Store, skeleton: Skeleton, suggests: bool) -> dict[str, Any]:
     """What the page begins with; pictures of the queue are first."""
-    queued = {name: reason for name, reason in store.queued().items() if name in set(pictures.names)}
+    there = frozenset(pictures.names)
+    queued = {name: reason for name, reason in store.queued().items() if name in there}
     names = [*queued, *(name for name in pictures.names if name not in queued)]
     return {
         "annotator": store.annotator,

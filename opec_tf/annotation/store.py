@@ -33,7 +33,7 @@ class Store:
     """
 
     def __init__(self, folder: os.PathLike[str] | str, annotator: str) -> None:
-        self.folder, self.annotator = pathlib.Path(folder), records.check_annotator(annotator, "--annotator")
+        self.folder, self.annotator = pathlib.Path(folder), records.check_annotator(annotator)
         self._home = files.make_folder(self.folder / annotator)
         self._lock_home()
         for place, _, _ in os.walk(self._home):

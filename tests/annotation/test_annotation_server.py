@@ -6,14 +6,16 @@ import http.client
 import json
 import os
 import pathlib
+import socket
 
 import annotation_run
 import cv2
+import flask
 import numpy as np
 import pytest
 
 from opec_tf.annotation import records, server
-from opec_tf.annotation.access import Access
+from opec_tf.annotation.access import Access, address
 from opec_tf.common.errors import UserError
 
 JSON = {"Content-Type": "application/json"}
@@ -252,6 +254,17 @@ def test_off_loopback_a_token_is_needed():
     made = {Access("::", "new").token for _ in range(3)}
     assert len(made) == 3 and min(map(len, made)) >= 32
     assert Access("::1", "").token == Access("localhost", "").token == ""
+
+
+def test_an_address_has_its_token_where_browsers_keep_it():
+    assert address("127.0.0.1", 80, "") == "http://127.0.0.1:80/"
+    assert address("::1", 80, "a b&c") == "http://[::1]:80/#token=a%20b%26c"
+    assert address("0.0.0.0", 80, "") == f"http://{socket.gethostname()}:80/"
+
+
+def test_a_port_that_is_taken_is_named(served):
+    with pytest.raises(UserError, match=rf"--host=127.0.0.1 --port={served.port}: cannot be listened on \(Address"):
+        server.listen(flask.Flask("x"), "127.0.0.1", served.port)
 
 
 def test_the_page_runs_nothing_but_its_own_files(served):

@@ -19,14 +19,14 @@ export function keyTable(editor, view, app) {
   return [
     ["Pictures", [
       ["Enter", "the box is taken; else: done, and on to the next picture", ["Enter"], () => app.enter()],
-      ["Shift + Enter", "not done any more", ["Shift+Enter"], () => app.reopen()],
+      ["Shift + Enter", "not done any more", ["Shift+Enter"], () => editor.state.done && editor.change({ ...editor.state, done: false })],
       ["N / Page down", "next picture", ["n", "PageDown"], () => app.go(1)],
       ["P / Page up", "previous picture", ["p", "PageUp"], () => app.go(-1)],
     ]],
     ["The pair", [
       ["B", "a new box: arrows move it, Shift + arrows size it (with Ctrl by one pixel), or drag; Enter takes it", ["b"], () => app.beginBox()],
       ["A", "add a person", ["a"], () => editor.addPerson()],
-      ["Delete", "remove the person", ["Delete", "Backspace"], () => editor.removePerson()],
+      ["Delete", "remove the person", ["Delete", "Backspace"], () => app.remove()],
       ["Tab, 1 to 9", "the next person; the first to ninth", ["Tab"], () => editor.selectPerson(1)],
       [null, "", ["Shift+Tab"], () => editor.selectPerson(-1)],
       [null, "", [..."123456789"], (event) => app.choosePerson(Number(event.key) - 1)],
@@ -112,4 +112,14 @@ function nameOf(event) {
   const key = event.key === " " ? "Space" : event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const held = [["Ctrl", event.ctrlKey || event.metaKey], ["Alt", event.altKey], ["Shift", event.shiftKey]];
   return [...held.filter(([, down]) => down).map(([name]) => name), key].join("+");
+}
+
+// A button with a key does what the key does, and leaves the keyboard to the page.
+export function connectButtons() {
+  for (const button of document.querySelectorAll("button[data-key]")) {
+    const { key } = button.dataset;
+    button.tabIndex = -1;
+    button.addEventListener("mousedown", (event) => event.preventDefault());
+    button.addEventListener("click", () => document.dispatchEvent(new KeyboardEvent("keydown", { key })));
+  }
 }

@@ -7,6 +7,9 @@ export const OUTSIDE = 0, HIDDEN = 1, VISIBLE = 2;
 export const LABELS = ["outside", "hidden", "visible"];
 export const EMPTY = { pair_box: null, people: [], done: false };
 
+// The state in an annotator's file.
+export const stateOf = ({ pair_box, people, done }) => ({ pair_box, done, people: people.map(({ joints }) => joints) });
+
 export const isInside = (size, x, y) => x >= -0.5 && y >= -0.5 && x <= size.width - 0.5 && y <= size.height - 0.5;
 
 const rounded = (value) => Math.round(value * 100) / 100;
@@ -110,4 +113,11 @@ export function pairIn(size, template, box, suggested) {
   const free = found.length === 1 ? [centre(found[0])[0] < left + width / 2 ? 1 : 0] : [0, 1].slice(found.length);
   const people = [...found, ...free.map((place) => templateIn(size, template, box, place, 2))];
   return people.sort((a, b) => centre(a)[0] - centre(b)[0]);
+}
+
+// The pair's box or, where none was drawn, the one around all joints; null where there is neither.
+export function pairFrame({ pair_box, people }) {
+  if (pair_box || !people.length) return pair_box;
+  const [left, top, right, bottom] = bounds(people.flat());
+  return [left, top, right - left + 1, bottom - top + 1];
 }
