@@ -5,6 +5,8 @@ python -m opec_tf.prepare_data pasted --annotations=person_keypoints.json --imag
 python -m opec_tf.prepare_data checked --annotations=labels.json --images=images --poses=predictions_peak.json \
   --output_dir=data/checked
 python -m opec_tf.prepare_data frames --videos='videos/*.mp4' --every=3 --output_dir=data/frames
+python -m opec_tf.prepare_data merge_annotations --annotations=data/annotated --images=data/frames \
+  --output_dir=data/merged
 python -m opec_tf.prepare_data statistics --data=crowdpose:crowdpose_val.json:images
 python -m opec_tf.prepare_data crowd_index --annotations=labels.json --output_dir=data/indexed
 python -m opec_tf.prepare_data leaks --train=data/own/train --test=data/own/test --output_dir=data/leaks
@@ -18,6 +20,8 @@ Sub-commands, with their flags beside --output_dir:
   checked            a COCO-format file without the labels that a network's poses, which evaluate wrote on its boxes,
                      contradict: --annotations --images --poses
   frames             sharp, distinct pictures out of videos: --videos --every --min_iou --detector, its --detector_...
+  merge_annotations  one data set of what several people annotated (opec_tf.annotate), split by video, and the queue of
+                     pictures on which they differ: --annotations --images --max_deviation --splits
   statistics         Table 1 of the paper of any data sets, and more of them: --data --data_root; --output_dir may be
                      left out
   crowd_index        a COCO-format file with CrowdPose's crowdIndex: --annotations
@@ -38,6 +42,7 @@ import pathlib
 
 from absl import flags as absl_flags
 
+from opec_tf.annotation import merging, splits as video_splits
 from opec_tf.common import cli, files, flags, lazy
 from opec_tf.common.errors import UserError
 from opec_tf.config import DetectorConfig
@@ -47,7 +52,7 @@ from opec_tf.data.generated import split_images
 from opec_tf.data.leaks import report as leaks, search
 from opec_tf.data.pasted import dataset as pasted
 from opec_tf.data.synthetic import dataset
-from opec_tf.evaluation import data_sets, occlusion, plots
+from opec_tf.evaluation import data_sets, occlusion
 from opec_tf.inference.people_names import NANODET
 
 # Starts TensorFlow, which only frames with people needs.
@@ -63,17 +68,22 @@ _COUPLES = absl_flags.DEFINE_integer(
 _SEED = absl_flags.DEFINE_integer("seed", 0, "synthetic, pasted: the same seed makes the same pictures", lower_bound=0)
 _IMAGE_SIZE = absl_flags.DEFINE_integer("image_size", 256, "synthetic: side of the square pictures, pixels")
 _ANNOTATIONS = absl_flags.DEFINE_string(
-    "annotations", "", "pasted, checked, crowd_index, conversion: the annotation file"
+    "annotations",
+    "",
+    "pasted, checked, crowd_index, conversion: the annotation file; merge_annotations: the --output_dir of annotate",
 )
 _IMAGES = absl_flags.DEFINE_string(
-    "images", "", "pasted, checked: the image folder; conversion: the same, to check that the images are there"
+    "images",
+    "",
+    "pasted, checked, merge_annotations: the image folder; conversion: the same, to check that the images are there",
 )
 _POSES = absl_flags.DEFINE_string("poses", "", "checked: COCO results JSON of a network's poses in the annotated boxes")
 _SPLITS = absl_flags.DEFINE_list(
     "splits",
     [f"{split}:{share}" for split, share in pasted.SPLITS.items()],
-    "pasted: NAME:SHARE of each split, or one NAME for everything; nobody is in two splits; conversion: if given, a "
-    "file for each split, the pictures dealt out in the order of their ids",
+    "pasted: NAME:SHARE of each split, or one NAME for everything; nobody is in two splits; merge_annotations: the "
+    "same, by default train:5,val:2,test:2, and no video is in two; conversion: if given, a file for each split, the "
+    "pictures dealt out in the order of their ids",
 )
 _VIDEOS = absl_flags.DEFINE_string(
     "videos", "", "frames: a video, a folder or a pattern such as 'videos/*.mp4', in quotes"
@@ -92,6 +102,12 @@ _DETECTOR = absl_flags.DEFINE_string(
     "detector",
     NANODET,
     "frames: what finds people under --min_iou, as predict has it: nanodet or a YOLO network's file",
+)
+_MAX_DEVIATION = absl_flags.DEFINE_float(
+    "max_deviation",
+    merging.MAX_DEVIATION,
+    "merge_annotations: of two annotators' positions of a joint that agree, as a share of the person's longer side",
+    lower_bound=0.0,
 )
 flags.define_texts("data", "statistics: data sets FORMAT:ANNOTATIONS:IMAGES, separated by commas")
 flags.define_texts("train", "leaks: folders of pictures or data sets FORMAT:ANNOTATIONS:IMAGES, separated by commas")
@@ -113,6 +129,7 @@ _NEEDED = {
     "pasted": ("annotations", "output_dir"),
     "checked": ("annotations", "poses", "output_dir"),
     "frames": ("videos", "output_dir"),
+    "merge_annotations": ("annotations", "images", "output_dir"),
     "statistics": ("data",),
     "crowd_index": ("annotations", "output_dir"),
     "leaks": ("train", "test", "output_dir"),
@@ -126,6 +143,7 @@ def main(command: str) -> None:
         "pasted": _paste,
         "checked": _check_labels,
         "frames": _take_frames,
+        "merge_annotations": _merge,
         "statistics": _describe,
         "crowd_index": _add_crowd_index,
         "leaks": _find_leaks,
@@ -181,6 +199,14 @@ def _detector_settings(config: DetectorConfig) -> str:
     return f"{_DETECTOR.value}, score {config.detector_score:g}, IoU {config.detector_nms_iou:g}"
 
 
+def _merge() -> None:
+    shares = pasted.parse_splits(_SPLITS.value) if flags.FLAGS["splits"].present else video_splits.SHARES
+    merged = merging.merge(
+        _ANNOTATIONS.value, _IMAGES.value, _OUTPUT_DIR.value, max_deviation=_MAX_DEVIATION.value, shares=shares
+    )
+    print(merged.text, end="")
+
+
 def _describe() -> None:
     texts = flags.FLAGS.data
     names = [loading.DatasetSource.parse(text).annotations for text in texts]
@@ -188,23 +214,9 @@ def _describe() -> None:
         name if names.count(name) == 1 else text: data_sets.describe(loading.load(text, _DATA_ROOT.value))
         for name, text in zip(names, texts)
     }
-    table = data_sets.as_markdown(figures)
-    print(table)
+    print(data_sets.as_markdown(figures))
     if _OUTPUT_DIR.value:
-        folder = files.make_folder(_OUTPUT_DIR.value)
-        files.write_text(folder / "statistics.md", table + "\n")
-        files.write_json(folder / "statistics.json", figures, indent=2)
-        panels = {
-            "largest box IoU of an image": (data_sets.IOU_EDGES, "iou_histogram"),
-            "crowdIndex": (data_sets.CROWD_EDGES, "crowd_histogram"),
-        }
-        plots.plot_data_sets(
-            {
-                title: (edges, {name: of_set[histogram] for name, of_set in figures.items()})
-                for title, (edges, histogram) in panels.items()
-            },
-            folder / "statistics.png",
-        )
+        data_sets.write(_OUTPUT_DIR.value, figures)
 
 
 def _add_crowd_index() -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from opec_tf.evaluation import occlusion
+from opec_tf.common import files
+from opec_tf.evaluation import occlusion, plots
 from opec_tf.poses import skeletons
 from opec_tf.poses.pose_annotations import PoseAnnotations
 
 # Bins of the histograms, edges; what is beyond the last is in the last bin.
-IOU_EDGES = np.linspace(0.0, 1.0, 21)
-CROWD_EDGES = np.linspace(0.0, 2.0, 21)
+_IOU_EDGES = np.linspace(0.0, 1.0, 21)
+_CROWD_EDGES = np.linspace(0.0, 2.0, 21)
 _VISIBLE, _OCCLUDED = (skeletons.VISIBILITY_CLASSES.index(name) for name in ("visible", "occluded"))
 
 
@@ -45,8 +47,8 @@ def describe(annotations: PoseAnnotations) -> dict[str, Any]:
             f"crowd_{level}": float(np.mean((crowd >= low) & (crowd < high)))
             for level, low, high in occlusion.CROWD_LEVELS
         },
-        "iou_histogram": _histogram(ious, IOU_EDGES),
-        "crowd_histogram": _histogram(crowd, CROWD_EDGES),
+        "iou_histogram": _histogram(ious, _IOU_EDGES),
+        "crowd_histogram": _histogram(crowd, _CROWD_EDGES),
     }
 
 
@@ -67,6 +69,24 @@ def as_markdown(data_sets: Mapping[str, Mapping[str, Any]]) -> str:
             f"{figures['crowd_index']:.3f} | {' | '.join(levels)} |"
         )
     return "\n".join(lines)
+
+
+def write(output_dir: os.PathLike[str] | str, data_sets: Mapping[str, Mapping[str, Any]]) -> None:
+    """Writes statistics.md, statistics.json and, with the histograms, statistics.png into a folder.
+
+    Args:
+      output_dir: the folder.
+      data_sets: name -> what ``describe`` says.
+    """
+    folder = files.make_folder(output_dir)
+    files.write_text(folder / "statistics.md", as_markdown(data_sets) + "\n")
+    files.write_json(folder / "statistics.json", data_sets, indent=2)
+    panels = {"largest box IoU of an image": (_IOU_EDGES, "iou"), "crowdIndex": (_CROWD_EDGES, "crowd")}
+    histograms = {
+        title: (edges, {name: figures[f"{column}_histogram"] for name, figures in data_sets.items()})
+        for title, (edges, column) in panels.items()
+    }
+    plots.plot_data_sets(histograms, folder / "statistics.png")
 
 
 def _counted(share: float, images: int) -> str:
