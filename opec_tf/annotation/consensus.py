@@ -5,7 +5,8 @@ asked, two that agree outvote the one.
 
 * People are matched by OKS, also with left and right exchanged, and are there if more than half have them.
 * A joint is labelled if more than half of those who have the person label it. Its position is the mean of the largest
-  group of whom each two are at most ``max_deviation`` of the person's size apart, if that are more than half.
+  group of whom each two are at most ``max_deviation`` of the person's size apart, and have not left and right
+  exchanged, if that are more than half.
 * It is hidden if one of this group says so.
 
 Whatever finds no majority is a problem of the picture, in words. The person's size is the longer side of the box around
@@ -36,7 +37,7 @@ class Comparison:
       similarities: float64 [K], the joint's OKS; NaN likewise.
       labelled_once: bool [K], one labels the joint and the other does not.
       visibility_differs: bool [K], one says visible and the other hidden.
-      swapped: bool [K], the joint is one of a left and right pair that fits only exchanged.
+      swapped: bool [K], the joint is one of a left and right pair that fits exchanged.
     """
 
     annotators: tuple[str, str]
@@ -83,7 +84,8 @@ def agree(people: dict[str, np.ndarray], skeleton: Skeleton, max_deviation: floa
     problems: list[tuple[float, str]] = []
     merged, hidden_by_some = [], 0
     for group in matching.match(people, skeleton):
-        result.comparisons.extend(_comparisons(group, skeleton, max_deviation))
+        swapped = matching.swapped(group, skeleton)
+        result.comparisons.extend(_comparisons(group, skeleton, swapped))
         lacking = [name for name in people if name not in group.names]
         if 2 * len(group.names) < len(people):
             result.added.extend(group.names)
@@ -92,8 +94,8 @@ def agree(people: dict[str, np.ndarray], skeleton: Skeleton, max_deviation: floa
         if 2 * len(group.names) == len(people):
             problems.append((np.inf, f"{_list(group.names)} has a person {_where(group)}, {_list(lacking)} has none"))
             continue
-        joints = [_joint(group, joint, max_deviation) for joint in range(skeleton.num_joints)]
-        problems += _swaps_first(group, joints, skeleton, max_deviation)
+        joints = [_joint(group, joint, swapped[..., joint], max_deviation) for joint in range(skeleton.num_joints)]
+        problems += _swaps_first(group, joints, swapped, skeleton)
         result.outvoted.extend((name, joint) for joint, vote in enumerate(joints) for name in vote.outvoted)
         hidden_by_some += sum(vote.hidden_by_some for vote in joints)
         merged.append([vote.label for vote in joints])
@@ -105,32 +107,20 @@ def agree(people: dict[str, np.ndarray], skeleton: Skeleton, max_deviation: floa
     )
 
 
-def _comparisons(group: Group, skeleton: Skeleton, max_deviation: float) -> Iterator[Comparison]:
-    for (name, first), (other_name, second) in itertools.combinations(zip(group.names, group.keypoints), 2):
+def _comparisons(group: Group, skeleton: Skeleton, swapped: np.ndarray) -> Iterator[Comparison]:
+    for one, other in itertools.combinations(range(len(group.names)), 2):
+        first, second = group.keypoints[[one, other]]
         labelled, other_labelled = first[:, 2] != UNLABELLED, second[:, 2] != UNLABELLED
         both = labelled & other_labelled
         similarities = oks.joint_oks(first[:, :2], second[:, :2], np.array(group.area), skeleton.sigmas)
         yield Comparison(
-            (name, other_name),
+            (group.names[one], group.names[other]),
             np.where(both, np.linalg.norm(first[:, :2] - second[:, :2], axis=1) / group.size, np.nan),
             np.where(both, similarities, np.nan),
             labelled != other_labelled,
             both & (first[:, 2] != second[:, 2]) & skeleton.has_visibility,
-            swapped(first, second, skeleton, max_deviation * group.size),
+            swapped[one, other],
         )
-
-
-def swapped(first: np.ndarray, second: np.ndarray, skeleton: Skeleton, most: float) -> np.ndarray:
-    """Which joints of two annotations of a person, [K, 3] each, are of a left and right pair that fits only exchanged.
-
-    Both fit, within ``most`` pixels, with the other's opposite joint, and not both do with the same; bool [K].
-    """
-    flip = skeleton.flip_order
-    both = (first[:, 2] != UNLABELLED) & (second[:, 2] != UNLABELLED)
-    apart = np.linalg.norm(first[:, :2] - second[:, :2], axis=1) > most
-    near = np.linalg.norm(first[:, :2] - second[flip, :2], axis=1) <= most
-    pairs = both & both[flip] & near & near[flip] & (apart | apart[flip])
-    return pairs & (flip != np.arange(len(flip)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +134,8 @@ class _Vote:
     hidden_by_some: bool = False
 
 
-def _joint(group: Group, joint: int, max_deviation: float) -> _Vote:
+def _joint(group: Group, joint: int, swapped: np.ndarray, max_deviation: float) -> _Vote:
+    """The vote on a joint; ``swapped``, bool [A, A], are annotators who have exchanged it with the opposite one."""
     points = group.keypoints[:, joint]
     labelled = np.flatnonzero(points[:, 2] != UNLABELLED)
     names = np.array(group.names)
@@ -154,7 +145,7 @@ def _joint(group: Group, joint: int, max_deviation: float) -> _Vote:
     if 2 * len(labelled) == len(points):
         return _Vote(problem=f"is labelled by {_list(names[labelled])} and not by {_list(lacking)}", deviation=1.0)
     distances = np.linalg.norm(points[labelled, None, :2] - points[None, labelled, :2], axis=-1) / group.size
-    agreeing = _largest_group(distances, max_deviation)
+    agreeing = _largest_group(np.where(swapped[np.ix_(labelled, labelled)], np.inf, distances), max_deviation)
     if 2 * len(agreeing) <= len(labelled):
         worst = float(distances.max())
         return _Vote(problem=f"differs by {worst:.2f} of the person's size", deviation=worst)
@@ -185,21 +176,20 @@ def _largest_group(distances: np.ndarray, most: float) -> list[int]:
 
 
 def _swaps_first(
-    group: Group, votes: Sequence[_Vote], skeleton: Skeleton, max_deviation: float
+    group: Group, votes: Sequence[_Vote], swapped: np.ndarray, skeleton: Skeleton
 ) -> list[tuple[float, str]]:
     """The problems of a person's joints; those that come of left and right exchanged are one and say so."""
     odd = np.array([bool(vote.problem) for vote in votes])
     problems = []
-    for (name, first), (other_name, second) in itertools.combinations(zip(group.names, group.keypoints), 2):
-        exchanged = swapped(first, second, skeleton, max_deviation * group.size) & odd
+    for one, other in itertools.combinations(range(len(group.names)), 2):
+        exchanged = swapped[one, other] & odd
         if exchanged.any():
             left = [joint for joint in np.flatnonzero(exchanged) if skeleton.joints[joint].startswith("left_")]
             parts = [skeleton.joints[joint][len("left_") :] for joint in left]
-            what = (
-                _list(parts) if 2 * len(left) < np.sum(skeleton.flip_order != np.arange(len(odd))) else "whole person"
-            )
-            text = f"{name} and {other_name} have left and right exchanged in the {what} {_where(group)}"
-            problems.append((1.0 + len(parts), text))
+            pairs = np.count_nonzero(skeleton.flip_order > np.arange(len(odd)))
+            where = f"{_list(parts) if len(parts) < pairs else 'whole person'} {_where(group)}"
+            both = f"{group.names[one]} and {group.names[other]}"
+            problems.append((1.0 + len(parts), f"{both} have left and right exchanged in the {where}"))
             odd &= ~exchanged
     for joint in np.flatnonzero(odd):
         text = f"{skeleton.joints[joint].replace('_', ' ')} {_where(group, joint)} {votes[joint].problem}"

@@ -14,6 +14,9 @@ from opec_tf.poses.skeletons import UNLABELLED, Skeleton
 # Below this two people are not the same; with left and right exchanged a match must be so much better to be preferred.
 _LEAST_OKS, _EXCHANGED = 0.15, 0.9
 _LEAST_JOINTS = 3  # of a person whose box says how large it is, where there are such
+# Left and right are exchanged where a pair of joints fits twice as well so; the pair must be apart by so much of the
+# person's size, else it says nothing.
+_TWICE, _LEAST_APART = 2.0, 0.05
 _THINNEST = 0.3  # of a box's longer side, which the shorter one counts as at least for the OKS's area
 
 
@@ -72,3 +75,21 @@ def _similarity(first: np.ndarray, second: np.ndarray, skeleton: Skeleton) -> fl
         joints = oks.joint_oks(first[:, :2], other[:, :2], np.array(area), skeleton.sigmas)
         best = max(best, weight * float(oks.mean_oks(joints, both)))
     return best
+
+
+def swapped(group: Group, skeleton: Skeleton) -> np.ndarray:
+    """Which two annotators of a person have left and right of a pair of joints exchanged; bool [A, A, K].
+
+    Where half of the pairs are exchanged and none is surely not, all are.
+    """
+    flip, points = skeleton.flip_order, group.keypoints[..., :2]
+    labelled = group.keypoints[..., 2] != UNLABELLED
+    whole = labelled & labelled[:, flip] & (flip != np.arange(len(flip)))
+    pairs = whole[:, None] & whole[None]
+    same = np.linalg.norm(points[:, None] - points[None], axis=-1)
+    opposite = np.linalg.norm(points[:, None] - points[None, :, flip], axis=-1)
+    same, opposite = (0.5 * (distance + distance[..., flip]) / group.size for distance in (same, opposite))
+    exchanged = pairs & (same > _LEAST_APART) & (_TWICE * opposite < same)
+    kept = pairs & (opposite > _LEAST_APART) & (_TWICE * same < opposite)
+    wholly = exchanged.any(-1) & ~kept.any(-1) & (2 * exchanged.sum(-1) >= pairs.sum(-1))
+    return np.where(wholly[..., None], pairs, exchanged)
