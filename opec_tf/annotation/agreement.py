@@ -41,7 +41,9 @@ def describe(pictures: Sequence[Consensus], skeleton: Skeleton, max_deviation: f
         part = {column: of[own] for column, of in columns.items()}
         more = {what: counter[name] for what, counter in counts.items()}
         figures["annotators"][name] = {**_figures(part, max_deviation), **more}
-        figures["matrix"][name] = [_share(of, max_deviation) for of in part["deviations"].T]
+        figures["matrix"][name] = [
+            _agree(*pair, max_deviation) for pair in zip(part["deviations"].T, part["swapped"].T)
+        ]
     return figures
 
 
@@ -60,10 +62,10 @@ def as_text(figures: Mapping[str, _Numbers]) -> str:
             )
         lines.append("")
     lines.append(
-        "compared: pairs of labels of one joint by two annotators; agree: within --max_deviation; median and 90 %:\n"
-        "of their distance, as a share of the person's size; once: labelled by one of the two; hidden?: hidden to\n"
-        "one and visible to the other; swapped: left and right exchanged; missed, added: people whom others have and\n"
-        "have not; outvoted: joints that the majority has elsewhere or not at all"
+        "compared: pairs of labels of one joint by two annotators; agree: within --max_deviation, and not\n"
+        "swapped; median and 90 %: of their distance, as a share of the person's size; once: labelled by one of the\n"
+        "two; hidden?: hidden to one and visible to the other; swapped: left and right exchanged; missed, added:\n"
+        "people whom others have and have not; outvoted: joints that the majority has elsewhere or not at all"
     )
     return "\n".join(lines)
 
@@ -80,7 +82,7 @@ def _figures(columns: Mapping[str, np.ndarray], max_deviation: float) -> _Number
     some = len(deviations) > 0
     return {
         "compared": len(deviations),
-        "agree": _share(deviations, max_deviation),
+        "agree": _agree(columns["deviations"], columns["swapped"], max_deviation),
         "median_deviation": float(np.median(deviations)) if some else None,
         "p90_deviation": float(np.quantile(deviations, 0.9)) if some else None,
         "mean_dissimilarity": float(np.mean(1.0 - similarities)) if some else None,
@@ -88,9 +90,10 @@ def _figures(columns: Mapping[str, np.ndarray], max_deviation: float) -> _Number
     }
 
 
-def _share(deviations: np.ndarray, max_deviation: float) -> float | None:
-    deviations = deviations[~np.isnan(deviations)]
-    return float(np.mean(deviations <= max_deviation)) if len(deviations) else None
+def _agree(deviations: np.ndarray, swapped: np.ndarray, max_deviation: float) -> float | None:
+    """The share that is near enough, and not near for left and right being close to each other; None of nothing."""
+    compared = ~np.isnan(deviations)
+    return float(np.mean((deviations <= max_deviation)[compared] & ~swapped[compared])) if compared.any() else None
 
 
 def _percent(share: float | None) -> str:

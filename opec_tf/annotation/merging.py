@@ -80,10 +80,12 @@ def merge(
     folder = files.make_folder(output_dir)
     dealt = splits.read(folder, shares)
     skeleton = next(iter(next(iter(pictures.values())).values())).skeleton
-    agreed = {
-        picture: consensus.agree({name: of.people for name, of in by_name.items()}, skeleton, max_deviation)
-        for picture, by_name in pictures.items()
-    }
+    agreed = {}
+    with Progress("comparing", "pictures", len(pictures), progress) as report:
+        for picture, by_name in pictures.items():
+            people = {name: of.people for name, of in by_name.items()}
+            agreed[picture] = consensus.agree(people, skeleton, max_deviation)
+            report.update()
     queued = [
         records.Queued(picture, _reason(agreed[picture].problems), tuple(pictures[picture]))
         for picture in sorted(agreed, key=lambda name: -len(agreed[name].problems))

@@ -105,8 +105,6 @@ def test_ids_are_unique_and_crowd_index_and_boxes_fit(merged):
         low, high = people.boxes[:, None, :2] - 0.5, (people.boxes[:, :2] + people.boxes[:, 2:])[:, None] - 0.5
         inside = ((people.keypoints[..., :2] >= low) & (people.keypoints[..., :2] <= high)).all(-1)
         assert inside[people.keypoints[..., 2] > 0].all()
-        # Hips are at 125, shoulders 80 above: half as much above these is the head, and 16 of room.
-        assert np.all(np.abs(people.boxes[:, 1] - (125 - 80 - 40 - 16)).clip(0) < 12) or (people.boxes[:, 1] == 0).any()
         assert (people.image_sizes == simulated.SIZE[::-1]).all()
     assert len(set(ids)) == len(ids) == 147 and len(set(people_ids)) == len(people_ids) == 294
 
@@ -120,13 +118,16 @@ def test_the_report_finds_who_did_what(merged):
     assert report["annotators"]["ben"]["swapped"] == 15 * 12 + 15 * 2 + 10 * 2 * 12
     assert carl["missed"] == 10 and report["annotators"]["anna"]["missed"] == 0
     assert report["annotators"]["ben"]["missed"] == 15
-    assert report["annotators"]["ben"]["outvoted"] == 12 + 15 * 0
-    assert carl["outvoted"] == 10 * 2 * 12 - 0
+    assert report["annotators"]["ben"]["outvoted"] == 12
+    assert carl["outvoted"] == 10 * 2 * 12
     assert report["hidden_by_some"] == 20
     assert report["joints"]["left_wrist"]["visibility_differs"] == 20
     assert report["joints"]["left_ankle"]["labelled_once"] == 15
     assert report["joints"]["left_hip"]["median_deviation"] < 0.02
-    assert 0.05 > 1 - report["joints"]["left_hip"]["agree"] >= 0
+    # Of pictures of two annotators 190 x 2 people less the missing 15, of three 30 x 6 and 10 x 4.
+    hip = report["joints"]["left_hip"]
+    assert (hip["compared"], hip["swapped"]) == (365 + 220, 15 + 10 * 2 * 2)
+    assert hip["agree"] == pytest.approx(1 - 55 / 585)
     text = (folder / "out" / "report.txt").read_text()
     assert text == done.text and "147 pictures merged, 83 queued, 0 wait for a second annotator" in text
     assert (folder / "out" / "agreement.png").stat().st_size > 5000
