@@ -15,7 +15,7 @@ from opec_tf.poses.skeletons import OCCLUDED
 SIDE = 480
 NAMES = [f"{number:08}.jpg" for number in range(1, 10)]
 SHOWN = NAMES[7]
-PLACED = (12, 8)  # joints of the two people that are put in place
+PLACED = (12, 10)  # joints of the two people that are put in place
 
 
 def draw(page, folder):
