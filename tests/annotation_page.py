@@ -59,6 +59,10 @@ class Page:
         """What JavaScript returns."""
         return self.driver.execute_script(script, *arguments)
 
+    def next_frame(self):
+        """Waits until what changed is drawn."""
+        self.driver.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+
     def text(self, selector):
         """What an element says; "" where it is hidden."""
         element = self.run("return document.querySelector(arguments[0])?.checkVisibility() ?? false", selector)

@@ -43,8 +43,12 @@ class Served:
         self._server = server.listen(app, host, 0)
         self.port = server.port_of(self._server)
         self.address = f"http://127.0.0.1:{self.port}/"
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+
+    def _run(self):
+        with contextlib.suppress(OSError):  # its sockets are closed while it waits for them
+            self._server.run()
 
     def close(self):
         """Ends it."""

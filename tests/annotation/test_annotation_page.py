@@ -52,8 +52,10 @@ def _templates(box=BOX):
     x, y, w, h = box
     standing = suggestions.standing(BODY12)
     high = 0.96 * h
-    wide = min(high, 0.8 * w / (2 * np.abs(standing[:, 0]).max()) / 1.4)
-    middles = x + w * (np.arange(2) + 0.5) / 2
+    widest = 2 * np.abs(standing[:, 0]).max()
+    wide = min(high, 0.6 * w / widest)
+    half = wide * widest / 2 + 0.02 * w
+    middles = x + np.clip(w * (np.arange(2) + 0.5) / 2, half, w - half)
     at_x = middles[:, None] + standing[:, 0] * wide - 0.5
     return np.stack([at_x, np.broadcast_to(y + 0.02 * h + standing[:, 1] * high - 0.5, at_x.shape)], axis=-1)
 
@@ -143,6 +145,7 @@ def test_whole_people_undo_and_the_view(page, served):
     page.open(served.address)
     page.draw_box(BOX)
     start = people()
+    assert (start[..., :2] > BOX[:2]).all() and (start[..., :2] < np.add(BOX[:2], BOX[2:])).all()
     np.testing.assert_allclose(
         start[..., :2], _templates(records.read(served.folder, "anna", "a.png").pair_box), atol=0.011
     )

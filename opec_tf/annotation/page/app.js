@@ -114,6 +114,7 @@ export class App {
     const { editor } = this;
     if (isCommitted) {
       this.asked = null;
+      byId("message").hidden = true;
       this.saver.push(editor.file);
       this.showStatus(editor.state.done ? "done" : "begun");
     }
@@ -143,7 +144,7 @@ export class App {
     panel.showProgress(this.pictures);
     byId("picture-name").textContent = name;
     byId("picture-count").textContent = `${this.current + 1} / ${this.pictures.length}`;
-    byId("reason").textContent = reason ? `Look again: ${reason}` : "";
+    byId("reason").textContent = reason ? `Annotators differ: ${reason}` : "";
     byId("reason").hidden = !reason;
   }
 
@@ -157,7 +158,7 @@ export class App {
   }
 
   showFailure(error, again) {
-    panel.showBanner(`${error.message ?? error}.`, [["Try again", again]], "failed");
+    panel.showBanner(String(error.message ?? error), [["Try again", again]], "failed");
     if (error.status === 401) askForToken(again);
   }
 
@@ -171,7 +172,7 @@ export class App {
 
   say(message) {
     if (!message) return;
-    byId("message").textContent = message[0].toUpperCase() + message.slice(1) + ".";
+    byId("message").textContent = panel.asSentence(message);
     byId("message").hidden = false;
     clearTimeout(this.messageTimer);
     this.messageTimer = setTimeout(() => (byId("message").hidden = true), MESSAGE_MS);

@@ -16,7 +16,7 @@ async function begin() {
     const first = info.pictures.findIndex(({ status, reason }) => reason || status === "new" || status === "begun");
     await app.open(index >= 0 ? index : Math.max(first, 0));
   } catch (error) {
-    showBanner(`${error.message}.`, [["Try again", begin]], "failed");
+    showBanner(error.message, [["Try again", begin]], "failed");
     if (error.status === 401) askForToken(begin);
   }
 }

@@ -95,8 +95,9 @@ export function boxBetween(size, [x1, y1], [x2, y2]) {
 export function templateIn(size, template, [left, top, width, height], place, places) {
   const widest = 2 * Math.max(...template.map(([x]) => Math.abs(x)));
   const tall = 0.96 * height;
-  const wide = Math.min(tall, (0.8 * width) / widest / Math.max(1, places * 0.7));
-  const middle = left + (width * (place + 0.5)) / places;
+  const wide = Math.min(tall, ((places > 1 ? 0.6 : 0.96) * width) / widest);
+  const half = (wide * widest) / 2 + 0.02 * width;
+  const middle = left + clamped((width * (place + 0.5)) / places, half, width - half);
   return template.map(([x, y]) => {
     const at = [middle + x * wide - 0.5, top + 0.02 * height + y * tall - 0.5];
     return placed(size, [0, 0, VISIBLE], ...at);

@@ -107,11 +107,13 @@ export function showSaving(kind, message, actions) {
   byId("saving").textContent = SAVING[kind];
   byId("saving").className = `saving ${kind}`;
   if (kind === "retrying" || kind === "saving") return;
-  showBanner(kind === "saved" ? "" : `Not saved: ${message}.`, actions, kind);
+  showBanner(kind === "saved" ? "" : `Not saved: ${message}`, actions, kind);
 }
+
+export const asSentence = (text) => text && text[0].toUpperCase() + text.slice(1) + (/[.?!]$/.test(text) ? "" : ".");
 
 export function showBanner(text, actions = [], kind = "") {
   byId("banner").hidden = !text;
   byId("banner").className = `banner ${kind}`;
-  byId("banner").replaceChildren(element("span", {}, text), ...actions.map(([name, act]) => element("button", { "data-do": name, click: act }, name)));
+  byId("banner").replaceChildren(element("span", {}, asSentence(text)), ...actions.map(([name, act]) => element("button", { "data-do": name, click: act }, name)));
 }
