@@ -47,6 +47,26 @@ def describe(pictures: Sequence[Consensus], skeleton: Skeleton, max_deviation: f
     return figures
 
 
+def by_picture(pictures: Mapping[str, Consensus]) -> dict[str, list[_Numbers]]:
+    """Of each picture, and of each two annotators of each person in it, by how much each joint differs.
+
+    Returns:
+      Picture -> ``annotators``, the two; ``deviations``, shares of the person's size; ``dissimilarities``, 1 - OKS; both
+      in the order of the skeleton's joints, None where not both label one.
+    """
+    return {
+        picture: [
+            {
+                "annotators": list(row.annotators),
+                "deviations": _numbers(row.deviations),
+                "dissimilarities": _numbers(1.0 - row.similarities),
+            }
+            for row in found.comparisons
+        ]
+        for picture, found in pictures.items()
+    }
+
+
 def as_text(figures: Mapping[str, _Numbers]) -> str:
     """The figures of ``describe`` as two tables of plain text."""
     lines = []
@@ -68,6 +88,10 @@ def as_text(figures: Mapping[str, _Numbers]) -> str:
         "people whom others have and have not; outvoted: joints that the majority has elsewhere or not at all"
     )
     return "\n".join(lines)
+
+
+def _numbers(values: np.ndarray) -> list[float | None]:
+    return [None if np.isnan(value) else round(value, 4) for value in values.tolist()]
 
 
 def _mentioned(pictures: Sequence[Consensus]) -> set[str]:

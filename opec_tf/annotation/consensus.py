@@ -76,11 +76,12 @@ def agree(people: dict[str, np.ndarray], skeleton: Skeleton, max_deviation: floa
     """Makes one of several annotations of a picture.
 
     Args:
-      people: annotator's name -> float64 [N, K, 3], (x, y, v); at least two.
+      people: annotator's name -> float64 [N, K, 3], (x, y, v); at least two. Who has no labelled joint is nobody.
       skeleton: the joint set.
       max_deviation: of two positions that agree, as a share of the person's size.
     """
     result = Consensus(np.zeros((0, skeleton.num_joints, 3)), [], [], [], [], [], 0)
+    people = {name: of_one[(of_one[..., 2] != UNLABELLED).any(axis=1)] for name, of_one in people.items()}
     problems: list[tuple[float, str]] = []
     merged, hidden_by_some = [], 0
     for group in matching.match(people, skeleton):

@@ -61,7 +61,8 @@ def merge(
     """Merges the annotators' files of pictures that at least two are done with.
 
     Writes ANNOTATIONS/queue.json, the pictures on which they differ, the worst first, and into ``output_dir``
-    SPLIT.json for each split, in CrowdPose's form, splits.json, report.json, report.txt and agreement.png.
+    SPLIT.json for each split, in CrowdPose's form, splits.json, report.json, report.txt, agreement.png and, with how
+    far each joint of each picture differs, deviations.json.
 
     Args:
       annotations: the folder of annotators, see ``records``.
@@ -243,7 +244,7 @@ def _write_report(
     max_deviation: float,
     pictures: dict[str, Any],
 ) -> str:
-    """Writes report.json, report.txt and agreement.png; returns the text."""
+    """Writes report.json, report.txt, agreement.png and deviations.json; returns the text."""
     figures = agreement.describe(list(agreed.values()), skeleton, max_deviation)
     good = [of for of in agreed.values() if not of.problems]
     hidden = sum(of.hidden_by_some for of in good)
@@ -264,6 +265,7 @@ def _write_report(
     )
     files.write_json(folder / "report.json", {**totals, **figures}, indent=1)
     files.write_text(folder / "report.txt", text)
+    files.write_json(folder / "deviations.json", agreement.by_picture(agreed))
     plots.plot_agreement(figures["matrix"], skeleton.joints, folder / "agreement.png")
     return text
 

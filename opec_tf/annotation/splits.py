@@ -14,6 +14,8 @@ from opec_tf.common.errors import UserError
 # The paper's 5,000, 2,000 and 2,000 pictures.
 SHARES = {"train": 5.0, "val": 2.0, "test": 2.0}
 NAME = "splits.json"
+# Of other files beside the splits'.
+_TAKEN = {"splits", "report", "deviations"}
 
 
 def videos_of(pictures: Sequence[str], images: os.PathLike[str] | str) -> dict[str, str]:
@@ -56,8 +58,10 @@ def read(folder: os.PathLike[str] | str, shares: Mapping[str, float]) -> dict[st
     """Which videos of a folder's data set have a split, video -> split; none where nothing was dealt yet.
 
     Raises:
-      UserError: the file is malformed, or the videos were dealt in other shares.
+      UserError: the file is malformed, the videos were dealt in other shares, or a split cannot have its name.
     """
+    if taken := sorted(_TAKEN.intersection(shares)):
+        raise UserError(f"--splits: no split can be called {taken[0]}, as another file is; choose another name")
     path = pathlib.Path(folder) / NAME
     if not path.exists():
         return {}

@@ -159,6 +159,7 @@ def _search(
         manifest.frames.append({"file_name": name, "video": record["video"], **frame})
         return best.time + choice.every
 
+    files.remove_partial(folder / record["folder"])
     saved = clock.monotonic()
     for searched_to in pick(frames, record["searched_to"], take):
         record["searched_to"] = searched_to

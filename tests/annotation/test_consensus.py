@@ -101,6 +101,11 @@ def test_a_person_that_one_has_not():
     assert len(found.problems) == 2 and {problem.split(" has ")[0] for problem in found.problems} == {"a", "b"}
 
 
+def test_a_person_without_joints_is_nobody():
+    found = _agree([PERSON, np.zeros((12, 3))], [PERSON])
+    assert found.problems == [] and found.people.shape == (1, 12, 3)
+
+
 def test_nobody_by_all_is_no_problem():
     found = _agree([], [])
     assert found.problems == [] and found.people.shape == (0, 12, 3)

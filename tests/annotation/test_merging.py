@@ -133,6 +133,23 @@ def test_the_report_finds_who_did_what(merged):
     assert (folder / "out" / "agreement.png").stat().st_size > 5000
 
 
+def test_each_joints_deviation_is_written(merged):
+    folder, cases, _ = merged
+    written = json.loads((folder / "out" / "deviations.json").read_text())
+    assert set(written) == set(cases)
+    for picture, case in cases.items():
+        pairs = written[picture]
+        if case.kind == "noise":
+            assert [pair["annotators"] for pair in pairs] == [["anna", "ben"]] * 2
+            far = np.linalg.norm(case.people["anna"] - case.people["ben"][::-1], axis=-1)
+            assert sorted(max(pair["deviations"]) for pair in pairs) == pytest.approx(
+                sorted(far.max(axis=1) / simulated.HEIGHT), rel=0.15
+            )
+            assert all(0 <= value < 0.2 for pair in pairs for value in pair["dissimilarities"])
+        if case.kind == "labelled once":
+            assert sorted(pair["deviations"].count(None) for pair in pairs) == [0, 1]
+
+
 def _few(tmp_path, count=6):
     """``count`` pictures, in as many folders, that anna and ben agree on."""
     rng = np.random.default_rng(1)
@@ -162,6 +179,8 @@ def test_videos_keep_their_split_when_pictures_are_added(tmp_path):
     assert {video: after[video] for video in before} == before and set(after) - set(before) == {"new"}
     with pytest.raises(UserError, match="splits.json: the videos were dealt as .* give the same --splits"):
         _merge(tmp_path, shares={"train": 1.0, "test": 1.0})
+    with pytest.raises(UserError, match="no split can be called report"):
+        _merge(tmp_path, shares={"report": 1.0})
 
 
 def test_the_manifest_says_which_video(tmp_path):
@@ -215,7 +234,7 @@ def test_a_split_without_pictures_is_said(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         _merge(tmp_path)
     assert sorted(path.name for path in (tmp_path / "out").glob("*.json")) == [
-        *("report.json", "splits.json", "train.json"),
+        *("deviations.json", "report.json", "splits.json", "train.json"),
     ]
     assert "test.json: gets no picture" in caplog.text
 
