@@ -1,6 +1,7 @@
 """The page in a real browser: pictures of couples from an empty folder to done files, by mouse and by keyboard."""
 
 import os
+import threading
 
 import annotation_run
 import numpy as np
@@ -210,18 +211,18 @@ def test_suggested_people_in_the_box_take_the_templates_place(page, couples, tmp
     inside, outside = _templates()[1] + [3, 2], _templates((0, 0, 28, 60))[0]
     people = [[[*place, 1] for place in person.round(2).tolist()] for person in (outside, inside)]
 
+    found = threading.Event()
+
     class Suggester:
         def people(self, path):
+            found.wait()
             return people
 
     with annotation_run.serving(couples[0], tmp_path, suggester=Suggester()) as served:
         page.open(served.address)
-        page.wait(
-            lambda: page.run(
-                "return performance.getEntriesByName(location.origin + '/api/suggestions?picture=b.png').length"
-            ),
-            "suggestions",
-        )
+        page.wait(lambda: page.text("#hint").startswith("The model is looking for people"), "the model")
+        found.set()
+        page.wait(lambda: page.text("#hint").startswith("Draw a box"), "suggestions")
         page.draw_box(BOX)
         page.wait_until_saved()
         saved = records.read(tmp_path, "anna", "a.png").people

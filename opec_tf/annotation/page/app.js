@@ -90,8 +90,11 @@ export class App {
 
   async suggest(name) {
     if (!this.editor.info.suggests) return;
-    const { people } = await api.get("suggestions", name);
+    this.editor.isAwaiting = true;
+    const asked = api.get("suggestions", name);
+    const { people } = await asked.finally(() => this.editor.picture === name && (this.editor.isAwaiting = false));
     if (this.editor.picture === name) this.editor.suggested = people;
+    this.showSides();
     const following = this.pictures[this.current + 1];
     if (following) await api.get("suggestions", following.name); // found before it is opened
   }
@@ -151,10 +154,10 @@ export class App {
   showSaving(kind, message) {
     const choices = {
       stale: [["Load what was saved", () => this.reload()], ["Save mine instead", () => this.overwrite()]],
-      failed: [["Try again", () => this.retry()]],
+      failed: [["Try again", () => this.saver.retry()]],
     };
     panel.showSaving(kind, message, choices[kind] ?? []);
-    if (kind === "failed" && message.includes("token")) askForToken(() => this.retry());
+    if (kind === "failed" && message.includes("token")) askForToken(() => this.saver.retry());
   }
 
   showFailure(error, again) {
@@ -164,10 +167,6 @@ export class App {
 
   overwrite() {
     this.saver.overwrite().catch((error) => this.showSaving("failed", error.message));
-  }
-
-  retry() {
-    this.saver.retry();
   }
 
   say(message) {
