@@ -91,10 +91,13 @@ export class App {
   async suggest(name) {
     if (!this.editor.info.suggests) return;
     this.editor.isAwaiting = true;
-    const asked = api.get("suggestions", name);
-    const { people } = await asked.finally(() => this.editor.picture === name && (this.editor.isAwaiting = false));
-    if (this.editor.picture === name) this.editor.suggested = people;
-    this.showSides();
+    try {
+      const { people } = await api.get("suggestions", name);
+      if (this.editor.picture === name) this.editor.suggested = people;
+    } finally {
+      if (this.editor.picture === name) this.editor.isAwaiting = false;
+      this.showSides();
+    }
     const following = this.pictures[this.current + 1];
     if (following) await api.get("suggestions", following.name); // found before it is opened
   }
