@@ -19,7 +19,7 @@ _REDUCED, _KEPT = 64, 16
 _LEAST_CONTRAST = 2.0
 # Whether each bit is of an odd column, which mirroring turns round.
 _IS_ODD = np.tile(np.arange(_KEPT) % 2 == 1, _KEPT)[1:]
-_ROWS, _COLUMNS = 2048, 8192  # compared at once: 64 MB of distances
+_ROWS, _COLUMNS = 1024, 2048  # compared at once: 8 MB of products, which caches hold; larger ones are slower
 
 
 class NearPairs(NamedTuple):

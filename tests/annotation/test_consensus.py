@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import simulated_annotators as simulated
 
 from opec_tf.annotation import agreement, consensus, matching, merging
 from opec_tf.poses.skeletons import BODY12, CROWDPOSE14
