@@ -29,3 +29,11 @@ def browsers():
 def page(browsers):
     """The first of the browsers, on nothing."""
     return browsers()
+
+
+@pytest.fixture
+def no_faults(page):
+    """The browser itself has nothing to report: no exception, nothing that the security policy refused."""
+    page.faults()
+    yield
+    assert page.faults() == []

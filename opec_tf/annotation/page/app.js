@@ -90,8 +90,14 @@ export class App {
 
   async suggest(name) {
     if (!this.editor.info.suggests) return;
-    const { people } = await api.get("suggestions", name);
-    if (this.editor.picture === name) this.editor.suggested = people;
+    this.editor.isAwaiting = true;
+    try {
+      const { people } = await api.get("suggestions", name);
+      if (this.editor.picture === name) this.editor.suggested = people;
+    } finally {
+      if (this.editor.picture === name) this.editor.isAwaiting = false;
+      this.showSides();
+    }
     const following = this.pictures[this.current + 1];
     if (following) await api.get("suggestions", following.name); // found before it is opened
   }
@@ -151,10 +157,10 @@ export class App {
   showSaving(kind, message) {
     const choices = {
       stale: [["Load what was saved", () => this.reload()], ["Save mine instead", () => this.overwrite()]],
-      failed: [["Try again", () => this.retry()]],
+      failed: [["Try again", () => this.saver.retry()]],
     };
     panel.showSaving(kind, message, choices[kind] ?? []);
-    if (kind === "failed" && message.includes("token")) askForToken(() => this.retry());
+    if (kind === "failed" && message.includes("token")) askForToken(() => this.saver.retry());
   }
 
   showFailure(error, again) {
@@ -164,10 +170,6 @@ export class App {
 
   overwrite() {
     this.saver.overwrite().catch((error) => this.showSaving("failed", error.message));
-  }
-
-  retry() {
-    this.saver.retry();
   }
 
   say(message) {

@@ -17,7 +17,7 @@ export class Editor {
   clear() {
     Object.assign(this, {
       picture: null, size: null, state: model.EMPTY, before: null, past: [], future: [], lastStep: {},
-      active: 0, joint: null, draftBox: null, others: "dimmed", suggested: [], settled: {},
+      active: 0, joint: null, draftBox: null, others: "dimmed", suggested: [], isAwaiting: false, settled: {},
     });
   }
 

@@ -64,7 +64,7 @@ export function keyTable(editor, view, app) {
       ["0", "the whole picture", ["0"], () => app.showAll()],
       ["F", "the pair as large as it goes", ["f"], () => app.showPair()],
       ["Alt + arrows", "move the view; also a drag with the middle button, or beside the person", arrows.map((key) => `Alt+${key}`), (event) => app.pan(...ARROWS[event.key].map((part) => -PAN * part))],
-      ["Ctrl + S", "save again what could not be saved", ["Ctrl+s"], () => app.retry()],
+      ["Ctrl + S", "save again what could not be saved", ["Ctrl+s"], () => app.saver.retry()],
       ["?", "this list", ["?", "Shift+?"], () => app.toggleHelp()],
     ]],
   ];

@@ -83,6 +83,7 @@ export function hintOf(editor) {
   const { state, joint, active } = editor;
   if (!editor.size) return "";
   if (editor.draftBox) return "The pair's box: arrows move it, Shift + arrows size it, or drag a new one. Enter takes it, Esc leaves it.";
+  if (!state.people.length && editor.isAwaiting) return "The model is looking for people; a box that is drawn now gets templates.";
   if (!state.pair_box && !state.people.length) return "Draw a box around the pair: drag on the picture, or press B. Nobody to annotate? Enter.";
   if (!editor.person) return "Press A to add a person, or Enter if there is nobody to annotate.";
   const count = editor.skeleton.joints.length, next = editor.nextJoint(active);
