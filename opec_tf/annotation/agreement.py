@@ -51,7 +51,7 @@ def by_picture(pictures: Mapping[str, Consensus]) -> dict[str, list[_Numbers]]:
     """Of each picture, and of each two annotators of each person in it, by how much each joint differs.
 
     Returns:
-      Picture -> ``annotators``, the two; ``deviations``, shares of the person's size; ``dissimilarities``, 1 - OKS; both
+      Picture -> ``annotators``, two; ``deviations``, shares of the person's size; ``dissimilarities``, 1 - OKS; both
       in the order of the skeleton's joints, None where not both label one.
     """
     return {
