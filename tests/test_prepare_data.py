@@ -119,7 +119,7 @@ def test_frames_are_counted(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        ([], 2, "name what to do: synthetic, pasted, checked, frames, merge_annotations, statistics, crowd_index, leaks, coco"),
+        ([], 2, "name what to do: synthetic, pasted, checked, frames, merge_annotations, statistics, crowd_index"),
         (["cityscapes", "--output_dir=x"], 2, "name what to do: synthetic"),
         (
             ["synthetic"],
@@ -140,7 +140,7 @@ def test_frames_are_counted(tmp_path):
         (["frames", "--output_dir=x", "--videos=none/*.mp4"], 1, "none/*.mp4: no video"),
         (["frames", "--output_dir=x", "--videos=y", "--every=0"], 2, "flag --every=0"),
         (["frames", "--output_dir=x", "--videos=y", "--min_iou=0.7"], 1, "raise --detector_nms_iou above --min_iou"),
-        (["merge_annotations", "--output_dir=x", "--annotations=y"], 2, "--images is missing; for example: python -m opec"),
+        (["merge_annotations", "--output_dir=x", "--annotations=y"], 2, "--images is missing; for example: python"),
         (["merge_annotations", "--output_dir=x", "--annotations=y", "--images=z"], 1, "z: is no folder"),
         (["statistics"], 2, "--data is missing; for example: python -m opec_tf.prepare_data statistics --data="),
         (["statistics", "--data=val.json"], 1, "must be written FORMAT:ANNOTATIONS:IMAGES"),
