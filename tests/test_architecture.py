@@ -27,12 +27,13 @@ MAX_TEST_LINES = 400
 MAY_IMPORT = {
     "opec_tf": {"inference", "poses"},  # the package itself: load, PoseModel, Poses
     "commands": {
-        *("study", "training", "serving", "inference", "weights", "models", "data", "evaluation"),
+        *("study", "training", "serving", "annotation", "inference", "weights", "models", "data", "evaluation"),
         *("config", "poses", "common"),
     },
     "study": {"training", "inference", "models", "data", "evaluation", "config", "poses", "common"},
     "training": {"inference", "models", "data", "evaluation", "config", "poses", "common"},
     "serving": {"inference", "models", "config", "poses", "common"},
+    "annotation": {"inference", "data", "evaluation", "poses", "common"},
     "inference": {"weights", "models", "data", "config", "poses", "common"},
     "weights": {"models", "layers", "config", "poses", "common"},
     "models": {"layers", "config", "poses", "common"},

@@ -1,5 +1,6 @@
 """Videos that OpenCV writes, and what is done to their bytes: turned, cut, or announcing another length."""
 
+import re
 import struct
 
 import cv2
@@ -36,6 +37,15 @@ def announce(path, seconds):
     """Makes a Matroska file announce another duration, and with it another number of frames."""
     content = bytearray(path.read_bytes())
     struct.pack_into(">d", content, content.index(b"\x44\x89\x88") + 3, 1000.0 * seconds)
+    path.write_bytes(content)
+
+
+def retime(path, milliseconds):
+    """Makes a Matroska file of 10 frames a second show its frames at other times, within half a minute."""
+    content = bytearray(path.read_bytes())
+    for number, time in reversed(list(enumerate(milliseconds))):
+        block = re.compile(rb"\xa3.{1,2}\x81" + re.escape(struct.pack(">h", 100 * number)) + rb"[\x00\x80]", re.DOTALL)
+        struct.pack_into(">h", content, block.search(content).end() - 3, time)
     path.write_bytes(content)
 
 

@@ -13,7 +13,7 @@ import re
 import select
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NoReturn
 
 from absl import app, flags, logging as absl_logging
@@ -46,7 +46,7 @@ _MISSING = re.compile(r"Flag --(\w+) must have a value other than None")
 def run(
     main: Callable[..., None],
     module_doc: str | None,
-    commands: Sequence[str] = (),
+    commands: Mapping[str, Sequence[str]] | None = None,
     resumes: bool = False,
     first: Sequence[str] = (),
 ) -> None:
@@ -55,11 +55,12 @@ def run(
     Args:
       main: function without arguments, or of the sub-command's name where the tool has ``commands``.
       module_doc: the tool's module docstring, shown by --help; the command line in it is the example of its use.
-      commands: names of sub-commands, of which the command line must give one.
+      commands: sub-commands, of which the command line must give one: name -> the flags that it cannot do without.
       resumes: whether an interrupted tool goes on where it was when it is called again.
       first: names of the flags that --help shows first; by default all that are of no config.
     """
     sys.modules["__main__"].__doc__ = module_doc
+    commands = commands or {}
 
     def parse(argv: list[str]) -> list[str]:
         if any(argument in _HELP for argument in argv[1:]):
@@ -73,11 +74,14 @@ def run(
             _fail(_say_missing(missing, module_doc or "", argv, commands) if missing else error, 2)
         except SystemExit:
             sys.exit(0)  # --helpfull was shown; absl gives it status 1, which a script would take for a failure
-        if commands and rest[1:2] not in [[command] for command in commands]:
+        if commands and (len(rest) < 2 or rest[1] not in commands):
             _fail(f"name what to do: {', '.join(commands)} (--help shows how)", 2)
         if len(rest) > bool(commands) + 1:
             extra = rest[bool(commands) + 1]
             _fail(f"unexpected argument {extra!r}; flags are written --name=value (--help lists them)", 2)
+        missing = [name for name in (commands[rest[1]] if commands else ()) if not flags.FLAGS[name].value]
+        if missing:
+            _fail(_say_missing(missing, module_doc or "", argv, commands), 2)
         return rest
 
     def guarded(argv: list[str]) -> None:
@@ -93,14 +97,14 @@ def run(
     app.run(guarded, flags_parser=parse)
 
 
-def _say_missing(missing: Sequence[str], module_doc: str, argv: Sequence[str], commands: Sequence[str]) -> str:
+def _say_missing(missing: Sequence[str], module_doc: str, argv: Sequence[str], commands: Iterable[str]) -> str:
     """What is missing, with the example of the docstring, of several that of the sub-command."""
     named = " and ".join(f"--{name}" for name in dict.fromkeys(missing))
     message = f"{named} {'is' if len(set(missing)) == 1 else 'are'} missing"
     lines = re.sub(r"\\\n\s*", "", module_doc).splitlines()
     examples = [line.strip() for line in lines if line.strip().startswith("python ")]
-    asked = [argument for argument in argv[1:] if argument in commands]
-    fitting = [example for example in examples if set(asked) & set(example.split())] or examples
+    asked = set(argv[1:]).intersection(commands)
+    fitting = [example for example in examples if not asked or asked & set(example.split())]
     return f"{message}; for example: {fitting[0]}" if fitting else f"{message} (--help lists the flags)"
 
 

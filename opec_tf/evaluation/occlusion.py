@@ -12,6 +12,8 @@ from opec_tf.poses.skeletons import UNLABELLED
 
 # Thresholds of Table 1.
 IOU_THRESHOLDS = (0.3, 0.5, 0.75)
+# crowdIndex from .. to below, as CrowdPose's tools have it.
+CROWD_LEVELS = (("easy", -np.inf, 0.2), ("medium", 0.2, 0.8), ("hard", 0.8, np.inf))
 
 
 def max_pair_iou(boxes: np.ndarray) -> float:
@@ -22,8 +24,18 @@ def max_pair_iou(boxes: np.ndarray) -> float:
 
 
 def image_ious(annotations: PoseAnnotations) -> np.ndarray:
-    """``max_pair_iou`` of every image, over all its boxes; float64 [M]."""
+    """``max_pair_iou`` of every image, over all its boxes, crowd regions too, as Table 1 counts them; float64 [M]."""
     return np.array([max_pair_iou(annotations.boxes[rows]) for rows in annotations.rows_by_image()])
+
+
+def crowd_indices(annotations: PoseAnnotations) -> np.ndarray:
+    """``crowd_index`` of every image by its labels, whatever its file says; float64 [M]."""
+    return np.array(
+        [
+            crowd_index(annotations.boxes[rows], annotations.keypoints[rows], annotations.is_crowd[rows])
+            for rows in annotations.rows_by_image()
+        ]
+    )
 
 
 def table1_statistics(per_image_iou: Sequence[float] | np.ndarray) -> dict[str, float]:

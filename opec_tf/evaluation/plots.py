@@ -30,6 +30,8 @@ _MEASURE_LABELS = {
     "swap": "swap rate",
 }
 
+_MOST_ANNOTATORS = 40  # rows of a plot
+
 # A training log: (epochs [E], column name -> values [E], NaN where the log has none).
 _Log = tuple[np.ndarray, dict[str, np.ndarray]]
 
@@ -175,6 +177,58 @@ def plot_serving_speed(results: Mapping[str, Mapping[str, Mapping[str, float]]],
     for axis in (latency, throughput):
         axis.set(xlabel="clients", xticks=sorted({int(count) for way in results.values() for count in way}))
         axis.legend(fontsize=7, frameon=False)
+    _save(figure, path)
+
+
+def plot_data_sets(
+    panels: Mapping[str, tuple[np.ndarray, Mapping[str, Sequence[int]]]], path: os.PathLike[str] | str
+) -> None:
+    """Plots histograms of several data sets side by side, as shares of each one's images.
+
+    Args:
+      panels: what is counted -> edges of the bins [B + 1], and name of a data set -> images in each bin.
+      path: image file to write; the suffix chooses the format.
+
+    Raises:
+      UserError: the image cannot be written.
+    """
+    figure, (row,) = _panels(1, len(panels), (5.0, 3.4))
+    for axis, (title, (edges, data_sets)) in zip(row, panels.items()):
+        for name, counts in data_sets.items():
+            axis.stairs(100.0 * np.array(counts) / max(sum(counts), 1), edges, label=name, linewidth=1.6)
+        axis.set(xlabel=title, ylabel="percent of the images", ylim=(0, None))
+    row[0].legend(fontsize=7, frameon=False)
+    _save(figure, path)
+
+
+def plot_agreement(
+    shares: Mapping[str, Sequence[float | None]], joints: Sequence[str], path: os.PathLike[str] | str
+) -> None:
+    """Plots how often annotators agree with others: a row an annotator, a column a joint; of many the worst.
+
+    Args:
+      shares: annotator -> share of each joint's comparisons that agree; None where there are none.
+      joints: their names.
+      path: image file to write; the suffix chooses the format.
+
+    Raises:
+      UserError: the image cannot be written.
+    """
+    values = {name: np.array(row, np.float64) for name, row in shares.items()}
+    means = {name: np.nanmean(row) if np.any(~np.isnan(row)) else np.inf for name, row in values.items()}
+    names = sorted(values, key=means.__getitem__)[:_MOST_ANNOTATORS]
+    table = 100.0 * np.array([values[name] for name in names]).reshape(len(names), len(joints))
+    figure, ((axis,),) = _panels(1, 1, (1.6 + 0.55 * len(joints), 1.8 + 0.26 * len(names)))
+    axis.grid(False)
+    drawn = axis.imshow(table, vmin=0, vmax=100, cmap="RdYlGn", aspect="auto")
+    for (row, column), value in np.ndenumerate(table):
+        text = "-" if np.isnan(value) else f"{value:.0f}"
+        axis.text(column, row, text, ha="center", va="center", fontsize=7, color=_INK)
+    axis.set_xticks(range(len(joints)), [joint.replace("_", " ") for joint in joints], rotation=40, ha="right")
+    axis.set_yticks(range(len(names)), names)
+    axis.tick_params(labelsize=7)
+    axis.set_title("percent of an annotator's joints that agree with another's", fontsize=9)
+    figure.colorbar(drawn, ax=axis)
     _save(figure, path)
 
 

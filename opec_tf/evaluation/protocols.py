@@ -38,12 +38,12 @@ from pycocotools.cocoeval import COCOeval
 
 from opec_tf.common.errors import UserError
 from opec_tf.evaluation import accuracy
+from opec_tf.evaluation.occlusion import CROWD_LEVELS
 from opec_tf.poses import skeletons
 from opec_tf.poses.pose_annotations import PoseAnnotations
 from opec_tf.poses.predictions import PosePredictions, map_to
 from opec_tf.poses.skeletons import UNLABELLED, Skeleton
 
-_CROWD_LEVELS = (("easy", -np.inf, 0.2), ("medium", 0.2, 0.8), ("hard", 0.8, np.inf))  # crowdIndex from .. to below
 _STATS = (
     "AP",
     "AP50",
@@ -280,7 +280,7 @@ def _by_crowd_index(evaluator: COCOeval, annotations: PoseAnnotations) -> dict[s
         return {}
     crowd_index = annotations.crowd_index[np.argsort(annotations.image_ids)]  # pycocotools orders images by id
     metrics = {}
-    for level, start, end in _CROWD_LEVELS:
+    for level, start, end in CROWD_LEVELS:
         part = _accumulate(evaluator, np.flatnonzero((crowd_index >= start) & (crowd_index < end)))
         metrics[f"AP_{level}"] = round(float(np.mean(part.eval["precision"])), 4)
         if part.stats[0] >= 0:

@@ -19,8 +19,8 @@ from opec_tf.common.errors import UserError
 from opec_tf.data import image_files
 from opec_tf.inference.videos import VIDEO_SUFFIXES, Video, looks_like_video
 from opec_tf.poses import picture_files
+from opec_tf.poses.picture_names import IMAGE_SUFFIXES
 
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 # What a folder may hold, too: said, so that nobody takes it for read.
 _OTHER_SUFFIXES = (".heic", ".heif", ".avif", ".jp2", ".dng", ".cr2", ".nef")
 
@@ -58,9 +58,9 @@ def open_source(pattern: str, strict: bool, but: str | None = None) -> ImageFile
     paths = _inputs(pattern, but)
     if os.path.isdir(pattern):
         left_out = [path for path in paths if path.lower().endswith((*_OTHER_SUFFIXES, *VIDEO_SUFFIXES))]
-        paths = [path for path in paths if path.lower().endswith(_IMAGE_SUFFIXES)]
+        paths = [path for path in paths if path.lower().endswith(IMAGE_SUFFIXES)]
         if not paths:
-            raise UserError(f"{pattern}: the folder holds no image ({' '.join(_IMAGE_SUFFIXES)}); check --images")
+            raise UserError(f"{pattern}: the folder holds no image ({' '.join(IMAGE_SUFFIXES)}); check --images")
         if left_out:
             logging.getLogger(__name__).warning(
                 "%s: skipped %d files beside the pictures (first: %s); give videos by themselves, convert pictures",
@@ -90,7 +90,7 @@ def videos_of(pattern: str, strict: bool, but: str | None = None) -> list[str]:
     """
     paths = _inputs(pattern, but)
     videos = [path for path in paths if path.lower().endswith(VIDEO_SUFFIXES)]
-    pictures = [path for path in paths if path.lower().endswith(_IMAGE_SUFFIXES)]
+    pictures = [path for path in paths if path.lower().endswith(IMAGE_SUFFIXES)]
     if pictures or paths == [pattern]:
         return []
     readable = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -87,6 +87,18 @@ class Video:
             logging.getLogger(__name__).warning(
                 "%s: breaks off after %d frames, in the middle of the file; is it whole?", self.path, row
             )
+
+    def timed(self) -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
+        """Iterates over (time, function that gives the frame, RGB uint8 [h, w, 3], until the next is asked for).
+
+        A frame's time is when it is shown, in seconds, as the file says it of each frame, for not all are shown equally
+        long; where it says none that is later than the frame's before, one frame of ``rate`` later.
+        """
+        capture, time = _open(self.path), -1.0 / self.rate
+        for _ in self._grabbed(capture):
+            said = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
+            time = said if time < said < np.inf else time + 1.0 / self.rate
+            yield time, lambda: cv2.cvtColor(capture.retrieve()[1], cv2.COLOR_BGR2RGB)
 
     def _grabbed(self, capture: cv2.VideoCapture) -> Iterator[int]:
         """Grabs one frame after the other until there is none, and says how many before it could not be decoded.

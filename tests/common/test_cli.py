@@ -117,7 +117,7 @@ def test_sub_commands(tmp_path):
     path.write_text(
         "from opec_tf.common import cli\n"
         "if __name__ == '__main__':\n"
-        "    cli.run(lambda command: print('done', command), 'Two things.', commands=('make', 'mend'))\n"
+        "    cli.run(lambda command: print('done', command), 'Two things.', commands={'make': (), 'mend': ()})\n"
     )
     command = [sys.executable, str(path)]
     done = _run(command, "mend")
@@ -198,15 +198,17 @@ def test_the_example_of_what_is_missing_is_the_sub_commands(tmp_path):
         "from absl import flags\n"
         "from opec_tf.common import cli\n"
         "for name in ('of', 'with'):\n"
-        "    flags.DEFINE_string(name, None, 'what', required=True)\n"
-        "cli.run(print, __doc__, commands=('make', 'mend'))\n"
+        "    flags.DEFINE_string(name, None, 'what')\n"
+        "cli.run(print, __doc__, commands={'make': ('of',), 'mend': ('of', 'with'), 'burn': ('of',)})\n"
     )
     for arguments, said in (
         (["make", "--with=glue"], "--of is missing; for example: python tool.py make --of=wood"),
+        (["burn"], "--of is missing (--help lists the flags)"),
         (["mend"], "--of and --with are missing; for example: python tool.py mend --of=wood --with=glue"),
     ):
         done = _run([sys.executable, str(path)], *arguments)
         assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {said}\n")
+    assert _run([sys.executable, str(path)], "make", "--of=wood").stdout == "make\n"
 
 
 def test_a_bug_shows_its_traceback(command):
