@@ -42,7 +42,6 @@ import pathlib
 
 from absl import flags as absl_flags
 
-from opec_tf.annotation import merging, splits as video_splits
 from opec_tf.common import cli, files, flags, lazy
 from opec_tf.common.errors import UserError
 from opec_tf.config import DetectorConfig
@@ -55,9 +54,9 @@ from opec_tf.data.synthetic import dataset
 from opec_tf.evaluation import data_sets, occlusion
 from opec_tf.inference.people_names import NANODET
 
-# Starts TensorFlow, which only frames with people needs.
+# What starts TensorFlow, which only frames with people needs, and what comes with it.
 with lazy.imports():
-    from opec_tf.annotation import video_frames
+    from opec_tf.annotation import merging, splits as video_splits, video_frames
     from opec_tf.inference.detectors import named
 
 flags.define(DetectorConfig)
@@ -105,7 +104,7 @@ _DETECTOR = absl_flags.DEFINE_string(
 )
 _MAX_DEVIATION = absl_flags.DEFINE_float(
     "max_deviation",
-    merging.MAX_DEVIATION,
+    0.15,
     "merge_annotations: of two annotators' positions of a joint that agree, as a share of the person's longer side",
     lower_bound=0.0,
 )

@@ -23,10 +23,6 @@ from opec_tf.poses import predictions
 from opec_tf.poses.pose_annotations import PoseAnnotations
 from opec_tf.poses.skeletons import UNLABELLED, Skeleton
 
-# Of the person's size. COCO's annotators were further apart one time in 1,600 in the hips, the least sure of joints,
-# than this, and one time in 27 than 0.1: exp(-(d / (sigma s))^2) with sigma 0.107, and s^2 = 0.53 w h of a box half as
-# wide as it is high.
-MAX_DEVIATION = 0.15
 _NAMED = 3  # problems that the reason of a queued picture names
 # A person's box is that around the joints and, where there is no joint for it, the top of the head, as far above the
 # shoulders as half the trunk is long; with so much room of the longer side around it. In CrowdPose's boxes of people
@@ -54,7 +50,7 @@ def merge(
     annotations: os.PathLike[str] | str,
     images: os.PathLike[str] | str,
     output_dir: os.PathLike[str] | str,
-    max_deviation: float = MAX_DEVIATION,
+    max_deviation: float = 0.15,
     shares: Mapping[str, float] = splits.SHARES,
     progress: bool = True,
 ) -> Merged:
@@ -68,7 +64,9 @@ def merge(
       annotations: the folder of annotators, see ``records``.
       images: the folder of pictures.
       output_dir: the folder for the data set; made again, videos keep the split that they have.
-      max_deviation: of two positions of a joint that agree, as a share of the person's size.
+      max_deviation: of two positions of a joint that agree, as a share of the person's size. COCO's annotators were
+        further apart than 0.15 one time in 1,600 in the hips, the least sure of joints, and one time in 27 than 0.1:
+        exp(-(d / (sigma s))^2) with sigma 0.107, and s^2 = 0.53 w h of a box half as wide as it is high.
       shares: split -> share of the pictures.
       progress: report to stderr.
 
