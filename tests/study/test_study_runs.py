@@ -189,3 +189,20 @@ def test_a_data_set_that_is_not_there_is_found_before_training(study, trained):
     with pytest.raises(UserError, match=r"none\.json: cannot be read"):
         runs.run(dataclasses.replace(study, heldout_data=("crowdpose:none.json:.",)), ["full"], [0], announce=str)
     assert not trained
+
+
+def test_runs_of_a_seed_share_what_is_kept_of_its_base(study, monkeypatch):
+    kept, begun_from = [], []
+
+    def train(root, model_config, data_config, train_config, inference_config):
+        kept.append((root / "kept").resolve())
+        begun_from.append(train_config.start_from)
+
+    monkeypatch.setattr(loop, "train", train)
+    monkeypatch.setattr(runs, "_score", lambda *args: None)
+    monkeypatch.setattr(tables, "write", lambda *args: "")
+    train_config = dataclasses.replace(_TRAIN, kept_passes=1, start_from="elsewhere")
+    runs.run(dataclasses.replace(study, train_config=train_config), ["full", "control"], [0, 1], announce=str)
+    assert kept == [study.root / "kept" / f"seed{seed}" for seed in (0, 0, 0, 0, 1, 1, 1, 1)]
+    # Rows start from the base alone, which here is asked for before each, as it never gets finished.
+    assert begun_from == ["elsewhere", ""] * 4
