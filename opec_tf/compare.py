@@ -5,7 +5,7 @@ python -m opec_tf.compare --output_dir=runs/table --set=pairs=crowdpose:test.jso
 
 A row is one of the poses that a model makes, see evaluate: peak, initial, pose_3, couple_3 and so on; with several
 runs, such as of other seeds, mean and deviation. Below each number: 95 % of the paired draws of images lie between
-these differences to the first row (of the first runs). OUTPUT_DIR gets table.md and, as soon as a set is measured,
+these differences to the first row (of the runs' means). OUTPUT_DIR gets table.md and, as soon as a set is measured,
 SET.json; broken off, the same command goes on there.
 """
 

@@ -77,8 +77,8 @@ def compare(
       draws, seed: how often images are drawn with replacement for the intervals.
 
     Returns:
-      of each row ``title``; ``runs``, the columns of each run; ``interval`` and ``difference``, of its first run each
-      column's interval and that of what it is above the first row's first run, [low, high].
+      of each row ``title``; ``runs``, the columns of each run; ``interval`` and ``difference``, each column's interval
+      of the runs' mean, and that of how far it is above the mean of the first row's, [low, high].
 
     Raises:
       UserError: a model has no such pose, or nobody is there to score.
@@ -102,7 +102,7 @@ def compare(
         names = sorted({name for row in rows for of, name in row.runs if of == root})
         found = _values(model, split_of[root], names, inference_config, drawn)
         values.update({(root, name): of_pose for name, of_pose in found.items()})
-    results = [_result(row, values, values[rows[0].runs[0]]) for row in rows]
+    results = [_result(row, values, _mean(rows[0], values)) for row in rows]
     files.write_json(path, {"made_with": made_with, "rows": results}, indent=2)
     return results
 
@@ -141,13 +141,19 @@ def _values(
 
 
 def _result(row: Row, values: Mapping[PoseOf, _Values], first: _Values) -> dict[str, Any]:
-    own = values[row.runs[0]]
+    own = _mean(row, values)
     return {
         "title": row.title,
         "runs": [{column: float(of[0]) for column, of in values[run].items()} for run in row.runs],
         "interval": {column: _interval(of) for column, of in own.items()},
         "difference": {column: _interval(of - first[column]) for column, of in own.items()},
     }
+
+
+def _mean(row: Row, values: Mapping[PoseOf, _Values]) -> _Values:
+    """Mean of a row's runs, draw by draw, of the columns that all have."""
+    names = [name for name in values[row.runs[0]] if all(name in values[run] for run in row.runs)]
+    return {name: np.mean([values[run][name] for run in row.runs], axis=0) for name in names}
 
 
 def _interval(values: np.ndarray) -> list[float]:

@@ -68,6 +68,16 @@ def test_rows_are_read_with_their_runs():
             paired.Row.parse(wrong)
 
 
+def test_rows_of_several_runs_are_compared_by_their_means():
+    """All images first, then four draws: what the mean of two runs is above the first row's on each."""
+    first, *runs = ({"AP": np.array(values)} for values in ([5, 1, 2, 3, 4], [6, 2, 4, 6, 8], [8, 4, 6, 8, 10]))
+    values = dict(zip([("a", "peak"), ("b", "peak"), ("c", "peak")], [first, *runs]))
+    result = paired._result(paired.Row("two", (("b", "peak"), ("c", "peak"))), values, first)
+    assert result["runs"] == [{"AP": 6.0}, {"AP": 8.0}]
+    assert result["difference"]["AP"] == pytest.approx(np.percentile([2, 3, 4, 5], [2.5, 97.5]))
+    assert result["interval"]["AP"] == pytest.approx(np.percentile([3, 5, 7, 9], [2.5, 97.5]))
+
+
 def test_a_table_has_numbers_deviations_and_differences():
     runs = [{"AP": 0.5, "swap": 0.25}, {"AP": 0.7, "swap": 0.25}]
     one = {"title": "one", "runs": runs[:1], "interval": {"AP": [0.4, 0.6], "swap": [0.2, 0.3]}, "difference": {}}
