@@ -4,8 +4,9 @@ python -m opec_tf.ablate --flagfile=configs/synthetic.flags --output_dir=runs/ab
 
 All rows of a seed start from one base, which is trained first, or all rows from --base_weights. All settings apply
 to every row, which changes some of them; --report_only shows the table of what is there. OUTPUT_DIR gets ablation.csv,
-ablation.md, ablation.png and a training run for each row and seed. Broken off, the same command goes on where it
-stopped; other rows and seeds may be added at any time, by other processes too.
+ablation.md, ablation.png, a training run for each row and seed, and differences.md: the rows of the command beside the
+base with paired bootstrap intervals over the images. Broken off, the same command goes on where it stopped; other rows
+and seeds may be added at any time, by other processes too.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from opec_tf.study import rows
 
 # What starts TensorFlow waits until main() uses it: --help and wrong usage are answered at once.
 with lazy.imports():
-    from opec_tf.study import runs, tables
+    from opec_tf.study import differences, runs, tables
 
 flags.define(ModelConfig, DataConfig, TrainConfig, InferenceConfig)
 absl_flags.DEFINE_string("output_dir", None, "folder of the study: runs, tables, plot", required=True)
@@ -56,9 +57,10 @@ _FIRST = (
 def main() -> None:
     options = flags.FLAGS
     root = pathlib.Path(options.output_dir)
+    model_config, train_config = flags.read(ModelConfig), flags.read(TrainConfig)
+    names = rows.named(options.rows, model_config, train_config)
     if not options.report_only:
         files.refuse_pattern(root)  # of the runs
-        model_config, train_config = flags.read(ModelConfig), flags.read(TrainConfig)
         study = runs.Study(
             files.make_folder(root),
             model_config,
@@ -68,16 +70,9 @@ def main() -> None:
             heldout_data=tuple(options.heldout_data),
             initial_poses=options.initial_poses,
         )
-        runs.run(
-            study,
-            rows.named(options.rows, model_config, train_config),
-            _seeds(options.seeds),
-            announce=lambda line: print(line, flush=True),
-        )
-    shown = (
-        None if "all" in options.rows else rows.named(options.rows, flags.read(ModelConfig), flags.read(TrainConfig))
-    )
-    print(tables.write(root, shown))
+        runs.run(study, names, _seeds(options.seeds), announce=lambda line: print(line, flush=True))
+        print(differences.write(study, names), flush=True)
+    print(tables.write(root, None if "all" in options.rows else names))
 
 
 def _seeds(texts: Sequence[str]) -> list[int]:

@@ -1,6 +1,7 @@
 """The ablate command: the smallest real network from base to table, and its errors."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -32,14 +33,18 @@ def test_trains_scores_and_reports(tmp_path):
     assert "[1/1] control, seed 3" in result.stdout
     text = (tmp_path / "out" / "ablation.md").read_text()
     assert result.stdout.endswith(f"{text}\n") and "| control: the base trained on" in text
+    # The same numbers, with intervals of how far they lie above the base's.
+    compared = (tmp_path / "out" / "differences.md").read_text()
+    assert compared in result.stdout and "**test**" in compared
+    for title in ("base: heatmap peak", "control: the base trained on"):
+        aps = [float(re.search(rf"\| {title}[^|]*\| ([0-9.]+)", of).group(1)) for of in (text, compared)]
+        assert aps[1] == pytest.approx(aps[0], abs=0.06)
+    assert re.search(r"\| control[^|]*\| [0-9.]+<br>\([+-][0-9.]+ to [+-][0-9.]+\)", compared)
 
     cases = [
         (["--report_only"], None),
         (["--rows=control"], None),
-        (
-            ["--rows=full,best"],
-            "--rows=best is not known; choose from all, claim, control, no_graph, full, a_no",
-        ),
+        (["--rows=full,best"], "--rows=best is not known; choose from all, claim, control, no_graph, full, a_no"),
         (["--rows=l1"], "--rows=l1 changes nothing: by these settings it is row full"),
         (["--seeds=a"], "--seeds=a must be whole numbers"),
         (["--rows=control", "--opec_epochs=2"], "seed3/opec: trained with other settings: opec_epochs=1 (now 2)"),
@@ -55,7 +60,7 @@ def test_trains_scores_and_reports(tmp_path):
     out = tmp_path / "given"
     refined = [
         *flags,
-        f"--base_weights={tmp_path}/out/base/seed0/base/best.weights.h5",
+        f"--base_weights={tmp_path}/out/base/seed3/base/best.weights.h5",
         f"--output_dir={out}",
         "--rows=full",
     ]

@@ -27,7 +27,7 @@ _INTERVAL = (2.5, 97.5)
 # One of a model's poses: (workdir, name of the pose).
 PoseOf = tuple[str, str]
 # Column -> [1 + D], the value on all images and on those of each draw.
-_Values = dict[str, np.ndarray]
+Values = dict[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,15 +96,25 @@ def compare(
         before = files.read_json(path)
         if before["made_with"] == made_with:
             return before["rows"]
-    values: dict[PoseOf, _Values] = {}
-    drawn = _drawn(any_split.annotations.num_images, draws, seed)
+    values: dict[PoseOf, Values] = {}
+    drawn = drawn_images(any_split.annotations.num_images, draws, seed)
     for root, model in models.items():
         names = sorted({name for row in rows for of, name in row.runs if of == root})
         found = _values(model, split_of[root], names, inference_config, drawn)
         values.update({(root, name): of_pose for name, of_pose in found.items()})
-    results = [_result(row, values, _mean(rows[0], values)) for row in rows]
-    files.write_json(path, {"made_with": made_with, "rows": results}, indent=2)
-    return results
+    compared = results(rows, values)
+    files.write_json(path, {"made_with": made_with, "rows": compared}, indent=2)
+    return compared
+
+
+def results(rows: Sequence[Row], values: Mapping[PoseOf, Values]) -> list[dict[str, Any]]:
+    """The rows as ``compare`` returns them.
+
+    Args:
+      values: of every run of the rows the columns, each [1 + D]: on all images, and on those of each draw.
+    """
+    first = _mean(rows[0], values)
+    return [_result(row, values, first) for row in rows]
 
 
 def table(sets: Mapping[str, list[dict[str, Any]]]) -> str:
@@ -119,7 +129,7 @@ def table(sets: Mapping[str, list[dict[str, Any]]]) -> str:
     return "\n".join(lines[1:]) + "\n"
 
 
-def _drawn(images: int, draws: int, seed: int) -> np.ndarray:
+def drawn_images(images: int, draws: int, seed: int) -> np.ndarray:
     """The images that all rows are scored on, int [1 + D, M]: first each once, then D draws with replacement."""
     drawn = np.random.default_rng(seed).integers(images, size=(draws, images))
     return np.concatenate([np.arange(images)[None], drawn])
@@ -127,7 +137,7 @@ def _drawn(images: int, draws: int, seed: int) -> np.ndarray:
 
 def _values(
     model: PoseModel, split: Split, names: Sequence[str], inference_config: InferenceConfig, drawn: np.ndarray
-) -> dict[str, _Values]:
+) -> dict[str, Values]:
     """The columns of some of a model's poses."""
     people = split.annotated()
     estimates = report.estimate(model, split, people, inference_config)
@@ -140,7 +150,7 @@ def _values(
     }
 
 
-def _result(row: Row, values: Mapping[PoseOf, _Values], first: _Values) -> dict[str, Any]:
+def _result(row: Row, values: Mapping[PoseOf, Values], first: Values) -> dict[str, Any]:
     own = _mean(row, values)
     return {
         "title": row.title,
@@ -150,7 +160,7 @@ def _result(row: Row, values: Mapping[PoseOf, _Values], first: _Values) -> dict[
     }
 
 
-def _mean(row: Row, values: Mapping[PoseOf, _Values]) -> _Values:
+def _mean(row: Row, values: Mapping[PoseOf, Values]) -> Values:
     """Mean of a row's runs, draw by draw, of the columns that all have."""
     names = [name for name in values[row.runs[0]] if all(name in values[run] for run in row.runs)]
     return {name: np.mean([values[run][name] for run in row.runs], axis=0) for name in names}

@@ -54,6 +54,7 @@ class Result:
       poses: pose name -> metrics; the last pose is the run's result.
       data: the data sets it was scored on.
       people_by: ``accuracy.BY_BOX`` or ``BY_ASSIGNMENT``.
+      folder: of the files of the evaluation.
     """
 
     row: str
@@ -62,11 +63,17 @@ class Result:
     poses: dict[str, dict[str, float]]
     data: tuple[str, ...]
     people_by: str
+    folder: pathlib.Path
+
+    @property
+    def last_pose(self) -> str:
+        """Name of the pose that is the run's result."""
+        return list(self.poses)[-1]
 
     @property
     def final(self) -> dict[str, float]:
         """The metrics of the last pose."""
-        return list(self.poses.values())[-1]
+        return self.poses[self.last_pose]
 
 
 def collect(root: pathlib.Path) -> list[Result]:
@@ -93,7 +100,9 @@ def collect(root: pathlib.Path) -> list[Result]:
             if settings.get("boxes", "gt") == "gt":
                 same &= people_by == measured_with.setdefault((split, "people_by"), people_by)
             if same:
-                results.append(Result(row, seed, split, content["poses"], tuple(settings["data"]), people_by))
+                results.append(
+                    Result(row, seed, split, content["poses"], tuple(settings["data"]), people_by, path.parent)
+                )
             else:
                 logging.getLogger(__name__).warning(
                     "%s: scored with other settings than the base; left out until its row is asked for", path
@@ -168,7 +177,7 @@ def _table(results: Iterable[Result]) -> list[str]:
     bases = by_row.get(BASE, [])
     header = ["row", *_COLUMNS, *(f"{key} gain" for key in _GAINS), "seeds"]
     body = []
-    for name, title in _titles(by_row).items():
+    for name, title in titles(by_row).items():
         runs = by_row[name]
         gains = ["" if name == BASE else _gain(runs, bases, key) for key in _GAINS]
         count = "" if name in _STARTS and len(runs) == 1 else str(len(runs))
@@ -178,7 +187,7 @@ def _table(results: Iterable[Result]) -> list[str]:
     return ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |" for row in cells]
 
 
-def _titles(by_row: Iterable[str]) -> dict[str, str]:
+def titles(by_row: Iterable[str]) -> dict[str, str]:
     """Row -> its title, what they start from first, then in the order of ``ROWS``, then those of an older version."""
     known = {**_STARTS, **{name: row.title for name, row in rows.ROWS.items()}}
     titles = {name: title for name, title in known.items() if name in by_row}
@@ -229,7 +238,7 @@ def _csv(results: Sequence[Result]) -> str:
     for result in results:
         seed = "" if result.seed is None else result.seed
         for name, pose in result.poses.items():
-            is_final = int(name == list(result.poses)[-1])
+            is_final = int(name == result.last_pose)
             writer.writerow([result.row, seed, result.split, name, is_final, *(pose.get(key, "") for key in metrics)])
     return text.getvalue()
 
@@ -240,9 +249,9 @@ def _plotted(results: Sequence[Result]) -> dict[str, dict[str, plots.AblationPan
     for split in dict.fromkeys(result.split for result in results):
         by_row = _by_row(result for result in results if result.split == split)
         bases = by_row.get(BASE, [])
-        titles = {name: title for name, title in _titles(by_row).items() if name != BASE}
+        shown = {name: title for name, title in titles(by_row).items() if name != BASE}
         splits[split] = {
-            key: plots.AblationPanel(_mean(bases, key), {t: _measured(by_row[name], key) for name, t in titles.items()})
+            key: plots.AblationPanel(_mean(bases, key), {t: _measured(by_row[name], key) for name, t in shown.items()})
             for key in _GAINS
         }
     return splits

@@ -1,0 +1,79 @@
+"""How far the rows of a study lie apart: the paired bootstrap over images, of the poses that their runs wrote.
+
+::
+
+  ROOT/differences.md  a table a split: mean over the seeds, and the interval of its difference to the base
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from opec_tf.common import files
+from opec_tf.data.annotations import loading
+from opec_tf.evaluation import accuracy, protocols
+from opec_tf.poses import predictions
+from opec_tf.poses.pose_annotations import PoseAnnotations
+from opec_tf.study import paired, tables
+from opec_tf.study.study import Study
+
+
+def write(study: Study, names: Sequence[str], draws: int = 1000, seed: int = 0) -> str:
+    """Compares rows of which runs are finished, each run's last pose, with the base's decoded peak.
+
+    Poses in the boxes of a file are left out: whose they are is not known.
+
+    Args:
+      study: what all runs share.
+      names: rows, keys of ``rows.ROWS``.
+      draws, seed: how often images are drawn with replacement for the intervals.
+
+    Returns:
+      The Markdown text; "" where there is nothing to compare.
+    """
+    results = [result for result in tables.collect(study.root) if result.row in (tables.BASE, *names)]
+    measured = {}
+    for split, data_config in study.splits.items():
+        of_split = [result for result in results if result.split == split and result.people_by == accuracy.BY_BOX]
+        if len({result.row for result in of_split}) > 1 and of_split[0].row == tables.BASE:
+            protocol = study.inference_config.protocol
+            skeleton = protocols.PROTOCOLS[protocol].skeleton
+            annotations = loading.load_all(data_config.test_data, data_config.data_root, skeleton)
+            measured[split] = _compare(of_split, annotations, protocol, draws, seed)
+    text = paired.table(measured) if measured else ""
+    if text:
+        files.write_text(study.root / "differences.md", text)
+    return text
+
+
+def _compare(
+    results: Sequence[tables.Result], annotations: PoseAnnotations, protocol: str, draws: int, seed: int
+) -> list[dict]:
+    """The rows as ``paired.table`` takes them."""
+    drawn = paired.drawn_images(annotations.num_images, draws, seed)
+    values, runs = {}, {}
+    for result in results:
+        path, pose = result.folder / f"predictions_{result.last_pose}.json", (str(result.folder), result.last_pose)
+        poses = predictions.read(path)
+        people = _whose(poses, annotations)
+        values[pose] = protocols.evaluate_draws(annotations, poses, people, protocol, drawn)
+        runs.setdefault(result.row, []).append(pose)
+    titles = tables.titles(runs)
+    return paired.results([paired.Row(titles[row], tuple(poses)) for row, poses in runs.items()], values)
+
+
+def _whose(poses: predictions.PosePredictions, annotations: PoseAnnotations) -> np.ndarray:
+    """The row of the annotated person in whose box each pose was estimated, int [P]."""
+    image_ids = annotations.image_ids[annotations.image_index]
+    # Of several with one box the first comes first, as when the poses were estimated.
+    rows: dict[tuple[int, ...], list[int]] = {}
+    for row in np.flatnonzero(annotations.is_scoreable)[::-1]:
+        rows.setdefault(_key(image_ids[row], annotations.boxes[row]), []).append(row)
+    return np.array([rows[_key(image, box)].pop() for image, box in zip(poses.image_ids, poses.boxes)], np.int64)
+
+
+def _key(image_id: int, box: np.ndarray) -> tuple[int, ...]:
+    """An image and a box in it, to the tenth of a pixel."""
+    return int(image_id), *np.round(10.0 * box).astype(int).tolist()
