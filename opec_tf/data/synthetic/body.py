@@ -137,7 +137,7 @@ class Posing:
         stance: Sequence[Sequence[float]] = ((0.1, 0.0), (-0.1, 0.0)),
         crouch: float = 0.0,
         pitch: float = 0.0,
-        lift: tuple[float, float] = (0.0, 0.0),
+        lift: Sequence[float] = (0.0, 0.0),
         roll: float = 0.0,
         spine: Angles = (0.0, 0.0, 0.0),
         head: Angles = (0.0, 0.0, 0.0),

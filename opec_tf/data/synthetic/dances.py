@@ -57,7 +57,7 @@ def dip(rng: np.random.Generator, a: Posing, b: Posing) -> None:
 def twirl(rng: np.random.Generator, a: Posing, b: Posing) -> None:
     """b turns under a's raised left arm."""
     u = rng.uniform
-    feet, heels = stance(rng, 0.1, u(0.1, 0.35)), (0, u(0, 0.06))
+    feet, heels = stance(rng, 0.1, u(0.1, 0.35)), (0.0, u(0, 0.06))
     a.stand((0, 0), u(-10, 15), feet, u(0, 0.06), u(-4, 6), lift=heels, spine=around(rng), head=around(rng, -8, 0, 15))
     feet, heels, lean = stance(rng, 0.07, u(0.1, 0.35)), (u(0, 0.07), u(0.02, 0.08)), around(rng, 0, 0, u(-15, 15))
     b.stand(
@@ -105,7 +105,7 @@ def conga(rng: np.random.Generator, a: Posing, b: Posing) -> None:
         heels = [0.0, 0.0]
         heels[kick] = lifted
         roll, lean = -SIGN[kick] * u(0, 8), around(rng, 8, SIGN[kick] * 4)
-        posing.stand(ground, u(-8, 8), feet, u(0.02, 0.1), u(0, 8), tuple(heels), roll, lean, around(rng, 0, 0, 0, 14))
+        posing.stand(ground, u(-8, 8), feet, u(0.02, 0.1), u(0, 8), heels, roll, lean, around(rng, 0, 0, 0, 14))
     hips = u() < 0.4
     for side, s in enumerate(SIGN):
         grip = a.at_pelvis(s * 0.17, 0.12, -0.04) if hips else a.at_chest(s * 0.19, 0.05, -0.05)
@@ -123,7 +123,7 @@ def can_can(rng: np.random.Generator, a: Posing, b: Posing) -> None:
         feet, heels = [[0.08, 0.0], [-0.08, 0.0]], [0.0, 0.0]
         feet[kick], heels[kick] = [SIGN[kick] * 0.1, reach], height
         lean = around(rng, u(-6, 6), by=5)
-        posing.stand(ground, u(-6, 6), feet, u(0, 0.05), u(-12, -2), tuple(heels), spine=lean, head=around(rng, by=14))
+        posing.stand(ground, u(-6, 6), feet, u(0, 0.05), u(-12, -2), heels, spine=lean, head=around(rng, by=14))
         posing.knee_poles = np.array([[0.2, 0.6, 1.0], [-0.2, 0.6, 1.0]])
     send(a, LEFT, b.at_chest(0.16, 0.05, -0.05), (0.3, -0.3, -1.0), [0, -1, 0.2])
     send(b, RIGHT, a.at_chest(-0.16, 0.03, -0.07), (0.3, -0.3, -1.0), [0, -1, 0.2])

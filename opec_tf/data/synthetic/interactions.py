@@ -75,15 +75,15 @@ FAMILY_OF = {kind.__name__: family for family, kinds in FAMILIES.items() for kin
 KINDS = {kind.__name__: kind for kinds in FAMILIES.values() for kind in kinds}
 NEW_KINDS = tuple(name for name in KINDS if name in _NEW or FAMILY_OF[name] in NEW_FAMILIES)
 SEEN_KINDS = tuple(name for name in KINDS if name not in NEW_KINDS)
-# Bodies that stand this close share one box from most sides; drawn less often, they leave the average overlap of
+# Bodies this far apart share little of their boxes from all sides; drawn less often, they leave the average overlap of
 # boxes where OCPose has it.
-_CLOSE, _CLOSE_WEIGHT = ("hug", "waltz", "side_by_side"), 0.6
+_APART, _APART_WEIGHT = ("arm_wrestling", "wheelbarrow", "help_up", "shoulder_ride"), 0.4
 
 
 def draw_kind(rng: np.random.Generator, new: bool = False) -> str:
     """The name of a random interaction kind, of ``SEEN_KINDS`` or ``NEW_KINDS``."""
     names = NEW_KINDS if new else SEEN_KINDS
-    weights = np.array([_CLOSE_WEIGHT if name in _CLOSE else 1.0 for name in names])
+    weights = np.array([_APART_WEIGHT if name in _APART else 1.0 for name in names])
     return names[rng.choice(len(names), p=weights / weights.sum())]
 
 

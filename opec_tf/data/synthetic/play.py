@@ -125,8 +125,7 @@ def block(rng: np.random.Generator, a: Posing, b: Posing) -> None:
     feet, lean = stance(rng, 0.14, u(0.2, 0.5)), around(rng, -2, 0, 0, 8)
     ground, facing = (u(-0.2, 0.2), -gap if behind else gap), (0 if behind else 180) + u(-20, 20)
     b.stand(ground, facing, feet, u(0, 0.05), u(-4, 10), (jump + u(0, 0.15), jump), spine=lean, head=around(rng, -26))
-    b.pelvis[1] += jump
-    b.place(b.pelvis, b.facing, pitch=u(-4, 10), spine=b.spine, head=b.head)
+    b.grounded[:] = jump < 0.05
     spot = a.at_chest(u(-0.08, 0.08), 0.52, 0.12)
     both = u() < 0.6
     for side, s in enumerate(SIGN):
@@ -153,7 +152,7 @@ def catch(rng: np.random.Generator, a: Posing, b: Posing) -> None:
             feet,
             u(0.06, 0.16),
             lean,
-            tuple(heels),
+            heels,
             spine=around(rng, 6, 0, twist),
             head=around(rng, -8),
         )
