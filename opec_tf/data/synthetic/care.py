@@ -92,7 +92,7 @@ def comb(rng: np.random.Generator, a: Posing, b: Posing) -> None:
     sit(b, [0.0, 0.12, 0.0], u(-8, 8), ((-0.1, 0.3), (0.1, 0.34)), u(-6, 4), around(rng, 10), around(rng, 4, 0, 0, 14))
     b.knee_poles = np.array([[1.0, 0.3, 0.3], [-1.0, 0.3, 0.3]])
     b.grounded[:] = False
-    gap = u(0.34, 0.46)
+    gap = u(0.3, 0.4)
     on_knees(a, (u(-0.1, 0.1), -gap), u(-10, 10), u() < 0.35, u(2, 10), around(rng, 12), around(rng, 22, 0, 0, 8))
     for side, s in enumerate(SIGN):
         head = b.chest + b.chest_rotation[:, 1] * 0.2 * b.scale
@@ -128,7 +128,7 @@ def massage(rng: np.random.Generator, a: Posing, b: Posing) -> None:
     sit(b, [0.0, u(0.48, 0.56), 0.0], u(-10, 10), feet, pitch, lean, around(rng, 16, 0, 0, 12))
     b.seat = True
     feet, bow = stance(rng, 0.14, u(0.1, 0.35)), around(rng, 10)
-    gap = u(0.36, 0.46)
+    gap = u(0.32, 0.42)
     a.stand((u(-0.08, 0.08), -gap), u(-8, 8), feet, u(0.04, 0.14), u(10, 24), spine=bow, head=around(rng, 14))
     for side, s in enumerate(SIGN):
         send(a, side, b.at_chest(s * u(0.08, 0.16), u(0.0, 0.07), -0.08), (0.9, -0.7, -0.3), b.chest_rotation[:, 2])

@@ -39,7 +39,7 @@ _ATTACHED_DEPTH = 0.08  # how far a part that ends in a joint may lie in front o
 _MIN_VISIBLE = 4  # joints of each person; with less nobody would take the picture, or could label it
 
 # Chance of keeping a view by the IoU of the two boxes (first row: IoU).
-_VIEW_CHANCE = ((0.0, 0.2, 0.32, 0.45, 0.6, 0.75, 1.0), (0.03, 0.15, 0.8, 1.0, 0.5, 0.1, 0.03))
+_VIEW_CHANCE = ((0.0, 0.2, 0.32, 0.45, 0.6, 0.75, 1.0), (0.02, 0.08, 0.7, 1.0, 0.5, 0.1, 0.03))
 
 
 @dataclasses.dataclass(frozen=True)
