@@ -29,7 +29,6 @@ def thigh_stand(rng: np.random.Generator, a: Posing, b: Posing) -> None:
         head=around(rng, -10),
     )
     b.ankles = ankles
-    b.grounded[:] = True
     for side, s in enumerate(SIGN):
         send(a, side, b.pelvis + [s * 0.15, -u(0.1, 0.25), -0.08], (0.8, -0.8, -0.2), [0, 0.5, 1])
     style = rng.choice(2)
