@@ -77,11 +77,11 @@ def test_clothes_are_new_where_the_split_says_so(tmp_path, monkeypatch):
         dataset.write_dataset(tmp_path, couples=10, seed=0)
     shown = {picture["split"]: (picture["new_kinds"], picture["new_clothes"]) for picture in asked}
     assert list(shown.values()) == [(False, False)] * 3 + [(True, False), (False, True), (True, True)]
-    hues = {}
+    tiles = {}
     for new in (False, True):
         outfits = [clothing.sample_outfit(np.random.default_rng(i), 0.5, new) for i in range(40)]
-        hues[new] = {outfit.top.tile for outfit in outfits}
-    assert not hues[False] & hues[True] - {0}
+        tiles[new] = {outfit.top.tile for outfit in outfits}
+    assert not tiles[False] & tiles[True] - {0}
 
 
 def test_who_hides_a_joint_is_read_again(written):
@@ -147,7 +147,7 @@ def test_overlap_is_that_of_ocpose(monkeypatch):
     monkeypatch.setattr(shading, "shade", lambda *_: (None, None))
     monkeypatch.setattr(background, "paint", lambda *_: 0.0)
     monkeypatch.setattr(couple, "_develop", lambda *_: None)
-    pictures = [couple.make_couple(np.random.default_rng([3, index]), 128) for index in range(500)]
+    pictures = [couple.make_couple(np.random.default_rng([3, index]), 128) for index in range(400)]
     flags = np.stack([picture.keypoints[..., 2] for picture in pictures])
     overlap = np.array([couple.iou(p.boxes[:1], p.boxes[1:])[0, 0] for p in pictures])
     assert 0.44 < overlap.mean() < 0.52
