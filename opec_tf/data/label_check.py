@@ -20,7 +20,7 @@ from opec_tf.common import files
 from opec_tf.common.errors import UserError
 from opec_tf.data.annotations import coco
 from opec_tf.poses import drawing, oks, predictions
-from opec_tf.poses.pose_annotations import PoseAnnotations
+from opec_tf.poses.pose_annotations import HIDER_FIELD, VISIBILITY_FIELD, PoseAnnotations
 from opec_tf.poses.predictions import PosePredictions
 from opec_tf.poses.skeletons import OCCLUDED, UNLABELLED
 
@@ -146,6 +146,9 @@ def _mended(content: dict[str, Any], people: PoseAnnotations, found: Findings) -
         elif not found.left_out[row]:
             joints = keypoints[row]
             count = int((joints[:, 2] != UNLABELLED).sum())
+            if found.swapped[row]:
+                told = (field for field in (VISIBILITY_FIELD, HIDER_FIELD) if item.get(field) is not None)
+                item = {**item, **{field: [item[field][i] for i in people.skeleton.flip_order] for field in told}}
             result["annotations"].append({**item, "keypoints": joints.ravel().tolist(), "num_keypoints": count})
     emptied = set(people.image_ids[people.image_index[found.left_out]].tolist())
     emptied -= {item["image_id"] for item in result["annotations"]}

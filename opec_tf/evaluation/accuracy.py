@@ -18,7 +18,7 @@ from opec_tf.poses import oks
 from opec_tf.poses.boxes import iou
 from opec_tf.poses.pose_annotations import PoseAnnotations
 from opec_tf.poses.predictions import PosePredictions
-from opec_tf.poses.skeletons import OCCLUDED, UNLABELLED, VISIBLE
+from opec_tf.poses.skeletons import HIDERS, OCCLUDED, UNLABELLED, VISIBLE
 
 # Thresholds of Table 5 on a joint's OKS.
 JOINT_OKS_THRESHOLDS = (0.5, 0.75, 0.9)
@@ -27,6 +27,9 @@ JOINT_OKS_THRESHOLDS = (0.5, 0.75, 0.9)
 # IoU are Table 1's thresholds.
 LEVEL_EDGES = {"hidden_share": (0.0, 0.1, 0.25, 0.5, 1.0), "pair_iou": (0.0, *IOU_THRESHOLDS, 1.0)}
 _LEVEL_THRESHOLD = 0.75
+
+# Shares of hidden joints found, by who hides them.
+HIDDEN_BY = tuple(f"inv75_{hider}" for hider in HIDERS[1:])
 
 # Whom a pose is compared with, as files of metrics say it: the person of its box, or who is assigned to it.
 BY_BOX, BY_ASSIGNMENT = "box", "assignment"
@@ -87,10 +90,16 @@ def visibility_accuracy(annotations: PoseAnnotations, poses: np.ndarray, sigmas:
 
     Returns:
       Fractions: ``vis50``, ``vis75``, ``vis90`` over visible joints and ``inv50``, ``inv75``, ``inv90`` over occluded
-      ones. Keys without a single such joint are absent.
+      ones; ``inv75_self``, ``inv75_partner``, ``inv75_thing`` over those of which it is known who hides them. Keys
+      without a single such joint are absent.
     """
     people, poses = _counted(annotations, poses)
-    return _shares_found(_own_joint_oks(people, poses, sigmas), _judged_visibility(people), JOINT_OKS_THRESHOLDS)
+    similarities, visibility = _own_joint_oks(people, poses, sigmas), _judged_visibility(people)
+    shares = _shares_found(similarities, visibility, JOINT_OKS_THRESHOLDS)
+    for name, judged in _joints_by_hider(people, visibility).items():
+        if judged.any():
+            shares[name] = float(np.mean(similarities[judged] > _LEVEL_THRESHOLD))
+    return shares
 
 
 def accuracy_by_level(annotations: PoseAnnotations, poses: np.ndarray, sigmas: np.ndarray) -> Levels:
@@ -132,15 +141,16 @@ def counts_by_image(annotations: PoseAnnotations, poses: np.ndarray, sigmas: np.
     """What the shares of ``accuracy_by_level`` are shares of, image by image, so that images can be drawn again.
 
     Returns:
-      ``vis75``, ``inv75`` and ``swap``, each int64 [M, 2], how many of how many, in the order of the annotations'
-      images; summed over all images and divided they are the measures of everybody.
+      ``vis75``, ``inv75``, those of ``HIDDEN_BY`` and ``swap``, each int64 [M, 2], how many of how many, in the order
+      of the annotations' images; summed over all images and divided they are the measures of everybody.
     """
     people, poses = _counted(annotations, poses)
     scored = _scored(people, poses, partners(people)[0], sigmas)
     found = scored.joint_oks > _LEVEL_THRESHOLD
     of_person = {"swap": (scored.swapped & scored.comparable, scored.comparable)}
-    for name, kind in (("vis75", VISIBLE), ("inv75", OCCLUDED)):
-        judged = scored.visibility == kind
+    visible, hidden = scored.visibility == VISIBLE, scored.visibility == OCCLUDED
+    joints = {"vis75": visible, "inv75": hidden, **_joints_by_hider(people, scored.visibility)}
+    for name, judged in joints.items():
         of_person[name] = np.sum(found & judged, axis=1), np.sum(judged, axis=1)
     counts = {name: np.zeros((annotations.num_images, 2), np.int64) for name in of_person}
     for name, of_people in of_person.items():
@@ -236,6 +246,11 @@ def _own_joint_oks(people: PoseAnnotations, poses: np.ndarray, sigmas: np.ndarra
 def _judged_visibility(people: PoseAnnotations) -> np.ndarray:
     """The labels' v, UNLABELLED for head and neck, of which no data set tells it; [N, K]."""
     return np.where(people.skeleton.has_visibility, people.keypoints[..., 2], UNLABELLED)
+
+
+def _joints_by_hider(people: PoseAnnotations, visibility: np.ndarray) -> dict[str, np.ndarray]:
+    """The hidden joints of each of ``HIDDEN_BY``, bool [N, K]; ``visibility`` [N, K] from ``_judged_visibility``."""
+    return {name: (visibility == OCCLUDED) & (people.hidden_by == code) for code, name in enumerate(HIDDEN_BY, start=1)}
 
 
 def _shares_found(joint_oks: np.ndarray, visibility: np.ndarray, thresholds: Sequence[float]) -> dict[str, float]:

@@ -8,9 +8,10 @@
 | ochuman     | 17              | w h of the box       | AP_area_medium, AP_area_large                              |
 | ocpose      | 12              | w h of the box       |                                                            |
 
-Common keys: AP (mean over OKS thresholds 0.5:0.95), AP50, AP75, AP80, AP90, AR, and vis50 .. inv90 of
-``accuracy.visibility_accuracy``. Crowd regions and people without labelled joints are ignored, as the published tools
-do; in CrowdPose labelled joints are counted without head and neck. The 20 best poses of an image count.
+Common keys: AP (mean over OKS thresholds 0.5:0.95), AP50, AP75, AP80, AP90, AR, and vis50 .. inv90, inv75_self,
+inv75_partner and inv75_thing of ``accuracy.visibility_accuracy``. Crowd regions and people without labelled joints are
+ignored, as the published tools do; in CrowdPose labelled joints are counted without head and neck. The 20 best poses of
+an image count.
 
 AP and AR pair poses with people by OKS, whosever they are. vis50 .. inv90 compare each pose with the person of its box
 where boxes are annotated. Elsewhere (a detector's boxes, files of other systems) these keys pair anew by OKS too, so
@@ -173,7 +174,7 @@ def evaluate_draws(
       draws: int [D, M], rows of the annotations' images; a draw may have an image several times.
 
     Returns:
-      AP, AR and, where the data has them, vis75, inv75 and swap: float64 [D] each.
+      AP, AR and, where the data has them, vis75, inv75, those of ``accuracy.HIDDEN_BY`` and swap: float64 [D] each.
     """
     rules = PROTOCOLS[protocol]
     annotations = _apply_rules(annotations, rules)

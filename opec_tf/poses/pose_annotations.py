@@ -18,13 +18,15 @@ _UNCOUNTED_JOINTS = ("head", "neck")
 # What is known of a person's joints beyond v, in our own COCO-format files: for each a name of
 # skeletons.VISIBILITY_CLASSES, or null. Other readers pass over it.
 VISIBILITY_FIELD = "joint_visibility"
+# Who hides each joint, where it is known: for each an index into skeletons.HIDERS, or UNKNOWN.
+HIDER_FIELD = "hidden_by"
 
 _OUTSIDE = skeletons.VISIBILITY_CLASSES.index("outside")
 
 _NAME_OF_CLASS = {skeletons.UNKNOWN: None, **dict(enumerate(skeletons.VISIBILITY_CLASSES))}
 
-# Stands for a visibility that is not given.
-_AS_LABELLED = np.zeros((0, 0), np.int8)
+# Stands for a column that is not given.
+_NOT_GIVEN = np.zeros((0, 0), np.int8)
 
 _DTYPES = {
     "image_ids": np.int64,
@@ -38,6 +40,7 @@ _DTYPES = {
     "keypoints": np.float64,
     "is_crowd": bool,
     "visibility": np.int8,
+    "hidden_by": np.int8,
 }
 
 
@@ -65,6 +68,7 @@ class PoseAnnotations:
       visibility: int8 [N, K], index into skeletons.VISIBILITY_CLASSES or UNKNOWN. If not given, what the labels say:
         visible, occluded or, for a joint labelled beyond its image, outside; unlabelled joints, head and neck are
         unknown. Readers that know more or less give it.
+      hidden_by: int8 [N, K], index into skeletons.HIDERS or UNKNOWN, which all are if not given.
     """
 
     skeleton: Skeleton
@@ -79,11 +83,14 @@ class PoseAnnotations:
     keypoints: np.ndarray
     is_crowd: np.ndarray
     given_poses: np.ndarray | None = None
-    visibility: np.ndarray = dataclasses.field(default_factory=lambda: _AS_LABELLED)
+    visibility: np.ndarray = dataclasses.field(default_factory=lambda: _NOT_GIVEN)
+    hidden_by: np.ndarray = dataclasses.field(default_factory=lambda: _NOT_GIVEN)
 
     def __post_init__(self) -> None:
-        if self.visibility is _AS_LABELLED:
+        if self.visibility is _NOT_GIVEN:
             object.__setattr__(self, "visibility", self._labelled_visibility())
+        if self.hidden_by is _NOT_GIVEN:
+            object.__setattr__(self, "hidden_by", np.full(np.shape(self.visibility), skeletons.UNKNOWN))
         for name, dtype in _DTYPES.items():
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype))
         images, people = self.num_images, self.num_people
@@ -97,6 +104,7 @@ class PoseAnnotations:
             "keypoints": (people, self.skeleton.num_joints, 3),
             "is_crowd": (people,),
             "visibility": (people, self.skeleton.num_joints),
+            "hidden_by": (people, self.skeleton.num_joints),
         }
         for name, shape in shapes.items():
             if getattr(self, name).shape != shape:
@@ -142,12 +150,15 @@ class PoseAnnotations:
             return self
         source = skeleton.mapping_from(self.skeleton)
         keypoints = np.where(source[None, :, None] >= 0, self.keypoints[:, source], 0.0)
-        visibility = np.where(source >= 0, self.visibility[:, source], skeletons.UNKNOWN)
-        return dataclasses.replace(self, skeleton=skeleton, keypoints=keypoints, visibility=visibility)
+        known = {
+            name: np.where(source >= 0, getattr(self, name)[:, source], skeletons.UNKNOWN)
+            for name in ("visibility", "hidden_by")
+        }
+        return dataclasses.replace(self, skeleton=skeleton, keypoints=keypoints, **known)
 
     def select(self, people: np.ndarray) -> PoseAnnotations:
         """The given people (bool mask [N] or indices); all images are kept."""
-        names = ("annotation_ids", "image_index", "boxes", "areas", "keypoints", "is_crowd", "visibility")
+        names = ("annotation_ids", "image_index", "boxes", "areas", "keypoints", "is_crowd", "visibility", "hidden_by")
         given = None if self.given_poses is None else self.given_poses[people]
         return dataclasses.replace(self, given_poses=given, **{name: getattr(self, name)[people] for name in names})
 
@@ -169,7 +180,8 @@ class PoseAnnotations:
     def to_coco(self, image_root: os.PathLike[str] | str | None = None) -> dict[str, list[dict]]:
         """The annotations as a COCO-format JSON object, with CrowdPose's crowdIndex where it is known.
 
-        People whose visibility is not what their labels say have a field for it, which ``coco.read`` reads.
+        People whose visibility is not what their labels say have a field for it, and so have those of whom it is known
+        who hides a joint; ``coco.read`` reads both.
 
         Args:
           image_root: folder that ``file_name`` is relative to; None: full paths (any reader that joins a folder and an
@@ -230,6 +242,8 @@ class PoseAnnotations:
         ]
         for row in np.flatnonzero(np.any(self.visibility != self._labelled_visibility(), axis=1)):
             people[row][VISIBILITY_FIELD] = [_NAME_OF_CLASS[known] for known in self.visibility[row].tolist()]
+        for row in np.flatnonzero(np.any(self.hidden_by != skeletons.UNKNOWN, axis=1)):
+            people[row][HIDER_FIELD] = self.hidden_by[row].tolist()
         return people
 
 

@@ -19,6 +19,8 @@ UNLABELLED, OCCLUDED, VISIBLE = 0, 1, 2
 # What is known or predicted of every joint, the unlabelled ones too: an index into this, or UNKNOWN.
 VISIBILITY_CLASSES = ("visible", "occluded", "outside")
 UNKNOWN = -1
+# What lies in front of a joint: nothing, the own body, another person, a thing. An index into this, or UNKNOWN.
+HIDERS = ("nobody", "self", "partner", "thing")
 
 # CrowdPose labels the visibility of these as 1 always, so it says nothing about occlusion.
 _WITHOUT_VISIBILITY = ("head", "neck")

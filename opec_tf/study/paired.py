@@ -16,11 +16,12 @@ from opec_tf.common import files
 from opec_tf.common.errors import UserError
 from opec_tf.config import InferenceConfig
 from opec_tf.evaluation import protocols
+from opec_tf.evaluation.accuracy import HIDDEN_BY
 from opec_tf.inference.pose_model import PoseModel
 from opec_tf.study import measures, report
 from opec_tf.study.split import Split
 
-COLUMNS = ("AP", "AR", "vis75", "inv75", "swap")
+COLUMNS = ("AP", "AR", "vis75", "inv75", "swap", *HIDDEN_BY)
 # Ends of an interval, percentiles.
 _INTERVAL = (2.5, 97.5)
 
@@ -89,6 +90,7 @@ def compare(
         "data": [any_split.data_config.data_root, *any_split.sources],
         "draws": draws,
         "seed": seed,
+        "columns": list(COLUMNS),
         "models": {root: [model.digest, model.box_margin] for root, model in models.items()},
         "rows": [[row.title, *map(list, row.runs)] for row in rows],
     }
@@ -119,12 +121,14 @@ def results(rows: Sequence[Row], values: Mapping[PoseOf, Values]) -> list[dict[s
 
 def table(sets: Mapping[str, list[dict[str, Any]]]) -> str:
     """Markdown: for each data set a table of the rows; percent, the mean of several runs with their deviation, and
-    below each number how far it is above the first row's."""
+    below each number how far it is above the first row's. Who hides a joint is left out where no data set knows it."""
+    known = {column for rows in sets.values() for row in rows for column in row["interval"]}
+    columns = [column for column in COLUMNS if column in known or column not in HIDDEN_BY]
     lines = []
     for name, rows in sets.items():
-        lines += ["", f"**{name}**", "", f"| row | {' | '.join(COLUMNS)} |", "|---" * (1 + len(COLUMNS)) + "|"]
+        lines += ["", f"**{name}**", "", f"| row | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
         for position, row in enumerate(rows):
-            cells = [_cell(row, column, compared=position > 0) for column in COLUMNS]
+            cells = [_cell(row, column, compared=position > 0) for column in columns]
             lines.append(f"| {row['title']} | {' | '.join(cells)} |")
     return "\n".join(lines[1:]) + "\n"
 

@@ -44,6 +44,7 @@ def annotations(draw):
         keypoints=np.concatenate([numbers(people, skeleton.num_joints, 2), labels], axis=-1),
         is_crowd=numbers(people, elements=st.sampled_from([0.0, 1.0])),
         visibility=numbers(people, skeleton.num_joints, elements=st.sampled_from([-1.0, 0.0, 1.0, 2.0])),
+        hidden_by=numbers(people, skeleton.num_joints, elements=st.sampled_from([-1.0, 0.0, 1.0, 2.0, 3.0])),
     )
 
 
@@ -69,6 +70,7 @@ def _coco(count):
         for i in (3, 4)
     ]
     people[0].update(area=100.5, iscrowd=0, num_keypoints=count, joint_visibility=["visible"] * count)
+    people[1]["hidden_by"] = [0] * count
     images = [{"id": 7, "file_name": "7.jpg", "width": 64, "height": 48, "crowdIndex": 0.5}]
     return {"images": images, "annotations": people, "categories": [{"id": 1, "name": "person"}]}
 

@@ -234,3 +234,25 @@ def test_what_labels_do_not_tell_of_visibility_survives_a_round_trip(tmp_path):
         message = "annotation 102: 'joint_visibility' is not a list of 14 of visible, occluded, outside or null"
         with pytest.raises(UserError, match=message):
             loading.read("coco", _write(tmp_path, data), "")
+
+
+def test_who_hides_a_joint_survives_mapping_joining_and_a_round_trip(tmp_path):
+    """Only the first person's file says it."""
+    data = _crowdpose()
+    codes = [0, 1, 2, 3, -1, 0, 0, 0, 0, 0, 0, 0, 1, 2]
+    data["annotations"][0]["hidden_by"] = codes
+    people = loading.read("crowdpose", _write(tmp_path, data), "")
+    assert people.hidden_by.tolist() == [codes, [-1] * 14]
+    assert people.with_skeleton(COCO17).hidden_by[0].tolist() == [-1] * 5 + codes[:12]
+    assert people.select([1, 0]).hidden_by[1].tolist() == codes
+    assert concatenate([people.select([1]), people]).hidden_by[1].tolist() == codes
+    written = people.to_coco()
+    assert [person.get("hidden_by") for person in written["annotations"]] == [codes, None]
+    _assert_equal(loading.read("crowdpose", _write(tmp_path, written), ""), people)
+    for wrong in (codes[:13], 2, [*codes[:13], 4], [*codes[:13], "self"], [*codes[:13], True], [[]] * 14):
+        data["annotations"][0]["hidden_by"] = wrong
+        message = (
+            "annotation 100: 'hidden_by' is not a list of 14 of -1 unknown, 0 nobody, 1 self, 2 partner, 3 thing; "
+        )
+        with pytest.raises(UserError, match=message):
+            loading.read("crowdpose", _write(tmp_path, data), "")

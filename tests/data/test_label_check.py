@@ -91,6 +91,19 @@ def test_each_fault_is_found_and_nothing_else(files):
     assert cv2.imread(str(files / "out" / "contradicted.jpg")) is not None
 
 
+def test_what_is_said_of_sides_is_exchanged_with_them(files):
+    content = json.loads((files / "people.json").read_text())
+    visible, outside = ["visible"] * 12, ["outside", *["visible"] * 11]
+    for person in content["annotations"][:2]:
+        person.update(joint_visibility=outside, hidden_by=[2] + [0] * 11)
+    (files / "people.json").write_text(json.dumps(content))
+    label_check.write(files / "out", files / "people.json", files, files / "poses.json")
+    mended = json.loads((files / "out" / "people.json").read_text())["annotations"]
+    assert (mended[0]["joint_visibility"], mended[0]["hidden_by"]) == (outside, [2] + [0] * 11)
+    assert mended[1]["joint_visibility"] == [visible[0], outside[0], *visible[2:]]
+    assert mended[1]["hidden_by"] == [0, 2] + [0] * 10
+
+
 def test_poses_of_other_boxes_say_nothing(files):
     poses = json.loads((files / "poses.json").read_text())
     for pose in poses:

@@ -67,6 +67,7 @@ def test_labels_are_where_the_pixels_are(written):
         hidden = people_of.keypoints[behind, :, 2] == 1
         assert hidden[depth > 2].all() and not hidden[depth < -1].any()
         np.testing.assert_array_equal(people_of.visibility[behind] == 1, hidden)  # head and neck too
+        np.testing.assert_array_equal(people_of.hidden_by[behind] == 2, hidden)
         counts.append(hidden.sum())
         picture = cv2.imread(str(people_of.image_paths[people_of.image_index[in_front]]))
         joints = people_of.keypoints[in_front]

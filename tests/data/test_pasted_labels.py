@@ -65,6 +65,9 @@ def test_covered_joints_are_occluded_everybodys():
     # Head and neck: unknown where nothing covers them, known where it does.
     assert people.visibility[0].tolist() == [0, 1, 0, 1, *[0] * 8, UNKNOWN, OCCLUDED]
     assert people.visibility[2].tolist() == [0, 0, 0, 0, 1, UNKNOWN, *[0] * 6, UNKNOWN, UNKNOWN]
+    # Joint 3 was hidden before, nobody knows by whom; joint 5 of the bystander is not labelled.
+    assert people.hidden_by[0].tolist() == [0, 2, 0, UNKNOWN, *[0] * 9, 2]
+    assert people.hidden_by[2].tolist() == [0, 0, 0, 0, 2, UNKNOWN, *[0] * 8]
     written = people.to_coco(image_root=".")["annotations"]
     assert written[0]["joint_visibility"] == ["visible", "occluded", "visible", "occluded"] + ["visible"] * 8 + [
         None,
@@ -97,6 +100,7 @@ def test_a_mirrored_person_swaps_left_and_right():
     mirrored[labelled, 0] = 2 * 40 + 30 - 1 - mirrored[labelled, 0]
     np.testing.assert_allclose(people.keypoints[1], mirrored)
     assert people.visibility[1].tolist() == plain.visibility[1, order].tolist()
+    assert people.hidden_by[1].tolist() == plain.hidden_by[1, order].tolist() != plain.hidden_by[1].tolist()
     assert people.keypoints[1, order[2], 2] == 0  # the joint that was not labelled
     np.testing.assert_allclose(people.boxes[1], plain.boxes[1])
 

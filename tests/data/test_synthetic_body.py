@@ -4,7 +4,7 @@ import pytest
 from opec_tf.data.synthetic import body, body_shape, contact, interactions
 from opec_tf.poses import skeletons
 
-KINDS = (*interactions.KINDS, *interactions.HELD_OUT_KINDS)
+KINDS = (*interactions.SEEN_KINDS, *interactions.NEW_KINDS)
 
 
 def _pairs(kind, count=6):
@@ -68,10 +68,39 @@ def test_poses_keep_limits_lengths_and_the_ground(kind):
                     assert limits[f"{part}_{name}"][0] <= angle <= limits[f"{part}_{name}"][1]
 
             assert pose.joints[:, 1].min() > 0.0
+            assert pose.strain() < 0.2
             if posing.grounded.any():
                 foot = posing.grounded.argmax()
                 assert pose.joints[10 + foot, 1] < shape.length("ankle_height") + 0.2
         assert contact.excess(*pair) < 0.12
+        # Somebody is on the ground, on the toes at most.
+        assert min(pose.joints[:, 1].min() for pose in pair) < 0.2
+
+
+def test_kinds_are_many_and_some_families_and_some_kinds_of_the_others_are_new():
+    assert len(KINDS) == len(set(KINDS)) == len(interactions.KINDS) >= 40
+    seen, new = (
+        {interactions.FAMILY_OF[kind] for kind in kinds} for kinds in (interactions.SEEN_KINDS, interactions.NEW_KINDS)
+    )
+    assert new - seen == set(interactions.NEW_FAMILIES) and len(seen & new) >= 4
+    assert {"cradle", "dip", "lift", "kneel"} <= set(interactions.NEW_KINDS)
+
+
+def test_no_two_kinds_are_the_same_in_joint_configuration():
+    """The mean pose of each kind, in the frame of the first person's pelvis, lies off that of every other."""
+    means = []
+    for kind in KINDS:
+        rng, poses = np.random.default_rng(3), []
+        for _ in range(8):
+            pair = body.Posing(body_shape.BodyShape(1.75)), body.Posing(body_shape.BodyShape(1.75))
+            interactions.KINDS[kind](rng, *pair)
+            turn = body.rotation(yaw=pair[0].facing)
+            poses.append([(posing.solve().joints - pair[0].pelvis * [1, 0, 1]) @ turn for posing in pair])
+        means.append(np.mean(poses, axis=0))
+    means = np.array(means)
+    apart = np.linalg.norm(means[:, None] - means[None], axis=-1).mean(axis=(2, 3))
+    np.fill_diagonal(apart, np.inf)
+    assert apart.min() > 0.07
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -92,7 +121,7 @@ def test_mirroring_swaps_left_and_right():
     rng = np.random.default_rng(5)
     for kind in KINDS:
         pair = body.Posing(body_shape.sample_shape(rng)), body.Posing(body_shape.sample_shape(rng))
-        {**interactions.KINDS, **interactions.HELD_OUT_KINDS}[kind](rng, *pair)
+        interactions.KINDS[kind](rng, *pair)
         before = [posing.solve().joints for posing in pair]
         for posing in pair:
             posing.mirror()

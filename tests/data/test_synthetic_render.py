@@ -79,14 +79,14 @@ def _standing(facing=0.0):
     return posing.solve()
 
 
-def _annotated(pose, *things):
-    """Keypoints of a person, owner 0, with foreign balls (center, radius) in the scene."""
+def _annotated(pose, *things, owner=-1):
+    """Keypoints of a person, owner 0, and who hides each, with balls (center, radius) of another owner in the scene."""
     view = camera.Camera(_camera().rotation, np.array([0.0, 0.9, 5.0]), 250.0, (79.5, 59.5), (120, 160))
     scene, faces = solids.Solids(), []
     outfit = clothing.sample_outfit(np.random.default_rng(0), 0.0)
     figure.add_person(scene, faces, pose, outfit, 0)
     for center, radius in things:
-        scene.ellipsoid(np.asarray(center, float), UP, FRONT, (radius,) * 3, 0)
+        scene.ellipsoid(np.asarray(center, float), UP, FRONT, (radius,) * 3, 0, owner=owner)
     fine = view.scaled(2.0)
     buffers, local = _depth(scene, fine)
     return couple.annotate(pose, 0, view, fine, buffers, local)
@@ -95,19 +95,23 @@ def _annotated(pose, *things):
 def test_visibility_is_what_lies_in_front():
     index = skeletons.CROWDPOSE14.joints.index
     pose = _standing()
-    free = _annotated(pose)
-    assert (free[:, 2] == skeletons.VISIBLE).all()
+    free, hidden_by = _annotated(pose)
+    assert (free[:, 2] == skeletons.VISIBLE).all() and (hidden_by == 0).all()
     # Facing the camera, the person's left is on the right of the picture.
     assert free[index("left_shoulder"), 0] > free[index("right_shoulder"), 0] + 10
     knee = pose.joint("left_knee")
-    hidden = _annotated(pose, (knee + [0, 0, 0.5], 0.05))
+    hidden, hidden_by = _annotated(pose, (knee + [0, 0, 0.5], 0.05))
     assert [i for i in range(14) if hidden[i, 2] == skeletons.OCCLUDED] == [index("left_knee")]
     np.testing.assert_allclose(hidden[:, :2], free[:, :2])
-    assert (_annotated(pose, (knee - [0, 0, 0.5], 0.05))[:, 2] == skeletons.VISIBLE).all()
+    assert skeletons.HIDERS[hidden_by[index("left_knee")]] == "thing" and np.count_nonzero(hidden_by) == 1
+    _, hidden_by = _annotated(pose, (knee + [0, 0, 0.5], 0.05), owner=1)
+    assert skeletons.HIDERS[hidden_by[index("left_knee")]] == "partner" and np.count_nonzero(hidden_by) == 1
+    assert (_annotated(pose, (knee - [0, 0, 0.5], 0.05))[0][:, 2] == skeletons.VISIBLE).all()
     # Facing +x, the picture's right, the person shows the right side; the own body hides the far shoulder and hip.
-    side = _annotated(_standing(90.0))
+    side, hidden_by = _annotated(_standing(90.0))
     assert side[index("right_shoulder"), 2] == side[index("right_hip"), 2] == skeletons.VISIBLE
     assert side[index("left_shoulder"), 2] == side[index("left_hip"), 2] == skeletons.OCCLUDED
+    assert skeletons.HIDERS[hidden_by[index("left_hip")]] == "self" and set(hidden_by) == {0, 1}
 
 
 def test_one_limb_before_another():
@@ -117,7 +121,7 @@ def test_one_limb_before_another():
     # The right forearm across the body, its wrist before the left elbow.
     elbow = posing.solve().joint("left_elbow")
     posing.wrists[1] = elbow + [0.0, 0.0, 0.16]
-    keypoints = _annotated(posing.solve())
+    keypoints, _ = _annotated(posing.solve())
     assert keypoints[index("left_elbow"), 2] == skeletons.OCCLUDED
     assert keypoints[index("right_wrist"), 2] == skeletons.VISIBLE
 
@@ -128,6 +132,6 @@ def test_joints_outside_the_picture_are_unlabelled():
     scene = solids.Solids()
     figure.add_person(scene, [], pose, clothing.sample_outfit(np.random.default_rng(0), 0.0), 0)
     buffers, local = _depth(scene, view)
-    keypoints = couple.annotate(pose, 0, view, view, buffers, local)
+    keypoints, hidden_by = couple.annotate(pose, 0, view, view, buffers, local)
     feet = [skeletons.CROWDPOSE14.joints.index(f"{side}_ankle") for side in ("left", "right")]
-    assert (keypoints[feet] == 0).all() and keypoints[12, 2] > 0
+    assert (keypoints[feet] == 0).all() and (hidden_by[feet] == 0).all() and keypoints[12, 2] > 0

@@ -51,6 +51,22 @@ def test_visibility_accuracy_by_hand():
     assert _by_assignment(people, poses[[1, 0]]) == shares
 
 
+def test_hidden_joints_by_who_hides_them_by_hand():
+    """Of joints 6..11 two each are hidden by the own body, the partner and nobody knows whom; none by a thing."""
+    people = _couple()
+    people.hidden_by[:, 6:12] = [1, 1, 2, 2, -1, -1]
+    people.hidden_by[:, [0, 12, 13]] = 3  # head, neck and visible joints are not asked
+    poses = people.keypoints[..., :2].copy()
+    poses[0, 6:9] += 50
+    poses[2] = np.nan
+    shares = accuracy.visibility_accuracy(people, poses, CROWDPOSE14.sigmas)
+    by_hider = {name: share for name, share in shares.items() if name in accuracy.HIDDEN_BY}
+    assert by_hider == pytest.approx({"inv75_self": 2 / 6, "inv75_partner": 3 / 6})
+    counts = accuracy.counts_by_image(people, poses, CROWDPOSE14.sigmas)
+    assert counts["inv75_self"].tolist() == [[2, 4], [0, 2]] and counts["inv75_partner"].tolist() == [[3, 4], [0, 2]]
+    assert counts["inv75_thing"].tolist() == [[0, 0], [0, 0]]
+
+
 def test_swapped_poses_are_right_by_assignment_and_wrong_by_identity():
     people = _couple().select([0, 1])
     poses = people.keypoints[[1, 0]]

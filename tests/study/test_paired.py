@@ -34,12 +34,16 @@ def _predictions(annotations, noise):
 
 
 def test_all_images_once_is_the_evaluation(annotations):
+    keypoints, hidden_by = annotations.keypoints.copy(), np.zeros(annotations.keypoints.shape[:2])
+    keypoints[:, :6, 2], hidden_by[:, :6] = skeletons.OCCLUDED, [1, 2, 1, 2, 1, 2]
+    annotations = dataclasses.replace(annotations, keypoints=keypoints, hidden_by=hidden_by)
     poses, people = _predictions(annotations, 4.0), np.arange(annotations.num_people)
     whole = np.arange(annotations.num_images)[None]
     found = protocols.evaluate_draws(annotations, poses, people, "crowdpose12", whole)
     expected = protocols.evaluate(annotations, poses, "crowdpose12", people=people)
     levels = protocols.evaluate_by_occlusion(annotations, poses, people, "crowdpose12")
     assert 0.05 < expected["AP"] < 0.95
+    assert {"inv75_self", "inv75_partner"} <= set(found) and "inv75_thing" not in found
     for name, values in found.items():
         assert values[0] == pytest.approx({**levels["all"], **expected}[name], abs=1e-12), name
 
@@ -87,3 +91,17 @@ def test_a_table_has_numbers_deviations_and_differences():
     assert lines[0] == "**pairs**"
     assert lines[-2] == "| one | 50.0 | - | - | - | 25.0 |"
     assert lines[-1] == "| two | 60.0 ± 14.1<br>(-1.0 to +5.0) | - | - | - | 25.0 ± 0.0<br>(+10.0 to +20.0) |"
+
+
+def test_who_hides_joints_has_columns_where_a_data_set_knows_it():
+    row = {"title": "one", "runs": [{"AP": 0.5}], "interval": {"AP": [0.4, 0.6]}, "difference": {"AP": [0, 0]}}
+    known = {
+        **row,
+        "runs": [{"inv75_self": 0.25}],
+        "interval": {"inv75_self": [0.2, 0.3]},
+        "difference": {"inv75_self": [0, 0]},
+    }
+    lines = paired.table({"pairs": [row], "couples": [known]}).splitlines()
+    header = "| row | AP | AR | vis75 | inv75 | swap | inv75_self |"
+    assert lines[2] == lines[-3] == header
+    assert lines[4] == "| one | 50.0 | - | - | - | - | - |" and lines[-1] == "| one | - | - | - | - | - | 25.0 |"

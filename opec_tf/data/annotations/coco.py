@@ -5,7 +5,8 @@ that it lists, else from the number of joints; ``keypoints`` of [] are unlabelle
 the labelled joints, with a warning), ``area`` (else, or of 0, the box's, with a warning), ``iscrowd`` (else 0; true or
 false will do), image ``height`` and ``width`` (else 0, unknown),
 CrowdPose's ``crowdIndex`` (else NaN), and ``joint_visibility`` (else by the labels), which ``PoseAnnotations.to_coco``
-writes of people whose labels do not tell it, such as MPII's. ``num_keypoints`` is recounted from the joints. In a file
+writes of people whose labels do not tell it, such as MPII's; and ``hidden_by``, who hides each joint (else unknown),
+of generated and pasted pairs. ``num_keypoints`` is recounted from the joints. In a file
 of generated couples, known by its ``info``, the visibility of head and neck is true too, and an unlabelled joint is
 outside the picture.
 """
@@ -24,7 +25,7 @@ from opec_tf.common.records import Records
 from opec_tf.data.annotations import categories
 from opec_tf.poses import predictions, skeletons
 from opec_tf.poses.boxes import check as check_boxes
-from opec_tf.poses.pose_annotations import VISIBILITY_FIELD, PoseAnnotations, visibility_of_labels
+from opec_tf.poses.pose_annotations import HIDER_FIELD, VISIBILITY_FIELD, PoseAnnotations, visibility_of_labels
 from opec_tf.poses.skeletons import Skeleton
 
 # What ``data.synthetic`` writes as the generator in a file's ``info``.
@@ -82,7 +83,7 @@ def from_json(
         is_crowd=people.flags("iscrowd", default=0),
     )
     _warn_about_counts(annotations, people)
-    return _with_told_visibility(annotations, content, people)
+    return dataclasses.replace(_with_told_visibility(annotations, content, people), hidden_by=_hiders(people, skeleton))
 
 
 def _with_told_visibility(annotations: PoseAnnotations, content: dict, people: Records) -> PoseAnnotations:
@@ -141,6 +142,20 @@ def _told_visibility(people: Records, labelled: np.ndarray) -> np.ndarray:
             people.fail(row, f"{VISIBILITY_FIELD!r} is not a list of {expected}")
         visibility[row] = [skeletons.UNKNOWN if name is None else known.index(name) for name in names]
     return visibility
+
+
+def _hiders(people: Records, skeleton: Skeleton) -> np.ndarray:
+    """What the field for it says of who hides a person's joints, else unknown; int [N, K]."""
+    known = (*range(len(skeletons.HIDERS)), skeletons.UNKNOWN)
+    hidden_by = np.full((len(people), skeleton.num_joints), skeletons.UNKNOWN)
+    for row in np.flatnonzero(people.has(HIDER_FIELD)):
+        codes = people.items[row][HIDER_FIELD]
+        is_list = isinstance(codes, list) and len(codes) == skeleton.num_joints
+        if not is_list or any(type(code) is not int or code not in known for code in codes):
+            meanings = ", ".join(f"{code} {name}" for code, name in enumerate(skeletons.HIDERS))
+            people.fail(row, f"{HIDER_FIELD!r} is not a list of {skeleton.num_joints} of -1 unknown, {meanings}")
+        hidden_by[row] = codes
+    return hidden_by
 
 
 def _object(data: object, path: os.PathLike[str] | str) -> dict:

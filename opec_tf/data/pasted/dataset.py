@@ -20,8 +20,8 @@ from opec_tf.data.pasted.placement import Placement
 # Shares of the couples and of the pictures they are made of.
 SPLITS = {"train": 0.7, "val": 0.1, "test": 0.2}
 GENERATOR = "opec_tf pasted pairs"
-# Raised whenever the same seed gives other pictures, so that a folder of an older generator is not taken for finished.
-VERSION = 1
+# Raised whenever the same seed gives other files, so that a folder of an older generator is not taken for finished.
+VERSION = 2
 _FILE = "annotations.json"
 _WORKER = "opec_tf.data.pasted.worker"
 _MAX_PEOPLE = 100  # in a picture, on average over a split: the room that its annotations' ids have

@@ -13,6 +13,7 @@ from opec_tf.evaluation import occlusion
 from opec_tf.poses import skeletons
 from opec_tf.poses.pose_annotations import PoseAnnotations
 
+_NOBODY, _PARTNER = (skeletons.HIDERS.index(name) for name in ("nobody", "partner"))
 _OCCLUDED, _OUTSIDE = (skeletons.VISIBILITY_CLASSES.index(name) for name in ("occluded", "outside"))
 
 
@@ -46,8 +47,9 @@ def people_of(people: PoseAnnotations, behind: int) -> np.ndarray:
 def annotate(people: PoseAnnotations, pairs: Sequence[Pair], first_id: int = 1) -> PoseAnnotations:
     """The people of pasted pairs: of each picture the one behind, the one laid over, then whoever else is in it.
 
-    A joint that the cut-out covers is occluded, v = 1, head and neck too; what was known of the others stays. Of who is
-    laid over, joints outside the picture are dropped, v = 0, and left and right change places where it is mirrored.
+    A joint that the cut-out covers is occluded, v = 1, head and neck too, and hidden by the partner; what was known of
+    the others stays, and nobody hides those labelled as visible. Of who is laid over, joints outside the picture are
+    dropped, v = 0, and left and right change places where it is mirrored.
 
     Boxes and areas are the file's. Those of people in their own picture stay, however much of them is hidden now; the
     box of who is laid over moves with the cut-out and is cut where the picture ends, its area with it. Boxes that hug
@@ -81,6 +83,7 @@ def _annotate_one(people: PoseAnnotations, pair: Pair) -> dict[str, np.ndarray]:
     covered = pair.hidden & (keypoints[..., 2] != skeletons.UNLABELLED)
     keypoints[covered, 2] = skeletons.OCCLUDED
     visibility[covered] = _OCCLUDED
+    hidden_by = np.where(covered, _PARTNER, _hiders(people, rows))
     height, width = people.image_sizes[people.image_index[pair.behind]].tolist()
     guest = _guest(people, pair, (width, height))
     host = {
@@ -88,6 +91,7 @@ def _annotate_one(people: PoseAnnotations, pair: Pair) -> dict[str, np.ndarray]:
         "areas": people.areas[rows],
         "keypoints": keypoints,
         "visibility": visibility,
+        "hidden_by": hidden_by,
         "is_crowd": people.is_crowd[rows],
     }
     return {name: np.insert(column, 1, guest[name], axis=0) for name, column in host.items()}
@@ -97,13 +101,15 @@ def _guest(people: PoseAnnotations, pair: Pair, picture: tuple[int, int]) -> dic
     """What belongs to the person laid over a picture of (width, height)."""
     row = pair.in_front
     keypoints, visibility = people.keypoints[row].copy(), people.visibility[row].copy()
+    hidden_by = _hiders(people, row)
     keypoints[:, :2] = np.round(pair.placement.points(keypoints[:, :2]), 2)
     labelled = keypoints[:, 2] != skeletons.UNLABELLED
     inside = ((keypoints[:, :2] >= -0.5) & (keypoints[:, :2] <= np.array(picture) - 0.5)).all(axis=1)
     visibility[labelled & ~inside] = _OUTSIDE
     keypoints[~(labelled & inside)] = 0.0
     if pair.placement.mirrored:
-        keypoints, visibility = keypoints[people.skeleton.flip_order], visibility[people.skeleton.flip_order]
+        order = people.skeleton.flip_order
+        keypoints, visibility, hidden_by = keypoints[order], visibility[order], hidden_by[order]
     whole = pair.placement.box(people.boxes[row])
     box = placement.clip(whole, picture)
     growth = np.prod(whole[2:]) / np.prod(people.boxes[row, 2:])
@@ -113,5 +119,11 @@ def _guest(people: PoseAnnotations, pair: Pair, picture: tuple[int, int]) -> dic
         "areas": np.round(area, 2),
         "keypoints": keypoints,
         "visibility": visibility,
+        "hidden_by": hidden_by,
         "is_crowd": np.array(False),
     }
+
+
+def _hiders(people: PoseAnnotations, rows: np.ndarray | int) -> np.ndarray:
+    """Who hides joints in the people's own pictures: nobody those labelled as visible, else what the file says."""
+    return np.where(people.keypoints[rows][..., 2] == skeletons.VISIBLE, _NOBODY, people.hidden_by[rows])

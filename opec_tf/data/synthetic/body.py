@@ -90,7 +90,7 @@ class Posing:
     Attributes the interaction sets: wrists, ankles [2, 3] targets, world; elbow_poles, knee_poles [2, 3] in the chest's
     and the pelvis's frame; hand_hints [2, 3] direction the fingers point to, world, NaN = along the forearm;
     foot_pitch [2] heel-up angle, degrees; foot_yaw [2] outward turn of the feet, degrees; grounded [2] the foot
-    stands on the ground; gloves: boxing gloves.
+    stands on the ground; gloves: boxing gloves; seat: sits on a stool or bench.
     """
 
     def __init__(self, shape: BodyShape) -> None:
@@ -104,6 +104,7 @@ class Posing:
         self.foot_yaw = np.array([8.0, 8.0])
         self.grounded = np.zeros(2, bool)
         self.gloves = False
+        self.seat = False
 
     def place(
         self,
@@ -136,7 +137,7 @@ class Posing:
         stance: Sequence[Sequence[float]] = ((0.1, 0.0), (-0.1, 0.0)),
         crouch: float = 0.0,
         pitch: float = 0.0,
-        lift: tuple[float, float] = (0.0, 0.0),
+        lift: Sequence[float] = (0.0, 0.0),
         roll: float = 0.0,
         spine: Angles = (0.0, 0.0, 0.0),
         head: Angles = (0.0, 0.0, 0.0),

@@ -33,12 +33,13 @@ _BACKGROUND_SCALE = 0.7  # ... and the background at this one: a lens has the co
 # (and a little for clothes) in front of a joint is the joint's own part. Order of crowdpose14.
 _DEPTHS = np.array([0.045, 0.045, 0.028, 0.028, 0.022, 0.022, 0.075, 0.075, 0.040, 0.040, 0.032, 0.032, 0.030, 0.045])
 _TOLERANCE = 0.02  # metres
+_NOBODY, _SELF, _PARTNER, _THING = range(len(skeletons.HIDERS))
 _ATTACHED_DEPTH = 0.08  # how far a part that ends in a joint may lie in front of it, share of the height
 
 _MIN_VISIBLE = 4  # joints of each person; with less nobody would take the picture, or could label it
 
 # Chance of keeping a view by the IoU of the two boxes (first row: IoU).
-_VIEW_CHANCE = ((0.0, 0.2, 0.32, 0.45, 0.6, 0.75, 1.0), (0.1, 0.4, 1.0, 1.0, 0.3, 0.06, 0.03))
+_VIEW_CHANCE = ((0.0, 0.2, 0.32, 0.45, 0.6, 0.75, 1.0), (0.02, 0.08, 0.7, 1.0, 0.5, 0.1, 0.03))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,24 +49,30 @@ class Couple:
     Attributes:
       image: uint8 [S, S, 3] RGB.
       keypoints: float [2, 14, 3] (x, y, v) in pixels; v 2 visible, 1 hidden, 0 outside the picture (then x = y = 0).
+      hidden_by: int [2, 14], who hides each joint, an index into skeletons.HIDERS.
       boxes: float [2, 4] (x, y, w, h): bounds of each whole silhouette, hidden parts too, clipped to the picture.
       interaction: its kind.
     """
 
     image: np.ndarray
     keypoints: np.ndarray
+    hidden_by: np.ndarray
     boxes: np.ndarray
     interaction: str
 
 
-def make_couple(rng: np.random.Generator, image_size: int, held_out: bool = False) -> Couple:
-    """Draws everything of one picture from ``rng``; ``held_out`` uses the reserved interactions and clothes."""
-    kind = interactions.draw_kind(rng, held_out)
+def make_couple(
+    rng: np.random.Generator, image_size: int, new_kinds: bool = False, new_clothes: bool = False
+) -> Couple:
+    """Draws everything of one picture from ``rng``, with the reserved interaction kinds or clothes or without."""
+    kind = interactions.draw_kind(rng, new_kinds)
     poses = interactions.pose_pair(rng, kind, (sample_shape(rng), sample_shape(rng)))
     solids, faces = Solids(), []
     for owner, pose in enumerate(poses):
-        outfit = clothing.sample_outfit(rng, pose.posing.shape.femininity, held_out)
+        outfit = clothing.sample_outfit(rng, pose.posing.shape.femininity, new_clothes)
         figure.add_person(solids, faces, pose, outfit, owner)
+        if pose.posing.seat:
+            objects.seat(rng, solids, pose.posing)
     scene = _shoot(rng, solids, poses, (image_size, image_size))
     camera, fine, solids = scene.camera, scene.fine, scene.solids
 
@@ -79,7 +86,7 @@ def make_couple(rng: np.random.Generator, image_size: int, held_out: bool = Fals
     behind = background.paint(rng, camera.scaled(_BACKGROUND_SCALE), target, light, shadows)
     behind *= lighting.key * 0.55 + lighting.ambient * 0.75
     image = _develop(rng, color, mask, behind, (image_size, image_size))
-    return Couple(image, scene.keypoints, scene.boxes, kind)
+    return Couple(image, scene.keypoints, scene.hidden_by, scene.boxes, kind)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,6 +101,7 @@ class _Scene:
     buffers: Buffers
     boxes: np.ndarray
     keypoints: np.ndarray
+    hidden_by: np.ndarray
 
 
 def _shoot(
@@ -108,10 +116,11 @@ def _shoot(
         fine = camera.scaled(SUPERSAMPLE)
         local = solids.arrays().in_camera(fine)
         buffers = rasterize(local, fine, solids.polygons)
-        keypoints = np.stack([annotate(pose, i, camera, fine, buffers, local) for i, pose in enumerate(poses)])
+        labels = [annotate(pose, i, camera, fine, buffers, local) for i, pose in enumerate(poses)]
+        keypoints, hidden_by = (np.stack(part) for part in zip(*labels))
         if (keypoints[..., 2] == skeletons.VISIBLE).sum(1).min() >= _MIN_VISIBLE:
             break
-    return _Scene(camera, fine, solids, local, buffers, boxes, keypoints)
+    return _Scene(camera, fine, solids, local, buffers, boxes, keypoints, hidden_by)
 
 
 def annotate(
@@ -121,8 +130,8 @@ def annotate(
     fine: cameras.Camera,
     buffers: Buffers,
     solids: SolidArrays,
-) -> np.ndarray:
-    """Keypoints [14, 3] (x, y, v) of a pose.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Keypoints [14, 3] (x, y, v) of a pose, and who hides each, int [14], an index into skeletons.HIDERS.
 
     A joint inside the picture is visible where nothing lies in front of the body part around it, or where what lies in
     front ends in this very joint and lies near (an upper arm that points at the camera does not hide its shoulder).
@@ -143,12 +152,15 @@ def annotate(
     front = buffers.solid[buffers.surface[rows, columns]]
     front = np.where((buffers.surface[rows, columns] >= 0) & (front < len(solids.joints)), front, -1)
     ends_here = (solids.joints[front] >> np.arange(len(front))) & 1
-    attached = (front >= 0) & (solids.owner[front] == owner) & (ends_here == 1)
+    whose = np.where(front >= 0, solids.owner[front], -1)  # flat things are nobody's
+    attached = (whose == owner) & (ends_here == 1)
     shape = pose.posing.shape
     allowance = _DEPTHS * shape.height * max(shape.girth, 1.0) + _TOLERANCE + _ATTACHED_DEPTH * shape.height * attached
     visible = buffers.depth[rows, columns] > distance - allowance
     flag = np.where(visible, skeletons.VISIBLE, skeletons.OCCLUDED) * inside
-    return np.concatenate([points * inside[:, None], flag[:, None]], 1)
+    hider = np.where(whose == owner, _SELF, np.where(whose >= 0, _PARTNER, _THING))
+    keypoints = np.concatenate([points * inside[:, None], flag[:, None]], 1)
+    return keypoints, np.where(flag == skeletons.OCCLUDED, hider, _NOBODY)
 
 
 def _choose_view(

@@ -12,12 +12,12 @@ from opec_tf.data.annotations import coco
 from opec_tf.data.synthetic import crowdpose_file
 from opec_tf.data.synthetic.worker import Picture
 
-# Shares of the couples; test is large enough for a table. "heldout" comes on top, as large as test: interaction kinds
-# and clothes that the other three never show.
+# Shares of the couples; test is large enough for a table.
 SPLITS = {"train": 0.7, "val": 0.1, "test": 0.2}
-HELD_OUT = "heldout"
-# Raised whenever the same seed gives other pictures, so that a folder of an older generator is not taken for finished.
-VERSION = 5
+# Besides these, each as large as test: whether it shows interaction kinds and clothes that the others never show.
+HELD_OUT = {"new_kinds": (True, False), "new_clothes": (False, True), "new_both": (True, True)}
+# Raised whenever the same seed gives other files, so that a folder of an older generator is not taken for finished.
+VERSION = 6
 _FILE = "annotations.json"
 _WORKER = "opec_tf.data.synthetic.worker"
 
@@ -31,19 +31,23 @@ def write_dataset(
     workers: int | None = None,
     progress: bool = True,
 ) -> dict[str, dict[str, float]]:
-    """Renders "Occluded Couples" into ``output_dir``/{train,val,test,heldout}/{images/,annotations.json}.
+    """Renders "Occluded Couples" into ``output_dir``/SPLIT/{images/,annotations.json}.
 
     ``annotations.json`` is a CrowdPose file with true visibility for all 14 joints, head and neck too (v = 2 visible,
-    1 hidden by the own body, the partner or a thing, 0 outside the picture), and two extra fields: ``interaction`` of
-    an image, and ``info``, the settings. It is written last. A folder whose annotations say the same settings is left
-    as it is; anything else, a broken-off run too, is written anew over what is there. Returns each split's statistics.
+    1 hidden by the own body, the partner or a thing, 0 outside the picture), and extra fields: ``hidden_by`` of a
+    person, who hides each joint (``skeletons.HIDERS``); ``interaction`` of an image and its ``family``; and ``info``,
+    the settings. It is written last. A folder whose annotations say the same settings is left as it is; anything else,
+    a broken-off run too, is written anew over what is there. Returns each split's statistics.
+
+    The splits are train, val and test, and of ``HELD_OUT`` new_kinds, whose kinds of interaction those three never
+    show, whole families of them too; new_clothes, with their kinds in other clothes; and new_both.
 
     Args:
-      couples: pictures of train, val and test together (7 : 1 : 2); heldout has as many as test besides.
+      couples: pictures of train, val and test together (7 : 1 : 2); the others have as many as test each, besides.
       seed: the same seed gives the same files, whatever the number of workers.
       image_size: side of the square pictures, pixels.
-      held_out: train, val and test show the interaction kinds and clothes of heldout, which is left out: for teaching
-        these to a model that was trained on the others.
+      held_out: train, val and test show the interaction kinds and clothes of new_both, and are all there is: for
+        teaching these to a model that was trained on the others.
       workers: processes; None: one a core.
       progress: report to stderr.
 
@@ -74,7 +78,7 @@ def split_sizes(couples: int, held_out: bool = False) -> dict[str, int]:
         raise UserError(f"--couples={couples} must be at least 10, so that train, val and test have some each")
     sizes = {split: int(round(share * couples)) for split, share in SPLITS.items()}
     sizes["train"] += couples - sum(sizes.values())
-    return sizes if held_out else {**sizes, HELD_OUT: sizes["test"]}
+    return sizes if held_out else {**sizes, **dict.fromkeys(HELD_OUT, sizes["test"])}
 
 
 def _settings(couples: int, seed: int, image_size: int, held_out: bool) -> dict[str, object]:
@@ -94,8 +98,8 @@ def _begin(folder: pathlib.Path, size: int, split: int, held_out: bool) -> list[
     """Makes the folder of a split, number ``split`` of them, no longer finished; returns the pictures to render."""
     (folder / _FILE).unlink(missing_ok=True)
     images = files.make_folder(folder / "images")
-    pictures = []
-    for number in range(size):
-        name = generated.file_name(split, number)
-        pictures.append(Picture(str(images / name), split, number, held_out or folder.name == HELD_OUT))
-    return pictures
+    new_kinds, new_clothes = HELD_OUT.get(folder.name, (held_out, held_out))
+    return [
+        Picture(str(images / generated.file_name(split, number)), split, number, new_kinds, new_clothes)
+        for number in range(size)
+    ]

@@ -1,11 +1,11 @@
-"""Interaction kinds of opponents: wrestling, boxing, pushing. See ``gestures`` for the conventions."""
+"""Interaction kinds of opponents: wrestling, boxing, pushing, kicking. See ``gestures`` for the conventions."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from opec_tf.data.synthetic.body import LEFT, RIGHT, SIGN, Posing
-from opec_tf.data.synthetic.gestures import rest_arm, send, stance
+from opec_tf.data.synthetic.gestures import around, chest_gap, rest_arm, send, stance
 
 
 def wrestle(rng: np.random.Generator, a: Posing, b: Posing) -> None:
@@ -119,7 +119,7 @@ def pin(rng: np.random.Generator, a: Posing, b: Posing) -> None:
     b.place([0.0, 0.11 * b.scale, 0.0], facing, pitch=pitch, roll=roll, spine=spine, head=head)
     # Lying with the head towards +z; a faces the same way, kneeling across the belly or hips.
     seat = u(0.05, 0.30)
-    pelvis, facing, pitch = [u(-0.04, 0.04), u(0.34, 0.46) * a.scale, seat], u(-10, 10), u(12, 38)
+    pelvis, facing, pitch = [u(-0.04, 0.04), u(0.38, 0.46) * a.scale, seat], u(-10, 10), u(12, 38)
     spine, head = (u(8, 28), u(-6, 6), u(-12, 12)), (u(-25, 15), u(-6, 6), u(-15, 15))
     a.place(pelvis, facing, pitch=pitch, spine=spine, head=head)
     a.ankles = np.array([[s * u(0.22, 0.28), 0.07, seat - u(0.28, 0.4)] for s in SIGN])
@@ -140,3 +140,70 @@ def pin(rng: np.random.Generator, a: Posing, b: Posing) -> None:
             send(a, side, target, (1.0, -0.2, -0.6), [0.0, -1.0, 0.5])
             reply = a.at_chest(s * u(0.08, 0.18), u(-0.2, 0.0), a.shape.depth / a.scale + 0.05)
             send(b, 1 - side, reply if hold == 1 else a.wrists[side] + [0.0, 0.08, -0.1], (1.0, -0.8, 0.1))
+
+
+def choke(rng: np.random.Generator, a: Posing, b: Posing) -> None:
+    """b, behind a, has a forearm round a's neck and bends a backwards; a pulls at the arm."""
+    u = rng.uniform
+    back = u(2, 12)
+    feet, lean = stance(rng, 0.13, u(0.1, 0.4)), around(rng, -back, 0, 0, 5)
+    a.stand((0, 0), u(-8, 8), feet, u(0.06, 0.22), -back, spine=lean, head=around(rng, -15, -6, 0, 10))
+    gap = chest_gap(a, b, u(0.05, 0.09)) + 0.28 * np.radians(back)
+    feet, twist = stance(rng, 0.16, u(0.2, 0.5)), around(rng, 2, 0, 8, 5)
+    b.stand(
+        (u(0.05, 0.12), -gap - 0.04), u(-10, 10), feet, u(0.02, 0.12), -back / 2, spine=twist, head=around(rng, 6, 8)
+    )
+    throat = a.at_chest(0.05, 0.09, 0.14)
+    send(b, RIGHT, throat, (1.0, -0.5, 0.4), a.chest_rotation[:, 0])
+    grip = b.wrists[RIGHT] + a.chest_rotation @ [0.1, 0.03, 0.0] if u() < 0.6 else a.at_chest(0.1, 0.2, -0.12)
+    send(b, LEFT, grip, (1.0, -0.5, 0.2))
+    for side, s in enumerate(SIGN):
+        if side == RIGHT or u() < 0.6:
+            send(a, side, throat + a.chest_rotation @ [-0.06 - s * 0.05, -0.03, 0.06], (0.9, -0.9, 0.1), [0, 1, 0])
+        else:
+            rest_arm(rng, a, side)
+
+
+def kick(rng: np.random.Generator, a: Posing, b: Posing) -> None:
+    """a kicks b, who bends over and catches the foot or shields."""
+    u = rng.uniform
+    gap, level = u(0.66, 0.84), u(0.55, 0.95)
+    feet = ((0.08, 0.0), (-0.06, gap - u(0.12, 0.2)))
+    lean, back = around(rng, 2, 0, 10, 8), u(4, 18)
+    a.stand((0, 0), u(-8, 8), feet, u(0.02, 0.1), -back, (0.0, level), u(0, 8), lean, around(rng, 16))
+    a.knee_poles[RIGHT] = (-0.3, 0.5, 1.0)
+    feet, lean = stance(rng, 0.15, u(0.2, 0.6)), around(rng, u(10, 30))
+    b.stand(
+        (u(-0.12, 0.04), gap), 180 + u(-18, 18), feet, u(0.05, 0.2), u(5, 25), spine=lean, head=around(rng, 0, 0, 0, 15)
+    )
+    caught = u() < 0.5
+    for side, s in enumerate(SIGN):
+        if caught:
+            send(b, side, a.ankles[RIGHT] + [-s * 0.05, 0.08 * s, -0.06], (0.8, -0.9, -0.2), [0, 0, -1])
+        else:
+            guard = b.at_chest(s * u(0.02, 0.14), u(-0.35, 0.05), b.shape.depth / b.scale + u(0.08, 0.2))
+            send(b, side, guard, (0.8, -0.9, 0.0))
+        wide = u(-0.25, 0.2)
+        balance = a.at_chest(s * u(0.3, 0.5), wide, u(0.05, 0.25))
+        send(a, side, balance, (0.6, -1.0, -0.3))
+
+
+def arm_lock(rng: np.random.Generator, a: Posing, b: Posing) -> None:
+    """a, behind b, twists b's right arm up b's back and pushes the neck down."""
+    u = rng.uniform
+    bend = u(25, 55)
+    feet, lean = stance(rng, 0.15, u(0.2, 0.5)), around(rng, u(8, 20))
+    b.stand((0, 0), u(-8, 8), feet, u(0.08, 0.2), bend, spine=lean, head=around(rng, -20, 0, 0, 14))
+    feet, lean = stance(rng, 0.15, u(0.2, 0.5)), around(rng, u(6, 16))
+    a.stand(
+        (-u(0.02, 0.18), -u(0.28, 0.36)), u(-10, 20), feet, u(0.02, 0.12), u(10, 24), spine=lean, head=around(rng, 8)
+    )
+    locked = b.at_chest(u(-0.05, 0.08), u(-0.26, -0.14), -b.shape.depth / b.scale - 0.06)
+    send(b, RIGHT, locked, (1.0, -0.5, -0.7), b.chest_rotation[:, 1])
+    send(a, RIGHT, locked + b.chest_rotation @ [-0.05, -0.04, -0.05], (0.8, -0.8, -0.3))
+    press = b.at_chest(0.04, 0.09, -0.1) if u() < 0.5 else b.at_chest(0.16, 0.02, -0.09)
+    send(a, LEFT, press, (0.8, -0.6, -0.3))
+    if u() < 0.5:
+        send(b, LEFT, b.at_chest(0.3, -0.3, 0.4), (0.6, -0.6, -0.6))
+    else:
+        rest_arm(rng, b, LEFT)

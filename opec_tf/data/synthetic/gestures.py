@@ -11,7 +11,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from opec_tf.data.synthetic.body import SIGN, Posing
+from opec_tf.data.synthetic.body import SIGN, Angles, Posing, rotation
+
+
+def around(
+    rng: np.random.Generator, pitch: float = 0.0, roll: float = 0.0, twist: float = 0.0, by: float = 7.0
+) -> Angles:
+    """Random angles of spine or head, each at most ``by`` degrees from what is given."""
+    p, r, t = rng.uniform(-by, by, 3)
+    return pitch + p, roll + r, twist + t
 
 
 def send(
@@ -58,3 +66,53 @@ def stance(
 def chest_gap(a: Posing, b: Posing, slack: float = 0.0) -> float:
     """Distance of two upright trunks chest to chest, metres."""
     return a.shape.depth + b.shape.depth + slack
+
+
+def plant(posing: Posing, feet: Sequence[Sequence[float]], height: float = 0.0) -> None:
+    """Puts the feet on the ground, or their ankles ``height`` above it.
+
+    Args:
+      posing: a body whose trunk is placed.
+      feet: (x, z) of the left and the right ankle from below the pelvis, in the frame of its facing, metres of a 1.75 m
+        person.
+      height: metres above standing flat.
+    """
+    x, z = np.asarray(feet, float).T * posing.scale
+    level = np.full(2, posing.shape.length("ankle_height") + height)
+    below = posing.pelvis * [1.0, 0.0, 1.0]
+    posing.ankles = below + np.stack([x, level, z], 1) @ rotation(yaw=posing.facing).T
+    posing.grounded = np.full(2, height < 0.2)
+
+
+def sit(
+    posing: Posing,
+    pelvis: Sequence[float] | np.ndarray,
+    facing: float,
+    feet: Sequence[Sequence[float]],
+    pitch: float = 0.0,
+    spine: Angles = (0.0, 0.0, 0.0),
+    head: Angles = (0.0, 0.0, 0.0),
+) -> None:
+    """Sits a body down, knees up, feet as in ``plant``; the rest as in ``Posing.place``."""
+    posing.place(pelvis, facing, pitch=pitch, spine=spine, head=head)
+    plant(posing, feet)
+    posing.knee_poles = np.array([[0.15, 1.0, 0.6], [-0.15, 1.0, 0.6]])
+
+
+def on_knees(
+    posing: Posing,
+    ground: Sequence[float],
+    facing: float,
+    heels: bool = False,
+    pitch: float = 0.0,
+    spine: Angles = (0.0, 0.0, 0.0),
+    head: Angles = (0.0, 0.0, 0.0),
+) -> None:
+    """A body on both knees, upright or sitting on its heels, the pelvis above ``ground`` (x, z)."""
+    level, back, down = (0.36, -0.10, -0.3) if heels else (0.52, -0.36, -1.0)
+    pelvis = [ground[0], level * posing.scale, ground[1]]
+    posing.place(pelvis, facing, pitch=pitch, spine=spine, head=head)
+    plant(posing, ((0.11, back), (-0.11, back)), 0.03)
+    posing.grounded[:] = False
+    posing.knee_poles = np.array([[0.2, down, 0.6], [-0.2, down, 0.6]])
+    posing.foot_pitch = np.array([50.0, 50.0])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from opec_tf.data.synthetic import clothing, textures
-from opec_tf.data.synthetic.body import rotation
+from opec_tf.data.synthetic.body import Posing, rotation
 from opec_tf.data.synthetic.solids import Material, Solids
 
 _UP = np.array([0.0, 1.0, 0.0])
@@ -116,6 +116,17 @@ def limbs(rng: np.random.Generator, solids: Solids, place: np.ndarray) -> None:
         middle = start + rng.uniform(-0.3, 0.3, 3)
         solids.cone(start, middle, (0.06, 0.045), _UP + [0.1, 0.2, 0.3], solids.material(material(rng)))
         solids.cone(middle, middle + rng.uniform(-0.3, 0.3, 3), (0.045, 0.03), _UP + [0.1, 0.2, 0.3], paint)
+
+
+def seat(rng: np.random.Generator, solids: Solids, posing: Posing) -> None:
+    """A box or a stool under somebody who sits."""
+    pelvis, shape = posing.pelvis, posing.shape
+    half, top = rng.uniform(0.2, 0.3), pelvis[1] - 0.053 * shape.height * shape.girth
+    low, high = (-half, top - rng.choice([0.05, top]), -rng.uniform(0.12, 0.2)), (half, top, 0.2)
+    turn, place, paint = rotation(yaw=posing.facing), pelvis * [1, 0, 1], solids.material(material(rng))
+    solids.box(low, high, turn, place, paint)
+    if low[1] > 0:
+        solids.cone(place, place + _UP * low[1], (0.05, 0.03), turn[:, 2], paint)
 
 
 FOREGROUND = (post, crate, table, chair, plant, ball, fence, board)

@@ -18,7 +18,8 @@ class Picture(NamedTuple):
     path: str  # of the JPEG
     split: int
     number: int
-    held_out: bool
+    new_kinds: bool
+    new_clothes: bool
 
 
 class Record(TypedDict):
@@ -26,6 +27,7 @@ class Record(TypedDict):
 
     path: str
     keypoints: list
+    hidden_by: list
     boxes: list
     interaction: str
 
@@ -36,13 +38,14 @@ def render(task: dict[str, Any]) -> Iterator[Record]:
         asked = Picture(**job)
         # A generator of its own makes a picture the same whichever process draws it and whatever came before.
         rng = np.random.default_rng([task["seed"], asked.split, asked.number])
-        picture = couple.make_couple(rng, task["image_size"], asked.held_out)
+        picture = couple.make_couple(rng, task["image_size"], asked.new_kinds, asked.new_clothes)
         quality = int(rng.integers(78, 96))
         _, encoded = cv2.imencode(".jpg", picture.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
         processes.write_picture(asked.path, encoded.tobytes())
         yield {
             "path": asked.path,
             "keypoints": np.round(picture.keypoints, 2).tolist(),
+            "hidden_by": picture.hidden_by.tolist(),
             "boxes": np.round(picture.boxes, 2).tolist(),
             "interaction": picture.interaction,
         }
