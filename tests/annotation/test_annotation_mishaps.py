@@ -170,7 +170,7 @@ def test_a_draft_of_an_older_state_is_not_saved_over_the_newer(browsers, images,
         page.wait_until_saved()
         page.run(
             """
-            const key = `opec_tf draft anna ${arguments[0]} a.png`;
+            const key = `opec_tf draft anna ${arguments[0]} body12 a.png`;
             const annotation = {pair_box: null, people: [], done: false};
             localStorage.setItem(key, JSON.stringify({revision: 0, annotation}));
             """,
