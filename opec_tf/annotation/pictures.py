@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pathlib
 
@@ -14,6 +15,8 @@ from opec_tf.inference import frames
 from opec_tf.poses import images, picture_files
 
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG"
+_EARLY = 400  # where Exif data begin that the project reads; mostly the first segment of the file
+_QUALITY = 95  # of pictures that are encoded anew; a lossless format takes seconds for a photograph
 
 
 class Pictures:
@@ -34,11 +37,12 @@ class Pictures:
         if not self.folder.is_dir():
             raise UserError(f"{folder}: is no folder; give the folder of pictures as --images")
         names = frames.open_source(str(self.folder), strict=False).names
-        self.names = [name for name in names if self._stays_inside(self.folder / name)]
+        self.names = [name for name in names if self._stays_inside(self.folder / name) and _is_text(name)]
         if not self.names:
             raise UserError(f"{folder}: all its pictures are links that lead out of it; copy them into it")
         self._known = frozenset(self.names)
-        self._sizes: dict[str, tuple[int, int]] = {}
+        # name -> (the file's state, size)
+        self._sizes: dict[str, tuple[tuple[int, int] | None, tuple[int, int]]] = {}
 
     def path(self, name: str) -> pathlib.Path:
         """A picture's file.
@@ -58,17 +62,21 @@ class Pictures:
           UserError: it cannot be read.
         """
         path = self.path(name)
-        if name not in self._sizes:
+        state = _state(path)
+        known, size = self._sizes.get(name, (None, (0, 0)))
+        # Of a file that was removed while it is open the size stays known.
+        if not any(size) or state not in (known, None):
             if fault := image_files.find_fault(path, with_opencv=True):
                 raise UserError(f"{name}: {fault}; replace the file, or go on with the next picture")
             height, width = image_files.sizes([str(path)])[0].tolist()
             if not height:
                 height, width = picture_files.decode(path.read_bytes()).shape[:2]
-            self._sizes[name] = width, height
-        return self._sizes[name]
+            size = width, height
+            self._sizes[name] = state, size
+        return size
 
     def content(self, name: str) -> tuple[bytes, str]:
-        """A picture as (bytes, media type): its file where every browser shows that upright, else a PNG made of it.
+        """A picture as (bytes, media type): its file where every browser shows that upright, else a JPEG made of it.
 
         Raises:
           KeyError: there is no such picture.
@@ -77,7 +85,7 @@ class Pictures:
         path = self.path(name)
         try:
             content = path.read_bytes()
-            if content.startswith(_JPEG) and int(images.exif_orientation(tf.constant(content))) == 1:
+            if content.startswith(_JPEG) and _is_upright(content):
                 return content, "image/jpeg"
             if content.startswith(_PNG) and b"eXIf" not in content:
                 return content, "image/png"
@@ -86,7 +94,33 @@ class Pictures:
             raise UserError(f"{name}: cannot be read ({error.strerror}); check the file") from error
         except (tf.errors.InvalidArgumentError, ValueError) as error:
             raise UserError(f"{name}: is truncated or damaged; replace the file") from error
-        return cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1].tobytes(), "image/png"
+        encoded = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
+        return encoded.tobytes(), "image/jpeg"
 
     def _stays_inside(self, path: pathlib.Path) -> bool:
         return self.folder in pathlib.Path(os.path.realpath(path)).parents
+
+
+def _is_upright(jpeg: bytes) -> bool:
+    """Whether a browser, too, shows a JPEG as it is stored; it reads Exif data wherever they are in the file."""
+    is_stated_late = jpeg.find(b"Exif\0\0") >= _EARLY
+    return not is_stated_late and int(images.exif_orientation(tf.constant(jpeg))) == 1
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file's name is text, as the page and the annotators' files need it; says so where not."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        logging.getLogger(__name__).warning("%a: left out, since its name is not UTF-8; rename the file", name)
+        return False
+    return True
+
+
+def _state(path: pathlib.Path) -> tuple[int, int] | None:
+    """What changes when a file is replaced; None where it is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size

@@ -80,7 +80,18 @@ def build_app(
                 f"{name}: was annotated as {annotation.skeleton.name}; start the command with "
                 f"--skeleton={annotation.skeleton.name}, or with another --output_dir"
             )
-        return {"width": width, "height": height, "annotation": annotation and annotation.to_json()}
+        if annotation and (annotation.width, annotation.height) != (width, height):
+            raise UserError(
+                f"{name}: was annotated at {annotation.width}x{annotation.height} pixels and is {width}x{height} now; "
+                f"put the old picture back, or remove {records.path_of(store.folder, store.annotator, name)}"
+            )
+        return {
+            "annotator": store.annotator,
+            "skeleton": skeleton.name,
+            "width": width,
+            "height": height,
+            "annotation": annotation and annotation.to_json(),
+        }
 
     @app.put("/api/annotation")
     def save() -> tuple[dict[str, Any], int]:
@@ -139,7 +150,7 @@ def _overview(pictures: Pictures, store: Store, skeleton: Skeleton, suggests: bo
     names = [*queued, *(name for name in pictures.names if name not in queued)]
     return {
         "annotator": store.annotator,
-        "folder": str(store.folder),
+        "folder": str(store.folder.resolve()),
         "suggests": suggests,
         "skeleton": {
             "name": skeleton.name,

@@ -111,6 +111,7 @@ class _Command:
         self.process.stdout.close()
 
 
+@pytest.mark.slow
 def test_a_server_killed_between_drags_loses_nothing(browsers, images, tmp_path):
     page, command = browsers(), _Command(images, tmp_path)
     command.start()
@@ -169,7 +170,7 @@ def test_a_draft_of_an_older_state_is_not_saved_over_the_newer(browsers, images,
         page.wait_until_saved()
         page.run(
             """
-            const key = `opec_tf draft anna ${arguments[0]} a.png`;
+            const key = `opec_tf draft anna ${arguments[0]} body12 a.png`;
             const annotation = {pair_box: null, people: [], done: false};
             localStorage.setItem(key, JSON.stringify({revision: 0, annotation}));
             """,

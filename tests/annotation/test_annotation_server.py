@@ -303,6 +303,21 @@ def test_a_picture_is_saved_loaded_and_counted(images, tmp_path):
         ]
 
 
+def test_a_picture_that_was_replaced_by_one_of_another_size_is_not_annotated_as_the_old(tmp_path):
+    images, files = tmp_path / "images", tmp_path / "files"
+    images.mkdir()
+    cv2.imwrite(str(images / "a.png"), np.zeros((256, 256, 3), np.uint8))
+    with annotation_run.serving(images, files) as served:
+        _ask(served, "PUT", ANNOTATION + "a.png", JSON, annotation_run.annotation("a.png"))
+        cv2.imwrite(str(images / "a.png"), np.zeros((100, 300, 3), np.uint8))
+        before = served.content()
+        status, _, content = _ask(served, "GET", ANNOTATION + "a.png")
+        assert status == 422
+        assert "a.png: was annotated at 256x256 pixels and is 300x100 now" in json.loads(content)["error"]
+        assert _ask(served, "PUT", ANNOTATION + "a.png", JSON, _annotation())[0] == 400
+        assert served.content() == before
+
+
 def test_of_many_writes_at_once_one_is_saved(images, tmp_path):
     with annotation_run.serving(images, tmp_path) as served:
         for revision in range(3):

@@ -28,6 +28,13 @@ export async function get(what, picture) {
   return (await ask(what, picture)).json();
 }
 
+// A picture's size and what was saved of it, by the annotator and in the skeleton that the page began with.
+export async function annotation(picture, { annotator, skeleton }) {
+  const answer = await get("annotation", picture);
+  if (answer.annotator === annotator && answer.skeleton === skeleton.name) return answer;
+  throw new Refused(409, `the command was started anew, for ${answer.annotator} and ${answer.skeleton}; reload the page`);
+}
+
 // A picture as an address that an <image> can show.
 export async function pictureAddress(picture) {
   return URL.createObjectURL(await (await ask("picture", picture)).blob());

@@ -8,6 +8,7 @@ import * as panel from "./panel.js";
 import { Pointer } from "./pointer.js";
 import { Saver, isSame } from "./saver.js";
 import { Stage } from "./stage.js";
+import { Suggestions } from "./suggestions.js";
 import { askForToken } from "./token.js";
 import { View } from "./view.js";
 
@@ -24,6 +25,7 @@ export class App {
     this.editor = new Editor(info, (isCommitted) => this.changed(isCommitted));
     this.stage = new Stage(byId("stage"), this.view, this.editor);
     this.pointer = new Pointer(this.stage, this);
+    this.suggestions = new Suggestions(this.editor, (message) => this.say(message), () => this.showSides());
     const table = keyTable(this.editor, this.view, this);
     panel.showHelp(table);
     obey(table, (event) => this.isListening(event));
@@ -48,35 +50,40 @@ export class App {
     if (!(await this.isLeft())) return this.say("this picture stays open until its last change is saved");
     const opening = ++this.opening, { name } = this.pictures[index];
     if (this.current >= 0) panel.showPicture(this.pictures[this.current], this.current, false);
-    this.current = index;
-    this.asked = null;
+    Object.assign(this, { current: index, asked: null, isLoading: true });
+    this.pointer.drop();
     this.editor.clear();
     history.replaceState(null, "", `#${new URLSearchParams({ picture: name })}`);
     this.showHead();
-    this.stage.draw();
+    this.stage.leavePicture();
+    this.showSides();
     panel.showBanner("");
     try {
-      const [loaded, address] = await Promise.all([api.get("annotation", name), api.pictureAddress(name)]);
+      const [loaded, address] = await Promise.all([api.annotation(name, this.editor.info), api.pictureAddress(name)]);
+      const image = new Image();
+      image.src = address;
+      await image.decode();
       if (opening !== this.opening) return URL.revokeObjectURL(address);
-      await this.show(name, loaded, address);
+      this.show(name, loaded, address);
     } catch (error) {
       if (opening === this.opening) this.showFailure(error, () => this.reload());
+    } finally {
+      if (opening === this.opening) this.isLoading = false;
     }
   }
 
-  async show(name, { width, height, annotation }, address) {
-    const size = { width, height }, image = new Image();
-    image.src = address;
-    await image.decode();
+  show(name, { width, height, annotation }, address) {
+    const size = { width, height }, { info } = this.editor;
     if (this.address) URL.revokeObjectURL(this.address);
     this.address = address;
     this.stage.showPicture(address, size);
-    const key = `opec_tf draft ${this.editor.info.annotator} ${this.editor.info.folder} ${name}`;
+    const key = `opec_tf draft ${info.annotator} ${info.folder} ${info.skeleton.name} ${name}`;
     const draft = this.saver.open(name, annotation ? annotation.revision : 0, key);
     this.editor.open(name, size, annotation ? stateOf(annotation) : EMPTY);
     this.showAll();
+    this.showStatus(annotation ? (annotation.done ? "done" : "begun") : "new");
     if (draft) this.takeUp(draft, annotation);
-    this.suggest(name).catch((error) => this.say(`no suggestions: ${error.message}`));
+    this.suggestions.ask(name, this.pictures[this.current + 1]?.name);
   }
 
   // An edit that this browser kept because it could not be saved.
@@ -86,20 +93,6 @@ export class App {
     this.saver.revision = revision;
     this.changed(true);
     this.say("an edit that was not saved before was kept by this browser; it is being saved now");
-  }
-
-  async suggest(name) {
-    if (!this.editor.info.suggests) return;
-    this.editor.isAwaiting = true;
-    try {
-      const { people } = await api.get("suggestions", name);
-      if (this.editor.picture === name) this.editor.suggested = people;
-    } finally {
-      if (this.editor.picture === name) this.editor.isAwaiting = false;
-      this.showSides();
-    }
-    const following = this.pictures[this.current + 1];
-    if (following) await api.get("suggestions", following.name); // found before it is opened
   }
 
   // Waits for a save that is under way.
@@ -165,6 +158,7 @@ export class App {
 
   showFailure(error, again) {
     panel.showBanner(String(error.message ?? error), [["Try again", again]], "failed");
+    if (error.status === 404 || error.status === 422) this.showStatus("unreadable");
     if (error.status === 401) askForToken(again);
   }
 
@@ -188,9 +182,10 @@ export class App {
 
   // The box is taken; else the picture is done, where something was left out at the second time of asking.
   enter() {
-    const { editor } = this;
+    const { editor } = this, picture = this.pictures[this.current];
     if (editor.draftBox) return editor.takeBox(editor.draftBox);
-    if (!editor.size) return this.go(1);
+    if (this.isLoading) return;
+    if (!editor.size) return this.openUndone();
     const count = editor.unsettled;
     const doubt = !editor.state.people.length ? "nobody is annotated here" : count ? `${count} joints were never touched` : "";
     if (doubt && !editor.state.done && this.asked !== doubt) {
@@ -198,14 +193,19 @@ export class App {
       return this.say(`${doubt}; Enter once more: done all the same`);
     }
     if (!editor.state.done) editor.change({ ...editor.state, done: true });
+    else if (picture.reason) this.saver.push(editor.file); // looked at once more
+    picture.reason = null;
+    editor.forgetSettled();
+    this.showHead();
     return this.openUndone();
   }
 
   openUndone() {
     const order = [...this.pictures.keys()].map((i) => (this.current + 1 + i) % this.pictures.length);
-    const next = order.find((i) => this.pictures[i].status !== "done" && this.pictures[i].status !== "unreadable");
-    if (next === undefined) return this.say(`all ${this.pictures.length} pictures are done`);
-    return this.open(next);
+    const next = order.find((i) => panel.isWaiting(this.pictures[i]));
+    if (next !== undefined) return this.open(next);
+    const unreadable = this.pictures.filter(({ status }) => status === "unreadable").length;
+    return this.say(`all ${this.pictures.length} pictures are done${unreadable ? ` but ${unreadable} that cannot be opened` : ""}`);
   }
 
   beginBox() {

@@ -1,5 +1,6 @@
 // The picture that is open: its state, what is selected, undo and redo, and which joints have been looked at.
 
+import { forget, keep, kept } from "./memory.js";
 import * as model from "./model.js";
 
 const STEPS_KEPT = 500;
@@ -24,7 +25,7 @@ export class Editor {
   open(picture, size, state) {
     this.clear();
     Object.assign(this, { picture, size, state });
-    this.settled = readSettled(this.memory);
+    this.settled = kept(this.memory) ?? {};
     this.onChange(false);
   }
 
@@ -42,7 +43,7 @@ export class Editor {
   }
 
   get memory() {
-    return `opec_tf settled ${this.info.annotator} ${this.info.folder} ${this.picture}`;
+    return `opec_tf settled ${this.info.annotator} ${this.info.folder} ${this.skeleton.name} ${this.picture}`;
   }
 
   // A new state. kind: what it was, for steps that are undone together.
@@ -101,7 +102,10 @@ export class Editor {
     const people = this.state.people.length
       ? this.state.people
       : model.pairIn(this.size, this.skeleton.template, box, this.suggested);
-    if (!this.state.people.length) this.select(0, null);
+    if (!this.state.people.length) {
+      this.keepSettled({});
+      this.select(0, null);
+    }
     this.change({ ...this.state, pair_box: box, people });
   }
 
@@ -110,6 +114,7 @@ export class Editor {
     const person = model.templateIn(this.size, this.skeleton.template, box, 0, 1);
     this.select(this.state.people.length, null);
     const active = this.active;
+    this.keepSettled(Object.fromEntries(Object.entries(this.settled).filter(([key]) => Number(key.split(":")[0]) < active)));
     this.change(model.withPerson(this.state, person));
     this.select(active, null);
   }
@@ -121,7 +126,7 @@ export class Editor {
       const [person, joint] = key.split(":").map(Number);
       return [`${person > gone ? person - 1 : person}:${joint}`, true];
     });
-    this.settled = Object.fromEntries(shifted);
+    this.keepSettled(Object.fromEntries(shifted));
     this.joint = null;
     this.change(model.withoutPerson(this.state, gone));
   }
@@ -150,17 +155,27 @@ export class Editor {
     const state = model.withLabel(this.state, this.size, this.active, this.joint, label);
     if (!state) return "this joint lies outside the picture: drag it in first";
     this.settle(this.active, this.joint);
-    this.change(state);
+    if (this.person[this.joint][2] === label) this.onChange(false);
+    else this.change(state);
     return null;
   }
 
   settle(person, joint) {
-    this.settled[`${person}:${joint}`] = true;
-    sessionStorage.setItem(this.memory, JSON.stringify(this.settled));
+    if (!this.settled[`${person}:${joint}`]) this.keepSettled({ ...this.settled, [`${person}:${joint}`]: true });
+  }
+
+  keepSettled(settled) {
+    this.settled = settled;
+    keep(this.memory, settled);
+  }
+
+  // Of a picture that is done nothing need be kept.
+  forgetSettled() {
+    forget(this.memory);
   }
 
   isSettled(person, joint) {
-    return Boolean(this.settled[`${person}:${joint}`]);
+    return this.state.done || Boolean(this.settled[`${person}:${joint}`]);
   }
 
   // The first joint of a person that was not looked at; null where all were.
@@ -177,13 +192,5 @@ export class Editor {
 
   jointName(joint) {
     return this.skeleton.joints[joint].replace("_", " ");
-  }
-}
-
-function readSettled(key) {
-  try {
-    return JSON.parse(sessionStorage.getItem(key)) ?? {};
-  } catch {
-    return {};
   }
 }

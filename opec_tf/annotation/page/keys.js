@@ -7,6 +7,8 @@ const STEP = 1, LARGE_STEP = 10; // pixels of the picture
 const GROWTH = 1.04, FINE_GROWTH = 1.01;
 const TURN = 5, FINE_TURN = 1; // degrees
 const PAN = 60; // screen pixels
+// What a key that is held down does once: nobody wants the next picture to be done, too.
+const ONCE = new Set(["Enter", "Shift+Enter", "Space", "Delete", "Backspace", "a", "b", "d", "m", "s", "Ctrl+s", "?", "Shift+?"]);
 
 // Groups of [keys as shown, what they do, [keys as browsers call them], action(event)].
 export function keyTable(editor, view, app) {
@@ -100,10 +102,10 @@ function nudgeBox(editor, [right, down], event) {
 export function obey(table, isOpen) {
   const actions = new Map(table.flatMap(([, rows]) => rows.flatMap(([, , keys, act]) => keys.map((key) => [key, act]))));
   document.addEventListener("keydown", (event) => {
-    const act = actions.get(nameOf(event));
+    const name = nameOf(event), act = actions.get(name);
     if (!act || !isOpen(event)) return;
     event.preventDefault();
-    act(event);
+    if (!event.repeat || !ONCE.has(name)) act(event);
   });
 }
 

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { App } from "./app.js";
-import { showBanner } from "./panel.js";
+import { isWaiting, showBanner } from "./panel.js";
 import { askForToken } from "./token.js";
 
 async function begin() {
@@ -13,7 +13,7 @@ async function begin() {
     const app = new App(info);
     const asked = new URLSearchParams(location.hash.slice(1)).get("picture");
     const index = info.pictures.findIndex(({ name }) => name === asked);
-    const first = info.pictures.findIndex(({ status, reason }) => reason || status === "new" || status === "begun");
+    const first = info.pictures.findIndex(isWaiting);
     await app.open(index >= 0 ? index : Math.max(first, 0));
   } catch (error) {
     showBanner(error.message, [["Try again", begin]], "failed");

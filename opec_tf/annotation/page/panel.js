@@ -6,6 +6,9 @@ import { sideOf } from "./stage.js";
 const SIGNS = { new: "○", begun: "◐", done: "●", unreadable: "!" };
 const SHORT = { visible: "V", hidden: "H", outside: "O" };
 
+// Whether a picture is still to be annotated, or once more since annotators differ.
+export const isWaiting = ({ status, reason }) => status !== "unreadable" && (status !== "done" || Boolean(reason));
+
 export const byId = (id) => document.getElementById(id);
 
 // An element; a "click" among its attributes is a function, and does not take the keyboard.
@@ -28,17 +31,18 @@ export function element(tag, attributes = {}, ...children) {
 export function showPictures(pictures, open) {
   byId("pictures").replaceChildren(...pictures.map(({ name, reason }, i) => {
     const marks = { class: "picture", "data-picture": name, title: reason ?? name };
-    const button = element("button", { ...marks, click: () => open(i) }, element("span", { class: "sign" }), element("span", { class: "file" }, name));
+    const button = element("button", { ...marks, click: () => open(i) }, element("span", { class: "sign" }), element("span", { class: "file" }, element("bdi", {}, name)));
     if (reason) button.append(element("span", { class: "reason" }, reason));
     return button;
   }));
   pictures.forEach((picture, i) => showPicture(picture, i, false));
 }
 
-export function showPicture({ status }, index, isCurrent) {
+export function showPicture({ status, reason }, index, isCurrent) {
   const button = byId("pictures").children[index];
   button.className = `picture ${status} ${isCurrent ? "current" : ""}`;
   button.querySelector(".sign").textContent = SIGNS[status];
+  if (!reason) button.querySelector(".reason")?.remove();
   if (isCurrent) button.scrollIntoView({ block: "nearest" });
 }
 
@@ -111,7 +115,12 @@ export function showSaving(kind, message, actions) {
   showBanner(kind === "saved" ? "" : `Not saved: ${message}`, actions, kind);
 }
 
-export const asSentence = (text) => text && text[0].toUpperCase() + text.slice(1) + (/[.?!]$/.test(text) ? "" : ".");
+// A file's name at the beginning stays as it is.
+export function asSentence(text) {
+  if (!text) return "";
+  const start = /^[^:]*\.\w+:/.test(text) ? text[0] : text[0].toUpperCase();
+  return start + text.slice(1) + (/[.?!]$/.test(text) ? "" : ".");
+}
 
 export function showBanner(text, actions = [], kind = "") {
   byId("banner").hidden = !text;

@@ -73,6 +73,11 @@ export class Pointer {
     this.editor.commit();
   }
 
+  // Ends a gesture that would go on in another picture; nothing of it is kept.
+  drop() {
+    this.gesture = this.stage.dragged = this.stage.hover = null;
+  }
+
   hover(event) {
     const joint = event.target.closest("[data-role=joint]");
     const over = joint && Number(joint.dataset.person) === this.editor.active ? this.nearest(this.last) : null;
@@ -90,9 +95,13 @@ export class Pointer {
     return distances.indexOf(Math.min(...distances));
   }
 
-  // Distance in the picture from where a gesture began.
-  distance([x, y], [startX, startY]) {
-    return [(x - startX) / this.view.scale, (y - startY) / this.view.scale];
+  // A function of a place: its distance in the picture from where a gesture began, however the view is zoomed meanwhile.
+  distanceFrom(start) {
+    const [startX, startY] = this.view.toPicture(...start);
+    return (at) => {
+      const [x, y] = this.view.toPicture(...at);
+      return [x - startX, y - startY];
+    };
   }
 
   boxing(start) {
@@ -113,11 +122,12 @@ export class Pointer {
   joint(start) {
     const { editor, stage } = this, joint = this.nearest(start);
     const from = editor.state, person = editor.active, [x, y] = editor.person[joint];
+    const distance = this.distanceFrom(start);
     editor.select(person, joint);
     return {
       follow: (at) => {
         stage.dragged = joint;
-        const [dx, dy] = this.distance(at, start);
+        const [dx, dy] = distance(at);
         editor.settle(person, joint);
         editor.preview(model.withJointAt(from, editor.size, person, joint, x + dx, y + dy));
       },
@@ -126,8 +136,9 @@ export class Pointer {
 
   moving(start) {
     const { editor } = this, from = editor.state, person = editor.active;
+    const distance = this.distanceFrom(start);
     return {
-      follow: (at) => editor.preview(model.moved(from, editor.size, person, ...this.distance(at, start))),
+      follow: (at) => editor.preview(model.moved(from, editor.size, person, ...distance(at))),
       click: () => editor.select(person, null),
     };
   }
@@ -136,11 +147,12 @@ export class Pointer {
   scaling(start, target) {
     const { editor } = this, from = editor.state, person = editor.active, corner = Number(target.dataset.corner);
     const [left, top, right, bottom] = model.bounds(editor.person);
+    const distance = this.distanceFrom(start);
     const fixed = [corner % 2 ? left : right, corner < 2 ? bottom : top];
     const held = [corner % 2 ? right : left, corner < 2 ? top : bottom].map((value, i) => value - fixed[i]);
     return {
       follow: (at, { shiftKey }) => {
-        const [dx, dy] = this.distance(at, start);
+        const [dx, dy] = distance(at);
         const ratio = (part, whole) => Math.max(0.05, 1 + part / (Math.abs(whole) < 1 ? Math.sign(whole || 1) : whole));
         let [sx, sy] = [ratio(dx, held[0]), ratio(dy, held[1])];
         const along = (dx * held[0] + dy * held[1]) / (held[0] ** 2 + held[1] ** 2 || 1);
@@ -152,10 +164,14 @@ export class Pointer {
 
   turning(start) {
     const { editor, view } = this, from = editor.state, person = editor.active;
-    const middle = model.centre(editor.person), [cx, cy] = view.toScreen(...middle);
-    const angle = ([x, y]) => (Math.atan2(y - cy, x - cx) * 180) / Math.PI;
+    const middle = model.centre(editor.person);
+    const angle = (at) => {
+      const [x, y] = view.toPicture(...at);
+      return (Math.atan2(y - middle[1], x - middle[0]) * 180) / Math.PI;
+    };
+    const first = angle(start);
     return {
-      follow: (at) => editor.preview(model.turned(from, editor.size, person, middle, angle(at) - angle(start))),
+      follow: (at) => editor.preview(model.turned(from, editor.size, person, middle, angle(at) - first)),
     };
   }
 
@@ -190,7 +206,7 @@ export class Pointer {
   cycle(event) {
     event.preventDefault();
     const target = event.target.closest("[data-role=joint]");
-    if (!target || Number(target.dataset.person) !== this.editor.active) return;
+    if (this.gesture || !target || Number(target.dataset.person) !== this.editor.active) return;
     const joint = this.nearest(this.view.at(event)), label = this.editor.person[joint][2];
     this.editor.select(this.editor.active, joint);
     const refused = this.editor.label((label + 2) % 3);

@@ -4,6 +4,7 @@
 // saved the picture, and nothing more is sent until load() or overwrite() says whose state counts.
 
 import * as api from "./api.js";
+import { forget, keep, kept } from "./memory.js";
 
 const RETRY_MS = 3000;
 // Refusals that the same request would meet again.
@@ -22,7 +23,7 @@ export class Saver {
     clearTimeout(this.timer);
     Object.assign(this, { picture, revision, key, pending: null, stale: false, failed: false });
     this.tell("saved", "");
-    return readDraft(key);
+    return kept(key);
   }
 
   get isClean() {
@@ -31,7 +32,7 @@ export class Saver {
 
   push(annotation) {
     this.pending = annotation;
-    keepDraft(this.key, { revision: this.revision, annotation });
+    keep(this.key, { revision: this.revision, annotation });
     this.send();
   }
 
@@ -51,7 +52,7 @@ export class Saver {
   // Drops what was not saved, since another state is to be loaded.
   drop() {
     this.pending = null;
-    forgetDraft(this.key);
+    forget(this.key);
   }
 
   // Looks whether somebody else saved the picture, as after a while in another tab.
@@ -81,17 +82,17 @@ export class Saver {
     }
     if (this.stale || this.failed) return;
     if (this.pending !== null) {
-      keepDraft(this.key, { revision: this.revision, annotation: this.pending });
+      keep(this.key, { revision: this.revision, annotation: this.pending });
       return this.send();
     }
-    forgetDraft(this.key);
+    forget(this.key);
     this.tell("saved", "");
   }
 
   async handle(error, sent) {
     if (error.status === 409 && (await this.wasSavedByUs(sent))) return;
     this.pending ??= sent;
-    keepDraft(this.key, { revision: this.revision, annotation: this.pending });
+    keep(this.key, { revision: this.revision, annotation: this.pending });
     if (error.status === 409) return this.becomeStale(error.message);
     this.failed = true;
     this.tell("failed", error.message);
@@ -116,29 +117,4 @@ export class Saver {
 export function isSame(first, second) {
   const content = ({ pair_box, people, done }) => JSON.stringify([pair_box, people.map(({ joints }) => joints), done]);
   return content(first) === content(second);
-}
-
-// A browser may have no room, or may be told to keep nothing: then only the open page has the change.
-function keepDraft(key, draft) {
-  try {
-    localStorage.setItem(key, JSON.stringify(draft));
-  } catch {
-    return;
-  }
-}
-
-function readDraft(key) {
-  try {
-    return JSON.parse(localStorage.getItem(key));
-  } catch {
-    return null;
-  }
-}
-
-function forgetDraft(key) {
-  try {
-    localStorage.removeItem(key);
-  } catch {
-    return;
-  }
 }

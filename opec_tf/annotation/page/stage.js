@@ -20,7 +20,14 @@ export class Stage {
     this.overlay = svg.querySelector("#overlay");
   }
 
+  // What is still shown is dimmed until the next picture is there.
+  leavePicture() {
+    this.image.classList.add("left-behind");
+    this.draw();
+  }
+
   showPicture(address, size) {
+    this.image.classList.remove("left-behind");
     this.image.setAttribute("href", address);
     this.image.setAttribute("width", size.width);
     this.image.setAttribute("height", size.height);
