@@ -42,7 +42,7 @@ def opec_net(base: tf.keras.Model, config: ModelConfig) -> OpecNet:
       regressed_pose. Every output comes from a layer of its own name, so Keras logs losses under these names.
       With a given initial pose it goes from a dict of crops, given_pose [B, K, 2], (x, y), normalised, and given_score
       [B, K], 0 for joints that are not given. It has an output "given" more, the pose refined; initial_pose is its own
-      still.
+      still. Without a graph the initial pose is the last one, and there is no visibility.
     """
     # Base module: heatmaps, and the three feature maps F1, F2, F3 from coarse to fine.
     inputs = inputs_of(base)

@@ -138,6 +138,14 @@ def test_named_parts_are_those_of_the_model():
     assert len(control.poses) == 1 and control.features is None
 
 
+def test_without_a_graph_the_initial_pose_of_the_adapted_maps_is_the_last():
+    net = builders.opec_network(dataclasses.replace(SMALL, graph_convolution="none"))
+    assert set(net.model.output_names) == {"base_heatmaps", "heatmaps", "initial_pose", "initial_score"}
+    assert len(net.poses) == 1 and net.features is None
+    names = {layer.name for layer in net.model.layers}
+    assert "fusion_2" in names and not any("graph" in name or "displacement" in name for name in names)
+
+
 def test_trunk_maps_join_the_decoders_before_adaption():
     """C4, C3 and C2 of a trunk of width 8 have 32, 16 and 8 channels; F1, F2 and F3 of a DUC have 16, 8 and 4."""
     convolutions = {"adaption_1": 16 + 32, "fusion_2": 16 + 8 + 16, "fusion_3": 12 + 4 + 8}

@@ -76,6 +76,17 @@ def test_losses_are_eq_3_and_the_heatmaps():
     assert weights == {**poses, "visibility": 1.0} and set(losses) == set(weights)
     control = dataclasses.replace(MODEL, refinement=False, predict_visibility=True)
     assert "visibility" not in objectives.losses_and_weights("opec", control, TRAIN)[0]
+    no_graph = dataclasses.replace(MODEL, graph_convolution="none", predict_visibility=True)
+    assert set(objectives.losses_and_weights("opec", no_graph, TRAIN)[0]) == {"initial_pose", "base_heatmaps"}
+    assert stages.best_pose("opec", no_graph) == "initial" and stages.best_pose("opec", MODEL) == "pose_3"
+    # The second look has the losses of the first, its heatmaps where they are integrated about their peaks.
+    second = dataclasses.replace(MODEL, second_look=True, integral_radius=2)
+    of_couple, weights = objectives.losses_and_weights("couple", second, TRAIN)
+    assert set(of_couple) == {
+        *(f"couple_pose_{block}" for block in (1, 2, 3)),
+        *("second_initial_pose", "second_pose", "second_heatmaps"),
+    }
+    assert [weights[name] for name in ("second_initial_pose", "second_pose", "second_heatmaps")] == [1.0] * 3
 
 
 def test_with_a_radius_the_adapted_heatmaps_have_a_loss():
