@@ -78,7 +78,7 @@ def test_the_picture_lies_at_the_top_left_in_bgr_and_boxes_come_back_in_its_pixe
 
 
 def test_two_generated_people(detector):
-    """Of the couple of seed 9 it finds both; that of seed 11, of which one hides the other, it takes for one person."""
+    """Of the couple of seed 9 it finds both; that of seed 20, of which one hides the other, it takes for one person."""
     image, truth = _couple(9)
     boxes, scores = detector(image)
     overlaps = boxes_module.iou(boxes, truth)
@@ -87,9 +87,9 @@ def test_two_generated_people(detector):
     again, scores_again = detector(image)
     np.testing.assert_array_equal(again, boxes)
     np.testing.assert_array_equal(scores_again, scores)
-    image, truth = _couple(11)
+    image, truth = _couple(20)
     boxes, scores = detector(image)
-    assert len(boxes) == 1 and scores[0] > 0.6 and boxes_module.iou(boxes, truth).min() > 0.5
+    assert len(boxes) == 1 and scores[0] > 0.7 and boxes_module.iou(boxes, truth).min() > 0.5
 
 
 def test_boxes_lie_within_pictures_of_any_size_and_the_network_is_traced_once(detector):
