@@ -185,15 +185,12 @@ def _write_split(
     first = [next(iter(pictures[name].values())) for name in names]
     sizes = np.array([[of.height, of.width] for of in first])
     boxes = person_boxes(keypoints, first[0].skeleton, sizes[image_index])
-    crowd = [
-        occlusion.crowd_index(boxes[image_index == row], keypoints[image_index == row]) for row in range(len(names))
-    ]
     people = PoseAnnotations(
         skeleton=first[0].skeleton,
         image_ids=_ids(names, pictures),
         image_paths=np.array([os.path.join(images, name) for name in names]),
         image_sizes=sizes,
-        crowd_index=np.array(crowd),
+        crowd_index=np.full(len(names), np.nan),
         annotation_ids=np.zeros(len(keypoints)),
         image_index=image_index,
         boxes=boxes,
@@ -202,7 +199,8 @@ def _write_split(
         is_crowd=np.zeros(len(keypoints), bool),
     )
     place = np.arange(len(keypoints)) - np.searchsorted(image_index, image_index)
-    people = dataclasses.replace(people, annotation_ids=people.image_ids[image_index] * 1000 + place)
+    ids, crowd = people.image_ids[image_index] * 1000 + place, occlusion.crowd_indices(people)
+    people = dataclasses.replace(people, annotation_ids=ids, crowd_index=crowd)
     files.write_json(path, people.to_coco(image_root=images))
 
 

@@ -15,6 +15,7 @@ from opec_tf.layers.second_look import DrawnPose, PartnerInCrop
 from opec_tf.models.networks import (
     ALTERNATIVES_OUTPUT,
     COUPLE_OUTPUTS,
+    MAPS,
     PAIR_LOGITS_OUTPUT,
     SECOND_HEATMAPS_OUTPUT,
     SECOND_LOOK_OUTPUTS,
@@ -124,9 +125,7 @@ def _within(opec: OpecNet) -> tuple[Tensors, tf.keras.Model, Tensors, Tensors, d
 def _with_partner_drawn(seen: Tensors, poses: tf.Tensor, pair: _Pair) -> Tensors:
     """What is seen of the base, with the partner's joints drawn into its maps; poses are both people's [B, 2K, 2]."""
     partners = PartnerInCrop(name="partner_in_crop")([poses, pair.to_crops])
-    drawn = {
-        name: DrawnPose(name=f"partner_in_{name}")([seen[name], partners, pair.partner]) for name in ("F1", "F2", "F3")
-    }
+    drawn = {name: DrawnPose(name=f"partner_in_{name}")([seen[name], partners, pair.partner]) for name in MAPS}
     return {**seen, **drawn}
 
 

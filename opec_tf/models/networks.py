@@ -9,6 +9,8 @@ import tensorflow as tf
 from opec_tf.layers.joints import VisibilityHead
 
 NUM_BLOCKS = 3
+# Of a base, from coarse to fine: the decoder's maps and those of the trunk of the same size.
+MAPS, TRUNK_MAPS = ("F1", "F2", "F3"), ("C4", "C3", "C2")
 POSE_OUTPUTS = ("initial_pose", *(f"pose_{block}" for block in range(1, NUM_BLOCKS + 1)))
 # The pose that the graph refines where that is an input; the initial pose then only fills its gaps.
 GIVEN_OUTPUT = "given"

@@ -13,9 +13,11 @@ from opec_tf.layers.heatmap import GivenPose, SoftArgmax
 from opec_tf.layers.joints import JointSampling, VisibilityHead
 from opec_tf.models.networks import (
     GIVEN_OUTPUT,
+    MAPS,
     NUM_BLOCKS,
     POSE_OUTPUTS,
     REGRESSED_OUTPUT,
+    TRUNK_MAPS,
     VISIBILITY_OUTPUT,
     OpecNet,
     inputs_of,
@@ -23,9 +25,6 @@ from opec_tf.models.networks import (
 )
 from opec_tf.models.refinement import progressive_refinement, score_columns
 from opec_tf.poses import skeletons
-
-# Of the base, from coarse to fine: the decoder's maps and those of the trunk of the same size.
-_MAPS, _TRUNK_MAPS = ("F1", "F2", "F3"), ("C4", "C3", "C2")
 
 
 def opec_net(base: tf.keras.Model, config: ModelConfig) -> OpecNet:
@@ -95,7 +94,7 @@ def opec_net(base: tf.keras.Model, config: ModelConfig) -> OpecNet:
     if head is not None:
         outputs[VISIBILITY_OUTPUT] = head(features)
     model = tf.keras.Model(inputs, outputs, name="opec_net")
-    seen = {name: base_outputs[name] for name in ("base_heatmaps", *_MAPS, *(_TRUNK_MAPS if config.trunk_maps else ()))}
+    seen = {name: base_outputs[name] for name in ("base_heatmaps", *MAPS, *(TRUNK_MAPS if config.trunk_maps else ()))}
     seen.update(given)
     return OpecNet(model, base, seen, heatmaps, score, (start, *poses), sampled, features, head)
 
@@ -138,11 +137,11 @@ def _regressed(base_outputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
 
 def _feature_adaption(base_outputs: dict[str, tf.Tensor], config: ModelConfig) -> list[tf.Tensor]:
     """CFA (supplement 4, Fig. 7): [F1, F2, F3], each with the trunk's map of its size or alone -> [F^1, F^2, F^3]."""
-    maps = [base_outputs[name] for name in _MAPS]
+    maps = [base_outputs[name] for name in MAPS]
     if config.trunk_maps:
         maps = [
             tf.keras.layers.Concatenate(name=f"decoder_and_trunk_{index}")([feature_map, base_outputs[trunk_map]])
-            for index, (feature_map, trunk_map) in enumerate(zip(maps, _TRUNK_MAPS), start=1)
+            for index, (feature_map, trunk_map) in enumerate(zip(maps, TRUNK_MAPS), start=1)
         ]
     if config.adaption == "none":
         return maps

@@ -116,23 +116,15 @@ def _decode(content: bytes) -> np.ndarray | None:
 
 def _table(paths: Sequence[str], rows: Sequence[_Known]) -> Pictures:
     states = np.array([row.state for row in rows], np.int8)
-    gone = states == _GONE
-    if gone.any():
-        logging.getLogger(__name__).warning(
-            "%d of %d pictures cannot be read (first: %s); they are not compared",
-            gone.sum(),
-            len(paths),
-            paths[int(np.argmax(gone))],
-        )
-    odd = states == _BYTES_ONLY
-    if odd.any():
-        logging.getLogger(__name__).warning(
-            "%d of %d pictures are plain or cannot be decoded (first: %s); they are compared by their bytes alone",
-            odd.sum(),
-            len(paths),
-            paths[int(np.argmax(odd))],
-        )
-    there = np.flatnonzero(~gone)
+    for state, fault, what in (
+        (_GONE, "cannot be read", "are not compared"),
+        (_BYTES_ONLY, "are plain or cannot be decoded", "are compared by their bytes alone"),
+    ):
+        odd = np.flatnonzero(states == state)
+        if len(odd):
+            text = "%d of %d pictures %s (first: %s); they %s"
+            logging.getLogger(__name__).warning(text, len(odd), len(paths), fault, paths[odd[0]], what)
+    there = np.flatnonzero(states != _GONE)
     return Pictures(
         [paths[row] for row in there],
         np.array([rows[row].digest for row in there], np.uint8).reshape(-1, 32),
