@@ -56,8 +56,8 @@ class DrawnPose(tf.keras.layers.Layer):
     def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
         features, pose, partner = inputs
         size = features.shape[1:3]
-        drawn = tf.cast(gaussians.heatmaps(pose, size, self.sigma * size[0]), features.dtype)
-        correction = self.correction(tf.concat([features, self.hidden(drawn)], axis=-1))
+        drawn = self.hidden(gaussians.heatmaps(pose, size, self.sigma * size[0]))
+        correction = self.correction(tf.concat([tf.cast(features, drawn.dtype), drawn], axis=-1))
         return features + tf.where(partner[:, None, None, None] >= 0, tf.cast(correction, features.dtype), 0)
 
     def get_config(self) -> dict[str, object]:
