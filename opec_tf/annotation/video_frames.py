@@ -196,8 +196,7 @@ def _counted(frames: Iterable[tuple[float, _Frame]], report: Progress) -> Iterat
 def _find(pattern: str) -> list[str]:
     """The files that may be videos."""
     if os.path.isdir(pattern):
-        found = [os.path.join(place, name) for place, _, names in os.walk(pattern) for name in names]
-        found = [path for path in found if path.lower().endswith(VIDEO_SUFFIXES)]
+        found = [path for path in files.in_folder(pattern) if path.lower().endswith(VIDEO_SUFFIXES)]
     else:
         found = [pattern] if os.path.isfile(pattern) else glob.glob(pattern, recursive=True)
     found = sorted(path for path in found if os.path.isfile(path) and not files.is_partial(path))

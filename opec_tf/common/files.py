@@ -76,6 +76,12 @@ def is_partial(path: os.PathLike[str] | str) -> bool:
     return os.path.basename(path).startswith(_PARTIAL)
 
 
+def in_folder(folder: os.PathLike[str] | str) -> list[str]:
+    """The files of a folder and its subfolders, sorted; without unfinished ones of ours."""
+    found = [os.path.join(place, name) for place, _, names in os.walk(folder) for name in names]
+    return sorted(path for path in found if not is_partial(path))
+
+
 def remove_partial(folder: os.PathLike[str] | str) -> None:
     """Removes what ``atomic_path`` and ``atomic_folder`` left in a folder when their process was killed."""
     for path in pathlib.Path(folder).glob(_PARTIAL + "*"):

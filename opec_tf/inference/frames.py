@@ -107,7 +107,7 @@ def videos_of(pattern: str, strict: bool, but: str | None = None) -> list[str]:
 def _inputs(pattern: str, but: str | None) -> list[str]:
     """The files that match, sorted, without what lies in folders like ``but`` or is an unfinished file of ours."""
     if os.path.isdir(pattern):
-        found = [os.path.join(folder, name) for folder, _, names in os.walk(pattern) for name in names]
+        found = files.in_folder(pattern)
     elif os.path.exists(pattern):  # a file's own name may contain the characters of a pattern
         return [pattern]
     else:

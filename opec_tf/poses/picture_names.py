@@ -19,16 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from opec_tf.common import files, records
+from opec_tf.common import records
 from opec_tf.common.errors import UserError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
-
-
-def in_folder(folder: os.PathLike[str] | str) -> list[str]:
-    """The picture files of a folder and its subfolders by their suffixes, sorted; without unfinished ones of ours."""
-    found = [os.path.join(place, name) for place, _, names in os.walk(folder) for name in names]
-    return sorted(path for path in found if path.lower().endswith(IMAGE_SUFFIXES) and not files.is_partial(path))
 
 
 def rows_of(people: records.Records, image_ids: Sequence[int] | np.ndarray, image_names: Sequence[str]) -> np.ndarray:

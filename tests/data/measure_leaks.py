@@ -17,8 +17,7 @@ import cv2
 import numpy as np
 
 from opec_tf.data import picture_hashes
-from opec_tf.data.leaks import hashed_pictures, search
-from opec_tf.poses import picture_names
+from opec_tf.data.leaks import hashed_pictures, report, search
 
 DISTANCES = (50, 60, 65, 70, 75, 80, 90)
 
@@ -87,7 +86,7 @@ def seconds_of_comparing(pictures=100_000):
 
 def main(folders):
     """Prints the table."""
-    paths = [path for folder in folders for path in picture_names.in_folder(folder)]
+    paths = report.pictures_of(folders, "", "folders")
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)
         everything = hashed_pictures.read(paths, scratch / "hashes.npz", "reading")

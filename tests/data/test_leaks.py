@@ -12,7 +12,6 @@ import pytest
 from opec_tf.common.errors import UserError
 from opec_tf.data.leaks import hashed_pictures, report, search
 from opec_tf.data.synthetic import dataset
-from opec_tf.poses import picture_names
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +19,7 @@ def couples(tmp_path_factory):
     """Paths of 40 pictures of generated couples."""
     folder = tmp_path_factory.mktemp("couples")
     dataset.write_dataset(folder, 34, seed=8, image_size=128, progress=False)
-    return picture_names.in_folder(folder)[:40]
+    return report.pictures_of([str(folder)], "", "couples")[:40]
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def pictures_of(texts: Sequence[str], data_root: os.PathLike[str] | str, flag: s
     for text in texts:
         folder = os.path.join(data_root, text)
         if os.path.isdir(folder):
-            found += picture_names.in_folder(folder)
+            found += [path for path in files.in_folder(folder) if path.lower().endswith(picture_names.IMAGE_SUFFIXES)]
         elif ":" in text:
             found += loading.load(text, data_root).image_paths.tolist()
         else:
