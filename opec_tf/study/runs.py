@@ -45,16 +45,18 @@ def run(study: Study, names: Iterable[str], seeds: Sequence[int], announce: Call
     settings = study.model_config, study.data_config, study.train_config, study.inference_config
     files.write_text(study.root / "config.json", config.to_json(*settings))
     started = time.monotonic()
-    pending = [(name, seed) for seed in seeds for name in names]
+    number, total = 0, len(seeds) * len(names)
     trained_seconds: list[float] = []
-    for number, (name, seed) in enumerate(pending):
-        spent = _time(started, trained_seconds, number, len(pending) - number)
-        announce(f"\n[{number + 1}/{len(pending)}] {name}, seed {seed}{spent}")
+    for seed in seeds:
         base = prepare_base(study, seed)
-        begun = time.monotonic()
-        if train_and_score(study, name, seed, base):
-            trained_seconds.append(time.monotonic() - begun)
-        tables.write(study.root)
+        for name in names:
+            spent = _time(started, trained_seconds, number, total - number)
+            number += 1
+            announce(f"\n[{number}/{total}] {name}, seed {seed}{spent}")
+            begun = time.monotonic()
+            if train_and_score(study, name, seed, base):
+                trained_seconds.append(time.monotonic() - begun)
+            tables.write(study.root)
 
 
 def _time(started: float, trained_seconds: Sequence[float], done: int, left: int) -> str:

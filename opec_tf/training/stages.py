@@ -177,7 +177,7 @@ def _start_from_run(network: Network, stage: str, model_config: ModelConfig, run
         raise UserError(f"--start_from={run}: has been trained to stage {trained.stage}, and this is stage {stage}")
     theirs = dataclasses.asdict(trained.model_config)
     # A second look starts from the first, so it may come new.
-    for name in builders.BASE_SETTINGS if stage == "base" else theirs.keys() - {"second_look"}:
+    for name in builders.BASE_SETTINGS if stage == "base" else [name for name in theirs if name != "second_look"]:
         if theirs[name] != getattr(model_config, name):
             raise UserError(f"--start_from={run}: made for --{name}={theirs[name]}, not {getattr(model_config, name)}")
     source, target = trained.network, network.model
