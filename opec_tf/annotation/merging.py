@@ -50,7 +50,7 @@ def merge(
     annotations: os.PathLike[str] | str,
     images: os.PathLike[str] | str,
     output_dir: os.PathLike[str] | str,
-    max_deviation: float = 0.15,
+    max_deviation: float,
     shares: Mapping[str, float] = splits.SHARES,
     progress: bool = True,
 ) -> Merged:

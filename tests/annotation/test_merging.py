@@ -36,7 +36,7 @@ def merged(tmp_path_factory):
         simulated.write(folder / "annotated", picture, cases[picture].people)
         _touch(folder / "images", picture)
     assert sum(len(case.people) for case in cases.values()) == 500
-    done = merging.merge(folder / "annotated", folder / "images", folder / "out", progress=False)
+    done = merging.merge(folder / "annotated", folder / "images", folder / "out", max_deviation=0.15, progress=False)
     return folder, cases, done
 
 
@@ -160,7 +160,8 @@ def _few(tmp_path, count=6):
 
 
 def _merge(tmp_path, **settings):
-    return merging.merge(tmp_path / "annotated", tmp_path / "images", tmp_path / "out", progress=False, **settings)
+    settings = {"max_deviation": 0.15, "progress": False, **settings}
+    return merging.merge(tmp_path / "annotated", tmp_path / "images", tmp_path / "out", **settings)
 
 
 def test_videos_keep_their_split_when_pictures_are_added(tmp_path):
