@@ -39,7 +39,7 @@ def annotations(draw):
         crowd_index=numbers(images, elements=st.one_of(st.just(np.nan), st.floats(0, 1))),
         annotation_ids=ids(people),
         image_index=draw(st.lists(st.integers(0, images - 1), min_size=people, max_size=people)),
-        boxes=numbers(people, 4),
+        boxes=numbers(people, 4) + [2e4, 2e4, 0, 0],  # none is a share of its picture
         areas=numbers(people, elements=st.floats(0.5, 1e4)),  # of 0 it is the box's
         keypoints=np.concatenate([numbers(people, skeleton.num_joints, 2), labels], axis=-1),
         is_crowd=numbers(people, elements=st.sampled_from([0.0, 1.0])),
