@@ -13,6 +13,7 @@ from absl import flags as absl_flags
 
 from opec_tf.common import cli, files, flags, lazy
 from opec_tf.common.errors import UserError
+from opec_tf.common.limits import PictureLimits
 from opec_tf.config import InferenceConfig
 from opec_tf.serving import limits
 
@@ -21,7 +22,7 @@ with lazy.imports():
     from opec_tf.inference import pose_model
     from opec_tf.serving import exporting
 
-flags.define(InferenceConfig)
+flags.define(InferenceConfig, PictureLimits)
 absl_flags.DEFINE_string("workdir", None, "folder of a training run; by default the package's own model")
 absl_flags.DEFINE_string("stage", None, "stage whose model is exported; by default the last one that is finished")
 absl_flags.DEFINE_string("export_dir", None, "the model's folder; its last part is the model's name", required=True)
@@ -48,6 +49,7 @@ def main() -> None:
         options.export_dir,
         version=options.version,
         inference_config=flags.read(InferenceConfig),
+        max_pixels=flags.read(PictureLimits).max_pixels,
         batch_sizes=batch_sizes,
     )
     print(f"exported: {folder}")

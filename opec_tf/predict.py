@@ -27,6 +27,7 @@ from absl import flags as absl_flags
 
 from opec_tf.common import cli, files, flags, lazy, settings
 from opec_tf.common.errors import UserError
+from opec_tf.common.limits import PictureLimits
 from opec_tf.config import DetectorConfig, InferenceConfig, TrackingConfig
 from opec_tf.inference.people_names import NANODET
 from opec_tf.poses.skeletons import SKELETONS, Skeleton
@@ -36,7 +37,7 @@ with lazy.imports():
     from opec_tf.inference import frames, people, pose_model, results, videos
     from opec_tf.models import workdir
 
-flags.define(InferenceConfig, DetectorConfig, TrackingConfig)
+flags.define(InferenceConfig, DetectorConfig, PictureLimits, TrackingConfig)
 absl_flags.DEFINE_string(
     "workdir", None, "folder of a training run; or a base by --base_weights; by default the package's own model"
 )
@@ -96,7 +97,8 @@ def main() -> None:
     files.make_folder(options.output_dir)
     drawings = f"{options.output_dir}/drawings"
     patterns = frames.videos_of(options.images, options.strict, drawings) or [options.images]
-    sources = [frames.open_source(pattern, options.strict, drawings) for pattern in patterns]
+    max_pixels = flags.read(PictureLimits).max_pixels
+    sources = [frames.open_source(pattern, options.strict, drawings, max_pixels) for pattern in patterns]
     root, stage = pose_model.locate(options.workdir, options.stage, options.base_weights)
     # Before the network is built, which takes seconds.
     skeleton = SKELETONS[workdir.read_model_config(root).skeleton]

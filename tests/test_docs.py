@@ -15,6 +15,7 @@ import string
 import pytest
 
 from opec_tf import config
+from opec_tf.common import limits
 from opec_tf.study import rows
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -25,7 +26,12 @@ FLAGFILES = sorted((ROOT / "configs").glob("*.flags"))
 README_BYTES = 8 * 1024
 PICTURE_BYTES = 200 * 1024
 
-CONFIGS = {name: value for name, value in vars(config).items() if dataclasses.is_dataclass(value)}
+CONFIGS = {
+    name: value
+    for module in (config, limits)
+    for name, value in vars(module).items()
+    if dataclasses.is_dataclass(value)
+}
 ABSL_FLAGS = {"flagfile", "help", "verbosity"}
 # Flags of other programs that the pages name.
 FOREIGN_FLAGS = {

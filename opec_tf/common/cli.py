@@ -20,7 +20,10 @@ from absl import app, flags, logging as absl_logging
 
 from opec_tf.common import flags as tool_flags
 from opec_tf.common.errors import UserError
+from opec_tf.common.limits import MAX_PIXELS
 
+# WebP, TIFF and what is drawn is decoded by OpenCV, which has a bound of its own, of a thousand million.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
 # TensorFlow's native code reports, as errors, that CUDA's libraries are registered twice, on every start and
 # everywhere; OpenCV and FFmpeg name every damaged byte of a video, gRPC every failed handshake. What goes wrong in
 # earnest comes as a Python exception, or is found by the tool, which names the file. They read the variables when they

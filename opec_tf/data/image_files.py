@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from opec_tf.common.errors import UserError
+from opec_tf.common.limits import MAX_PIXELS
 from opec_tf.poses import images, picture_files
 
 _HEAD_BYTES = 65536
@@ -127,7 +128,9 @@ def leave_out_undecodable(
 
 
 @contextlib.contextmanager
-def naming_unreadable(paths: Sequence[str] | np.ndarray, with_opencv: bool = False) -> Iterator[None]:
+def naming_unreadable(
+    paths: Sequence[str] | np.ndarray, with_opencv: bool = False, max_pixels: int = MAX_PIXELS
+) -> Iterator[None]:
     """Turns a decoding error of the block into a ``UserError`` that names the file.
 
     TensorFlow's message does not say which file it was, so the files are decoded again, one after the other, until one
@@ -137,14 +140,18 @@ def naming_unreadable(paths: Sequence[str] | np.ndarray, with_opencv: bool = Fal
         yield
     except _READING_ERRORS as error:
         for path in paths:
-            fault = find_fault(path, quick=False, with_opencv=with_opencv)
+            fault = find_fault(path, quick=False, with_opencv=with_opencv, max_pixels=max_pixels)
             if fault:
                 raise _error(path, fault) from error
         raise
 
 
 def find_fault(
-    path: os.PathLike[str] | str, size: Sequence[int] = (0, 0), quick: bool = True, with_opencv: bool = False
+    path: os.PathLike[str] | str,
+    size: Sequence[int] = (0, 0),
+    quick: bool = True,
+    with_opencv: bool = False,
+    max_pixels: int = MAX_PIXELS,
 ) -> str | None:
     """What is wrong with an image file, in words that go on after its name; None where nothing is.
 
@@ -153,6 +160,7 @@ def find_fault(
       size: (height, width) it should have; 0 where unknown.
       quick: trust a whole header and a proper end instead of decoding.
       with_opencv: the file is decoded by ``picture_files.decode``, which takes WebP and TIFF too.
+      max_pixels: how many pixels it may have.
     """
     try:
         head, tail, length = _both_ends(path)
@@ -165,8 +173,10 @@ def find_fault(
     by_opencv = with_opencv and picture_files.is_webp_or_tiff(head)
     if not head.startswith(_SIGNATURES) and not by_opencv:
         return "is not a JPEG, PNG, BMP or GIF picture"
-    found = _size_of_whole_file(head, tail, length) if quick else None
-    if found is None:
+    found = _size_of_whole_file(head, tail, length)
+    if found and found[0] * found[1] > max_pixels:
+        return f"has {found[1]}x{found[0]} pixels, more than max_pixels={max_pixels}"
+    if found is None or not quick:
         try:
             content = pathlib.Path(path).read_bytes()
             found = (picture_files.decode(content) if by_opencv else _decode(content)).shape[:2]

@@ -31,6 +31,8 @@ from opec_tf.poses.skeletons import UNLABELLED
 # Crops held for shuffling, as uint8 (63 MB at 320 x 256). It only has to part the people of one image, as images come
 # in random order; a larger share of a small data set than a quarter would blur its epochs.
 _SHUFFLED_CROPS, _SHUFFLED_SHARE = 256, 4
+# The one shard where nobody else reads the same data.
+ALL = (0, 1)
 # What a network that refines given poses takes of them.
 _GIVEN = ("given_pose", "given_score")
 
@@ -70,6 +72,7 @@ def training_dataset(
     crop_offset: float = 0.0,
     everybody: PoseAnnotations | None = None,
     with_poses: bool = False,
+    shard: tuple[int, int] = ALL,
 ) -> tf.data.Dataset:
     """Batches of the people of ``trainable_people``.
 
@@ -84,6 +87,8 @@ def training_dataset(
       with_poses: give, for a network that refines given poses, ``annotations.given_poses``, or where there are none the
         annotated ones with errors (``pose_errors``). The crops are then a dict of crops, given_pose float32 [B, K, 2],
         normalised crop (x, y), and given_score float32 [B, K], 0 for joints that are not given.
+      shard: (which, of how many): every n-th image of the order that the seed gives, so that all shards together see
+        each image once an epoch.
 
     Returns:
       (crops float32 [B, H, W, 3] RGB 0..255, joints [B, K, 4]). Under ``everybody`` the joints are [B, 1 + M, K, 4]:
@@ -94,7 +99,7 @@ def training_dataset(
       UserError: nobody is left to train on, no image can be decoded, or one is unreadable and ``data_config.strict``.
     """
     people = np.flatnonzero(_used_people(annotations, data_config))[:, None]
-    crops = _TrainingCrops(annotations, people, crop_size, data_config, seed, crop_offset, everybody, with_poses)
+    crops = _TrainingCrops(annotations, people, crop_size, data_config, seed, crop_offset, everybody, with_poses, shard)
 
     def arrange(batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor | dict[str, tf.Tensor], tf.Tensor]:
         return {name: batch[name] for name in ("crops", *_GIVEN)} if with_poses else batch["crops"], batch["joints"]
@@ -113,6 +118,7 @@ def couple_dataset(
     crop_offset: float = 0.0,
     everybody: PoseAnnotations | None = None,
     with_poses: bool = False,
+    shard: tuple[int, int] = ALL,
 ) -> tf.data.Dataset:
     """Batches of the pairs of ``trainable_pairs``, for training the CoupleGraph; arguments as of ``training_dataset``.
 
@@ -131,7 +137,7 @@ def couple_dataset(
     pairs = trainable_pairs(annotations, data_config, _used_people(annotations, data_config))
     if not len(pairs):
         raise UserError("--train_data: no two people's boxes overlap, so stage couple has nothing to learn from")
-    crops = _TrainingCrops(annotations, pairs, crop_size, data_config, seed, crop_offset, everybody, with_poses)
+    crops = _TrainingCrops(annotations, pairs, crop_size, data_config, seed, crop_offset, everybody, with_poses, shard)
     partner = tf.range(batch_size) + tf.tile([1, -1], [batch_size // 2])
     names = ("crops", "crop_to_image", *(_GIVEN if with_poses else ()))
 
@@ -169,7 +175,9 @@ class _TrainingCrops:
         crop_offset: float,
         everybody: PoseAnnotations | None,
         with_poses: bool,
+        shard: tuple[int, int],
     ) -> None:
+        self._shard = shard
         self._members = groups.shape[1]
         self._people = PeopleByImage(annotations.image_paths.tolist(), annotations.image_index, groups)
         self._boxes = tf.constant(annotations.boxes, tf.float32)
@@ -190,7 +198,7 @@ class _TrainingCrops:
         if not self._data_config.strict:
             image_files.check_one_decodes(self._people.paths)
             dataset = image_files.leave_out_undecodable(
-                dataset, lambda index: self._people.path(self._image_at(index)), self._people.num_images
+                dataset, lambda index: self._people.path(self._image_at(self._of_all(index))), self._people.num_images
             )
         dataset = dataset.map(lambda index, loaded: loaded)
         buffer = min(_SHUFFLED_CROPS // self._members, 1 + self._people.num_groups // _SHUFFLED_SHARE)
@@ -198,16 +206,22 @@ class _TrainingCrops:
         dataset = dataset.batch(batch_size // self._members, drop_remainder=True)
         return dataset.enumerate().map(self._finish, num_parallel_calls=tf.data.AUTOTUNE)
 
-    def _image_at(self, index: tf.Tensor) -> tf.Tensor:
-        epoch, position = index // self._people.num_images, index % self._people.num_images
+    def _of_all(self, index: tf.Tensor) -> tf.Tensor:
+        """The place among all shards' elements of the shard's element of a running index."""
+        which, shards = self._shard
+        return index * shards + which
+
+    def _image_at(self, place: tf.Tensor) -> tf.Tensor:
+        epoch, position = place // self._people.num_images, place % self._people.num_images
         return tf.random.experimental.index_shuffle(position, [self._order, epoch], self._people.num_images - 1)
 
     def _load(self, index: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Everybody in the image of a running index, in groups: [R, M, ...]; passes the index on."""
-        image = self._image_at(index)
+        place = self._of_all(index)
+        image = self._image_at(place)
         rows = tf.reshape(self._people.rows(image), [-1])
         affines, mirrored = augment.random_affines(
-            tf.gather(self._boxes, rows), self._crop_size, self._data_config, [self._placing, index], self._members
+            tf.gather(self._boxes, rows), self._crop_size, self._data_config, [self._placing, place], self._members
         )
         picture = images.decode(tf.io.read_file(self._people.path(image)))
         crops = images.crop(picture, affines, self._crop_size, self._crop_offset)
@@ -216,7 +230,7 @@ class _TrainingCrops:
         joints = crop_labels.crop_joints(labels, affines, self._crop_size)
         loaded = {"crops": tf.cast(tf.round(crops), tf.uint8), "crop_to_image": affines, "joints": joints}
         if self._given_poses_of is not None:
-            given = self._given_poses_of(rows, [self._errors, index])
+            given = self._given_poses_of(rows, [self._errors, place])
             given = tf.where(mirrored[:, None, None], tf.gather(given, self._flip_order, axis=1), given)
             given_pose = geometry.image_to_normalized(affines, given[..., :2], self._crop_size)
             loaded.update(given_pose=given_pose, given_score=given[..., 2])
@@ -229,7 +243,7 @@ class _TrainingCrops:
         crops = tf.cast(batch["crops"], tf.float32)
         if self._data_config.color_jitter > 0:
             # The second of two seeds, so that runs of earlier versions can be repeated.
-            colors = tf.random.experimental.stateless_split([self._looks, index], 2)[1]
+            colors = tf.random.experimental.stateless_split([self._looks, self._of_all(index)], 2)[1]
             crops = augment.jitter_colors(crops, self._data_config.color_jitter, colors)
         joints = batch["joints"]
         return {**batch, "crops": crops, "joints": joints[:, 0] if joints.shape[1] == 1 else joints}

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from opec_tf.common import files
 from opec_tf.common.errors import UserError
+from opec_tf.common.limits import MAX_PIXELS
 from opec_tf.data import image_files
 from opec_tf.inference.videos import VIDEO_SUFFIXES, Video, looks_like_video
 from opec_tf.poses import picture_files
@@ -45,7 +46,7 @@ class Source(Protocol):
         ...
 
 
-def open_source(pattern: str, strict: bool, but: str | None = None) -> ImageFiles | Video:
+def open_source(pattern: str, strict: bool, but: str | None = None, max_pixels: int = MAX_PIXELS) -> ImageFiles | Video:
     """The pictures that a file name, a folder (with its subfolders) or a glob stands for.
 
     A single file whose content is no picture but a video is a video. Pictures in the folder ``but``, where drawings go,
@@ -68,7 +69,7 @@ def open_source(pattern: str, strict: bool, but: str | None = None) -> ImageFile
                 len(left_out),
                 left_out[0],
             )
-        return ImageFiles(paths, pattern, strict)
+        return ImageFiles(paths, pattern, strict, max_pixels)
     if not paths:
         raise UserError(
             f"{pattern}: no file matches; check --images (quote a pattern, so that the shell leaves it alone)"
@@ -79,7 +80,8 @@ def open_source(pattern: str, strict: bool, but: str | None = None) -> ImageFile
             return Video(paths[0])
         if looks_like_video(paths[0]):
             raise UserError(f"{paths[0]}: has no readable frame; is it whole, and has it a picture beside sound?")
-    return ImageFiles(paths, os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths]), strict)
+    root = os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths])
+    return ImageFiles(paths, root, strict, max_pixels)
 
 
 def videos_of(pattern: str, strict: bool, but: str | None = None) -> list[str]:
@@ -132,6 +134,7 @@ class ImageFiles:
       paths: the files.
       root: folder that they are all in; frames are named by their paths from there.
       strict: an unreadable file is an error.
+      max_pixels: a picture of more is not read.
 
     Attributes:
       ids: the numbers that the files are named by, as COCO and CrowdPose name theirs ("000000000785.jpg"), where all
@@ -139,8 +142,8 @@ class ImageFiles:
       skipped: paths that could not be read, so far as they have been iterated over.
     """
 
-    def __init__(self, paths: Sequence[str], root: str, strict: bool) -> None:
-        self.paths, self.strict = paths, strict
+    def __init__(self, paths: Sequence[str], root: str, strict: bool, max_pixels: int = MAX_PIXELS) -> None:
+        self.paths, self.strict, self._max_pixels = paths, strict, max_pixels
         self.skipped: list[str] = []
         self.names = [os.path.relpath(path, root) for path in paths]
         stems = [os.path.splitext(os.path.basename(path))[0] for path in paths]
@@ -160,12 +163,13 @@ class ImageFiles:
         paths = tf.constant(self.paths[first:], tf.string)
         dataset = tf.data.Dataset.from_tensor_slices(paths).enumerate(first)
         dataset = dataset.map(
-            lambda row, path: (row, picture_files.decode(tf.io.read_file(path))), num_parallel_calls=tf.data.AUTOTUNE
+            lambda row, path: (row, picture_files.decode(tf.io.read_file(path), self._max_pixels)),
+            num_parallel_calls=tf.data.AUTOTUNE,
         )
         if not self.strict:
             dataset = dataset.ignore_errors()
         expected = first
-        with image_files.naming_unreadable(self.paths[first:], with_opencv=True):
+        with image_files.naming_unreadable(self.paths[first:], with_opencv=True, max_pixels=self._max_pixels):
             for row, image in dataset.prefetch(2):
                 self._skip(range(expected, int(row)))
                 expected = int(row) + 1
@@ -175,7 +179,7 @@ class ImageFiles:
     def _skip(self, rows: Iterable[int]) -> None:
         for row in rows:
             path = self.paths[row]
-            fault = image_files.find_fault(path, quick=False, with_opencv=True)
+            fault = image_files.find_fault(path, quick=False, with_opencv=True, max_pixels=self._max_pixels)
             logging.getLogger(__name__).warning("%s: %s; skipped", path, fault)
             self.skipped.append(path)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from opec_tf.poses import geometry
+from opec_tf.common.limits import MAX_PIXELS
+from opec_tf.poses import geometry, picture_size
 
 # Exif is the first segment of a JPEG file, or follows small ones (JFIF has 18 bytes); its first directory opens it.
 _EXIF_SEARCHED, _EXIF_BYTES = 512, 4096
@@ -18,7 +19,7 @@ _EXIF_MARK_AT = [0, 1, 4, 5, 6, 7, 8, 9]
 _ORIENTATION_TAG = 0x0112
 
 
-def decode(image_bytes: tf.Tensor) -> tf.Tensor:
+def decode(image_bytes: tf.Tensor, max_pixels: int = MAX_PIXELS) -> tf.Tensor:
     """Decodes one JPEG, PNG, BMP or (first frame of a) GIF picture, upright.
 
     JPEG may be grey, CMYK or turned by its Exif orientation; PNG may be grey, a palette, 16 bit (the high byte is kept)
@@ -26,13 +27,16 @@ def decode(image_bytes: tf.Tensor) -> tf.Tensor:
 
     Args:
       image_bytes: scalar string, the file's content.
+      max_pixels: how many pixels the picture may have.
 
     Returns:
       uint8 [h, w, 3], RGB.
 
     Raises:
-      tf.errors.InvalidArgumentError: the bytes are no such picture, or not a whole one.
+      tf.errors.InvalidArgumentError: the bytes are no such picture, or not a whole one, or it has more pixels; these
+        are counted before anything is decoded.
     """
+    image_bytes = picture_size.bounded(image_bytes, max_pixels)
     image = tf.cond(
         tf.strings.substr(image_bytes, 0, 2) == b"BM",
         lambda: _decode_bmp(image_bytes),

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
+from opec_tf.common.limits import MAX_PIXELS
 from opec_tf.poses import images
 
 _HEAD_BYTES, _MOST_EXIF_BYTES = 12, 60000
@@ -19,8 +20,10 @@ def is_webp_or_tiff(head: bytes) -> bool:
     return head[:4] in _TIFF or (head[:4] == _RIFF and head[8:_HEAD_BYTES] == _WEBP)
 
 
-def decode(image_bytes: tf.Tensor) -> tf.Tensor:
+def decode(image_bytes: tf.Tensor, max_pixels: int = MAX_PIXELS) -> tf.Tensor:
     """``images.decode`` that takes WebP and TIFF pictures, too, by OpenCV.
+
+    Of these OpenCV bounds the pixels, by the environment variable OPENCV_IO_MAX_IMAGE_PIXELS.
 
     Raises:
       tf.errors.InvalidArgumentError: the bytes are no such picture, or not a whole one.
@@ -35,7 +38,7 @@ def decode(image_bytes: tf.Tensor) -> tf.Tensor:
         lambda: tf.ensure_shape(
             tf.numpy_function(_decode_by_opencv, [tf.io.decode_raw(image_bytes, tf.uint8)], tf.uint8), [None, None, 3]
         ),
-        lambda: images.decode(image_bytes),
+        lambda: images.decode(image_bytes, max_pixels),
     )
 
 
@@ -43,7 +46,10 @@ def _decode_by_opencv(image_bytes: np.ndarray) -> np.ndarray:
     # As numbers: an array of text loses the zeros at its end. OpenCV turns TIFF upright, WebP not.
     is_tiff = image_bytes[:4].tobytes() in _TIFF
     turned = 0 if is_tiff else cv2.IMREAD_IGNORE_ORIENTATION
-    image = cv2.imdecode(image_bytes, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | turned)
+    try:
+        image = cv2.imdecode(image_bytes, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | turned)
+    except cv2.error as error:
+        raise ValueError(f"cannot be decoded ({error})") from error
     if image is None or image.dtype not in (np.uint8, np.uint16):
         raise ValueError("is no picture of 8 or 16 bits a colour, or not a whole one")
     if image.dtype == np.uint16:

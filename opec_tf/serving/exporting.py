@@ -22,6 +22,7 @@ import tensorflow as tf
 
 from opec_tf.common import files
 from opec_tf.common.errors import UserError
+from opec_tf.common.limits import MAX_PIXELS
 from opec_tf.config import InferenceConfig, ModelConfig
 from opec_tf.inference import forward
 from opec_tf.inference.pose_model import PoseModel
@@ -43,6 +44,7 @@ def export(
     *,
     version: int | None = None,
     inference_config: InferenceConfig,
+    max_pixels: int = MAX_PIXELS,
     batch_sizes: Sequence[int],
 ) -> pathlib.Path:
     """Exports a model.
@@ -52,6 +54,7 @@ def export(
       export_dir: the model's folder, in which each version has a folder of its own.
       version: above 0; by default one more than the largest in ``export_dir``.
       inference_config: flip_test and peak_refinement become part of the model.
+      max_pixels: the model refuses a picture of more.
       batch_sizes: sizes for which there are warmup records, up to the largest that the server's batching makes.
 
     Returns:
@@ -67,7 +70,7 @@ def export(
         raise UserError(f"--warmup_batch_sizes={sizes} must be whole numbers above 0, separated by commas")
     with files.new_folder(export_dir) as model_dir:
         version = next_version(model_dir) if version is None else version
-        _write(model, model_dir, version, inference_config, batch_sizes)
+        _write(model, model_dir, version, inference_config, max_pixels, batch_sizes)
     return model_dir / str(version)
 
 
@@ -76,17 +79,18 @@ def _write(
     model_dir: pathlib.Path,
     version: int,
     inference_config: InferenceConfig,
+    max_pixels: int,
     batch_sizes: Sequence[int],
 ) -> None:
     """Writes a version folder."""
     with files.atomic_folder(model_dir / str(version)) as folder:
-        module = PoseSignatures(_folded(model), inference_config)
+        module = PoseSignatures(_folded(model), inference_config, max_pixels)
         requests = warmup_requests(model_dir.name, model.model_config, module.signatures, batch_sizes)
         _refuse_diverged(module, requests)
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(module, str(folder), module.signatures, options)
         _write_warmup(folder / WARMUP_FILE, requests)
-        files.write_json(folder / METADATA_FILE, _metadata(model, version, inference_config), indent=2)
+        files.write_json(folder / METADATA_FILE, _metadata(model, version, inference_config, max_pixels), indent=2)
 
 
 def _folded(model: PoseModel) -> PoseModel:
@@ -143,7 +147,7 @@ def _refuse_diverged(module: PoseSignatures, requests: Sequence[api.predict_pb2.
         raise UserError("the model's poses are not finite numbers: its training has diverged; export other weights")
 
 
-def _metadata(model: PoseModel, version: int, inference_config: InferenceConfig) -> dict[str, Any]:
+def _metadata(model: PoseModel, version: int, inference_config: InferenceConfig, max_pixels: int) -> dict[str, Any]:
     """What the numbers mean, where the model comes from."""
     skeleton, model_config = model.skeleton, model.model_config
     metadata = {
@@ -156,6 +160,7 @@ def _metadata(model: PoseModel, version: int, inference_config: InferenceConfig)
         "box_margin": model.box_margin,
         "flip_test": inference_config.flip_test,
         "peak_refinement": inference_config.peak_refinement,
+        "max_pixels": max_pixels,
         "trained_at_git_revision": model.git_revision,
         "git_revision": workdir.git_revision(),
         "tensorflow": tf.__version__,

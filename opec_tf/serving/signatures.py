@@ -26,6 +26,7 @@ import functools
 
 import tensorflow as tf
 
+from opec_tf.common.limits import MAX_PIXELS
 from opec_tf.config import InferenceConfig
 from opec_tf.inference import forward
 from opec_tf.inference.pose_model import PoseModel
@@ -42,9 +43,10 @@ class PoseSignatures(tf.Module):
     Args:
       model: one whose network is without BatchNorm (``models.folding``) runs faster.
       inference_config: flip_test and peak_refinement become part of the graph.
+      max_pixels: a picture of more is refused.
     """
 
-    def __init__(self, model: PoseModel, inference_config: InferenceConfig) -> None:
+    def __init__(self, model: PoseModel, inference_config: InferenceConfig, max_pixels: int = MAX_PIXELS) -> None:
         super().__init__(name="pose_signatures")
         network, model_config = model.network, model.model_config
         # The Keras model itself would be saved with a function for each of its layers; its variables are enough.
@@ -59,6 +61,7 @@ class PoseSignatures(tf.Module):
         self._crop_size, self._crop_offset = model_config.crop_size, model_config.crop_offset
         self._box_margin = model.box_margin
         self._num_joints = model.skeleton.num_joints
+        self._max_pixels = max_pixels
         person_boxes = tf.TensorSpec([None, 4], tf.float32, "boxes")
         image_boxes = tf.TensorSpec([None, None, 4], tf.float32, "boxes")
         crops = tf.TensorSpec([None, *self._crop_size, 3], tf.float32, "crops")
@@ -155,7 +158,7 @@ class PoseSignatures(tf.Module):
 
     def _crop_people(self, image_bytes: tf.Tensor, boxes: tf.Tensor, affines: tf.Tensor) -> tf.Tensor:
         """One picture, boxes [P, 4] and their affines -> crops [P, H, W, 3]."""
-        image = images.decode(image_bytes)
+        image = images.decode(image_bytes, self._max_pixels)
         size = tf.cast(tf.reverse(tf.shape(image)[:2], [0]), tf.float32)
         meets = tf.reduce_all((boxes[:, :2] < size) & (boxes[:, :2] + boxes[:, 2:] > 0.0))
         message = "boxes holds a box that lies outside its picture, whose (width, height) is"

@@ -29,6 +29,7 @@ from opec_tf.common import files
 from opec_tf.common.errors import UserError
 from opec_tf.common.progress import Progress
 from opec_tf.data import pipeline
+from opec_tf.data.pipeline import ALL
 from opec_tf.models import builders, workdir
 from opec_tf.training import run_data, stages
 from opec_tf.training.run_data import Run
@@ -105,11 +106,14 @@ def make(folder: pathlib.Path, body: tf.keras.Model, wanted: Mapping[str, Part],
         _fill(files.make_folder(folder / name), part, forward, seed)
 
 
-def dataset(folder: pathlib.Path, couples_only: bool, *, batch_size: int, seed: int) -> tf.data.Dataset:
+def dataset(
+    folder: pathlib.Path, couples_only: bool, *, batch_size: int, seed: int, shard: tuple[int, int] = ALL
+) -> tf.data.Dataset:
     """Endless shuffled batches of what ``make`` kept, in place of crops.
 
     Args:
       couples_only: of couples, two neighbouring rows each, with partner int32 [B]; else of everybody.
+      shard: (which, of how many): every n-th batch.
 
     Returns:
       (dict of what the network takes, joints).
@@ -122,7 +126,8 @@ def dataset(folder: pathlib.Path, couples_only: bool, *, batch_size: int, seed: 
     groups = int(ends[-1]) // members
 
     def gather(batch: np.ndarray) -> list[np.ndarray]:
-        rows = (_order(groups, seed, int(batch) * batch_size // members, batch_size // members) * members)[:, None]
+        first = (int(batch) * shard[1] + shard[0]) * (batch_size // members)
+        rows = (_order(groups, seed, first, batch_size // members) * members)[:, None]
         rows = (rows + np.arange(members)).ravel()
         part_of = np.searchsorted(ends, rows, side="right")
         result = []

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from opec_tf.common.errors import UserError
 from opec_tf.config import STAGES, ModelConfig, TrainConfig
+from opec_tf.data.pipeline import ALL
 from opec_tf.inference import pose_model
 from opec_tf.models import builders, loading, workdir
 from opec_tf.models.networks import BaseNet, CoupleNet, Network, OpecNet
@@ -26,7 +27,7 @@ _PACKAGE = "package"
 class MakeBatches(Protocol):
     """Function that gives endless batches of (crops or what else a model takes, joints)."""
 
-    def __call__(self, *, batch_size: int, seed: int) -> tf.data.Dataset: ...
+    def __call__(self, *, batch_size: int, seed: int, shard: tuple[int, int] = ALL) -> tf.data.Dataset: ...
 
 
 def best_pose(stage: str, model_config: ModelConfig) -> str:
@@ -217,8 +218,8 @@ def dataset(
 ) -> tf.data.Dataset:
     """The distributed training data of a stage.
 
-    Every worker draws its own shuffled stream of crops from all of the data: with an endless, shuffled stream there is
-    nothing to gain from sharding, and no worker runs dry. A resumed run draws another order than the first epochs had.
+    All workers follow one endless, shuffled order of images, of which each reads every n-th: no file is read twice in
+    an epoch, and no worker runs dry. A resumed run draws another order than the first epochs had.
 
     Args:
       make_batches: the joints that it gives may include other people's.
@@ -230,13 +231,13 @@ def dataset(
     Returns:
       (distributed) dataset of (the model's inputs, output name -> joints [B, K, 4] or [B, 1 + M, K, 4]).
     """
+    # 31 bits: what tf.data takes for a seed.
+    order = int(np.random.SeedSequence([seed, start_epoch, 0]).generate_state(1)[0] >> 1)
     local_batch_size = strategies.per_replica_batch_size(strategy, batch_size)
 
     def worker_dataset(context: tf.distribute.InputContext) -> tf.data.Dataset:
-        entropy = [seed, start_epoch, context.input_pipeline_id]
-        # 31 bits: what tf.data takes for a seed.
-        worker_seed = int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
-        batches = make_batches(batch_size=local_batch_size, seed=worker_seed)
+        shard = context.input_pipeline_id, context.num_input_pipelines
+        batches = make_batches(batch_size=local_batch_size, seed=order, shard=shard)
         return batches.map(lambda inputs, joints: (inputs, dict.fromkeys(output_names, joints)))
 
     return strategy.distribute_datasets_from_function(worker_dataset)

@@ -24,17 +24,17 @@ def first_batches(dataset, count):
     return [tuple(np.array(part) for part in batch) for batch in dataset.take(count)]
 
 
-def training(data, data_config, batch_size=8, seed=5, crop_size=SIZE):
+def training(data, data_config, batch_size=8, seed=5, crop_size=SIZE, **changes):
     return pipeline.training_dataset(
-        data, crop_size=crop_size, data_config=data_config, batch_size=batch_size, seed=seed
+        data, crop_size=crop_size, data_config=data_config, batch_size=batch_size, seed=seed, **changes
     )
 
 
-def persons_in(batches, crop_size=SIZE):
-    """Rows of ``coloured``'s people in batches made without augmentation: read off the x of joint 2."""
+def persons_in(batches, crop_size=SIZE, scale=1):
+    """Rows of ``coloured``'s people in batches made without augmentation: read off ``scale`` times the x of joint 2."""
     affine = geometry.crop_affine([[20.0, 15.0, 20.0, 20.0]], crop_size, config.DataConfig().box_margin)
     points = np.concatenate([joints[:, 2:3, :2] for _, joints in batches])
-    return np.round(geometry.normalized_to_image(affine, points, crop_size)[:, 0, 0]).astype(int)
+    return np.round(scale * geometry.normalized_to_image(affine, points, crop_size)[:, 0, 0]).astype(int)
 
 
 PLAIN = config.DataConfig(flip_probability=0.0, box_jitter=0.0)
@@ -72,6 +72,24 @@ def test_epochs_show_everybody_equally_often_in_changing_order(coloured):
     assert np.ptp(np.bincount(persons, minlength=people)) <= 3
     orders = persons.reshape(epochs, people)
     assert np.mean(orders[0] == orders[1]) < 0.2 and np.mean(np.diff(persons) == 1) < 0.3
+
+
+def test_shards_share_nobody_within_an_epoch(coloured):
+    """100 pictures of one person each, whose number is twice the x of joint 2."""
+    people, shards, buffer = 100, 2, 1 + 100 // 4
+    keypoints = np.tile(coloured.keypoints[:1], [people, 1, 1])
+    keypoints[:, 2, :2] = np.stack([np.arange(people) / 2.0, np.full(people, 20.0)], axis=1)
+    alone = people_of(
+        coloured.image_paths[:1].tolist() * people, keypoints, range(people), coloured.boxes[:1].repeat(people, 0)
+    )
+    found = [
+        persons_in(
+            first_batches(training(alone, PLAIN, batch_size=1, shard=(which, shards)), people // shards - buffer),
+            scale=2,
+        )
+        for which in range(shards)
+    ]
+    assert len(set(np.concatenate(found))) == len(np.concatenate(found)) == people - shards * buffer
 
 
 def test_neighbours_in_a_batch_come_from_different_images(coloured):

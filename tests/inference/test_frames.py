@@ -119,6 +119,13 @@ def test_unreadable_images_are_skipped_with_one_line_each(folder, caplog):
         levels(frames.open_source(str(folder), strict=True))
 
 
+def test_a_picture_of_more_pixels_is_skipped(folder, caplog):
+    source = frames.open_source(str(folder / "*.png"), strict=False, max_pixels=30 * 40 - 1)
+    assert levels(source) == [] and len(source.skipped) == 2
+    assert caplog.messages[0].endswith("a.png: has 40x30 pixels, more than max_pixels=1199; skipped")
+    assert len(levels(frames.open_source(str(folder / "*.png"), strict=True, max_pixels=30 * 40))) == 2
+
+
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif", "gif"])
 def test_a_single_damaged_picture_is_no_video(tmp_path, caplog, suffix):
     """OpenCV gets a frame out of what is there of a JPEG, and grey below."""

@@ -1,6 +1,9 @@
 """WebP and TIFF pictures: upright whatever their Exif orientation, of 8 or 16 bits, and nothing else."""
 
 import io
+import os
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -43,3 +46,19 @@ def test_16_bits_are_read_and_floats_refused():
     np.testing.assert_array_equal(decoded(cv2.imencode(".tif", bgr.astype(np.uint16) * 257)[1].tobytes()), PIXELS)
     with pytest.raises(tf.errors.InvalidArgumentError, match="no picture of 8 or 16 bits a colour"):
         decoded(cv2.imencode(".tif", bgr.astype(np.float32))[1].tobytes())
+
+
+@pytest.mark.parametrize("file_format", ["TIFF", "WEBP"])
+def test_opencv_refuses_what_has_more_pixels_than_its_bound(file_format, tmp_path):
+    """In a process of its own, since OpenCV reads its bound when it is imported."""
+    (tmp_path / "picture").write_bytes(encoded(file_format))
+    decode = (
+        "import sys; from opec_tf.common import cli; from opec_tf.poses import picture_files\n"
+        "try: print(picture_files.decode(open(sys.argv[1], 'rb').read()).shape)\n"
+        "except ValueError as error: print('refused', error)"
+    )
+    for bound, answer in (("600", "(20, 30, 3)"), ("599", "refused")):
+        environment = {**os.environ, "OPENCV_IO_MAX_IMAGE_PIXELS": bound}
+        command = [sys.executable, "-c", decode, str(tmp_path / "picture")]
+        found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        assert found.startswith(answer), found

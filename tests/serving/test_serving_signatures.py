@@ -1,5 +1,7 @@
 """The signatures in this process: against prediction, by hand, and what they refuse."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -161,6 +163,20 @@ def test_bad_boxes_are_refused(signatures, scene, boxes, message):
 def test_a_crowd_beyond_memory_is_refused(signatures, scene):
     with pytest.raises(tf.errors.InvalidArgumentError, match="more than 128 rows a picture; ask in parts"):
         signatures["image"](image_bytes=tf.constant([scene[1]]), boxes=tf.zeros([1, 129, 4]))
+
+
+def test_a_picture_of_more_pixels_is_refused(scene):
+    _, png, boxes, _ = scene
+    for max_pixels, refused in ((240 * 350, False), (240 * 350 - 1, True)):
+        module = PoseSignatures(posing(color_model()), InferenceConfig(), max_pixels)
+        ask = functools.partial(
+            module.signatures["image"], image_bytes=tf.constant([png]), boxes=tf.constant(boxes[None])
+        )
+        if not refused:
+            assert np.isfinite(ask()["keypoints"]).all()
+            continue
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"has more than max_pixels=83999; make it smaller"):
+            ask()
 
 
 @pytest.mark.parametrize("level", [-1.0, 256.0, np.nan])
