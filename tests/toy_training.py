@@ -34,7 +34,9 @@ def opec_network(config):
     return OpecNet(tf.keras.Model(crops, outputs, name="opec_net"), base)
 
 
-def training_dataset(annotations, *, crop_size, data_config, batch_size, seed, crop_offset, everybody, with_poses):
+def training_dataset(
+    annotations, *, crop_size, data_config, batch_size, seed, crop_offset, everybody, with_poses, shard
+):
     generator = tf.random.Generator.from_seed(1)
     joints = annotations.skeleton.num_joints
     positions = generator.uniform([batch_size, joints, 2], -0.8, 0.8)

@@ -50,7 +50,8 @@ def train(
       model_config: of a new run; it gets its couple_smoothing from ``inference_config.peak_smoothing``.
 
     Raises:
-      UserError: unusable settings, data, weights or workdir; a loss that is not finite; too little memory or disk.
+      UserError: unusable settings, data, weights or workdir; a loss that is not finite; too little memory or
+        disk; another worker that is gone.
     """
     files.refuse_pattern(root)
     strategy = strategies.make(train_config.strategy)
@@ -77,7 +78,7 @@ def train(
                 kept.keep(run)
             strategies.barrier(strategy)
         for stage in unfinished:
-            with precision.policy(policy), _memory_errors(stage):
+            with precision.policy(policy), _machine_errors(stage):
                 _train_stage(run, stage)
             strategies.barrier(strategy)
 
@@ -214,8 +215,8 @@ def _jit_compile(run: Run) -> bool:
 
 
 @contextlib.contextmanager
-def _memory_errors(stage: str) -> Iterator[None]:
-    """Turns a full device or disk into one line."""
+def _machine_errors(stage: str) -> Iterator[None]:
+    """Turns a full device or disk, and a worker that is gone, into one line."""
     try:
         yield
     except tf.errors.ResourceExhaustedError as error:
@@ -223,4 +224,9 @@ def _memory_errors(stage: str) -> Iterator[None]:
         raise UserError(
             f"stage {stage}: out of memory or disk space ({message}); lower --batch_size, try "
             "--precision=mixed_bfloat16, or free some space; the same command resumes"
+        ) from error
+    except tf.errors.UnavailableError as error:
+        raise UserError(
+            f"stage {stage}: another worker is gone or out of reach; see what it said last, and start all workers "
+            "again: the same commands go on with the epoch that was broken off"
         ) from error

@@ -23,7 +23,8 @@ def toys(monkeypatch):
     toy_training.install(monkeypatch.setattr)
 
 
-def _batches(batch_size, seed):
+def _batches(batch_size, seed, shard):
+    assert shard == (0, 1)
     generator = tf.random.Generator.from_seed(seed)
     crops = generator.uniform([batch_size, 64, 64, 3], 0, 255)
     joints = tf.concat([generator.uniform([batch_size, 14, 2], -0.8, 0.8), tf.ones([batch_size, 14, 1])], axis=-1)
@@ -114,7 +115,7 @@ def test_every_stage_learns_with_other_peoples_joints(trained_base):
     losses, _ = objectives.losses_and_weights("opec", MODEL, config)
     assert losses["base_heatmaps"].interference_weight == 0.5
     model = stages.build("opec", trained_base[0], MODEL, config, total_steps=10, jit_compile=False).model
-    crops, joints = next(iter(_batches(2, seed=0)))
+    crops, joints = next(iter(_batches(2, seed=0, shard=(0, 1))))
     visitors = tf.concat([joints[..., ::-1][..., 1:], tf.ones([2, 14, 1])], axis=-1)
     labels = {name: tf.stack([joints, visitors], axis=1) for name in model.loss}
     found = model.test_on_batch(crops, labels, return_dict=True)

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import toy_training
 from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, TrainConfig
 from opec_tf.models import workdir
-from opec_tf.training import loop, optimizer, strategy as strategies
+from opec_tf.training import callbacks, loop, optimizer, strategy as strategies
 
 pytestmark = pytest.mark.slow
 
@@ -40,6 +41,19 @@ def train(root, data_root, strategy, batch_size, stage, **changes):
     data = DataConfig(data_root=data_root, train_data=(stick_couples.SOURCE,), val_data=(stick_couples.SOURCE,))
     config = dataclasses.replace(TRAIN, strategy=strategy, batch_size=int(batch_size), stages=(stage,), **changes)
     loop.train(root, toy_training.MODEL, data, config, toy_training.INFERENCE)
+
+
+def train_as_a_command(*args):
+    """Trains as the command does, which says a ``UserError`` in one line."""
+    try:
+        train(*args)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+def train_and_be_killed_in_the_second_epoch(*args):
+    callbacks.StopOnNaN.on_epoch_begin = lambda self, epoch, logs: epoch and os.kill(os.getpid(), signal.SIGKILL)
+    train(*args)
 
 
 def train_and_die_before_the_end(*args):
@@ -130,21 +144,39 @@ def test_mirrored_replicas_of_unequal_gradients(tmp_path, data_root, monkeypatch
     _assert_same(tmp_path / "run", tmp_path / "one", "opec")
 
 
-def test_two_workers_of_which_the_chief_writes(tmp_path, data_root, monkeypatch):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+def _two_workers(functions, root, data_root):
+    """The exit status and output of two workers, each in a process of its own."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in functions]
     workers = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
     for s in sockets:
         s.close()
     processes = [
         _start(
-            ["train", tmp_path / "run", data_root, "multi_worker", 4, "base"],
+            [function, root, data_root, "multi_worker", 4, "base"],
             TF_CONFIG=json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}),
         )
-        for index in range(2)
+        for index, function in enumerate(functions)
     ]
-    for process in processes:
-        output, _ = process.communicate(timeout=200)
-        assert process.returncode == 0, output
+    outputs = [process.communicate(timeout=200)[0] for process in processes]
+    return [(process.returncode, output) for process, output in zip(processes, outputs)]
+
+
+def test_two_workers_of_which_the_chief_writes(tmp_path, data_root, monkeypatch):
+    for status, output in _two_workers(["train", "train"], tmp_path / "run", data_root):
+        assert status == 0, output
+    _assert_same_as_on_one_device(tmp_path / "run", data_root, "base", tmp_path, monkeypatch)
+
+
+def test_a_killed_workers_run_goes_on(tmp_path, data_root, monkeypatch):
+    functions = ["train_as_a_command", "train_and_be_killed_in_the_second_epoch"]
+    (status, output), (killed, _) = _two_workers(functions, tmp_path / "run", data_root)
+    assert (status, killed) == (1, -signal.SIGKILL), output
+    assert output.splitlines()[-1].startswith("error: stage base: another worker is gone or out of reach"), output
+    folder = workdir.stage_folder(tmp_path / "run", "base")
+    assert [row["epoch"] for row in callbacks.read_log(folder.log)] == ["0"] and not folder.finished
+    for status, output in _two_workers(["train", "train"], tmp_path / "run", data_root):
+        assert status == 0, output
+    assert [row["epoch"] for row in callbacks.read_log(folder.log)] == ["0", "1"]
     _assert_same_as_on_one_device(tmp_path / "run", data_root, "base", tmp_path, monkeypatch)
 
 
