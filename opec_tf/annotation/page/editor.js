@@ -191,6 +191,6 @@ export class Editor {
   }
 
   jointName(joint) {
-    return this.skeleton.joints[joint].replace("_", " ");
+    return this.skeleton.joints[joint].replaceAll("_", " ");
   }
 }
