@@ -5,14 +5,13 @@ import functools
 import json
 import os
 import socket
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import stick_couples
 import tensorflow as tf
 import toy_training
+import warm_process
 
 from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, TrainConfig
@@ -22,18 +21,6 @@ from opec_tf.training import loop, optimizer, strategy as strategies
 pytestmark = pytest.mark.slow
 
 TRAIN = TrainConfig(batch_size=2, base_epochs=2, opec_epochs=2, steps_per_epoch=3, warmup_steps=1, weight_decay=0.01)
-# Trains in a process of its own: TensorFlow's devices and cluster are set before anything else is done with it.
-_PROGRAM = """
-import sys
-import tensorflow as tf
-import test_strategy
-import toy_training
-if sys.argv[4] == "mirrored":
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-toy_training.install()
-getattr(test_strategy, sys.argv[1])(*sys.argv[2:])
-"""
 
 
 def train(root, data_root, strategy, batch_size, stage, **changes):
@@ -77,15 +64,31 @@ def _unequal_halves(annotations, *, crop_size, batch_size, **unused):
     return tf.data.Dataset.from_tensor_slices((crops, labels)).batch(batch_size).repeat()
 
 
-def _start(arguments, **environment):
-    paths = os.pathsep.join(path for path in sys.path if path)
-    return subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM, *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": paths, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+def _in_own_process(environment, function, root, data_root, strategy, *arguments):
+    """Trains where TensorFlow's devices and cluster are set before anything else is done with it."""
+    os.environ.update(environment)
+    if strategy == "mirrored":
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    toy_training.install()
+    function(root, data_root, strategy, *arguments)
+
+
+def _assert_trains(function, root, data_root, strategy, *arguments, environments=({},)):
+    """Trains in as many processes as there are environments, all at once."""
+    output = root.with_name("output.txt")
+    processes = [
+        warm_process.start(
+            _in_own_process,
+            *(environment, function, root, data_root, strategy, *arguments),
+            stdout=output,
+            stderr=output,
+        )
+        for environment in environments
+    ]
+    for process in processes:
+        process.join(200)
+        assert process.exitcode == 0, output.read_text()
 
 
 @pytest.fixture(scope="module")
@@ -113,18 +116,14 @@ def _assert_same(root, other, stage):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("function", ["train", "train_and_die_before_the_end"])
+@pytest.mark.parametrize("function", [train, train_and_die_before_the_end])
 def test_mirrored(tmp_path, data_root, monkeypatch, function):
-    process = _start([function, tmp_path / "run", data_root, "mirrored", 4, "opec"])
-    output, _ = process.communicate(timeout=200)
-    assert process.returncode == 0, output
+    _assert_trains(function, tmp_path / "run", data_root, "mirrored", 4, "opec")
     _assert_same_as_on_one_device(tmp_path / "run", data_root, "opec", tmp_path, monkeypatch)
 
 
 def test_mirrored_replicas_of_unequal_gradients(tmp_path, data_root, monkeypatch):
-    process = _start(["train_on_unequal_halves", tmp_path / "run", data_root, "mirrored", 4, "opec"])
-    output, _ = process.communicate(timeout=200)
-    assert process.returncode == 0, output
+    _assert_trains(train_on_unequal_halves, tmp_path / "run", data_root, "mirrored", 4, "opec")
     toy_training.install(monkeypatch.setattr)
     train_on_unequal_halves(tmp_path / "one", data_root, "one", 4, "opec", patch=monkeypatch.setattr)
     _assert_same(tmp_path / "run", tmp_path / "one", "opec")
@@ -135,16 +134,9 @@ def test_two_workers_of_which_the_chief_writes(tmp_path, data_root, monkeypatch)
     workers = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
     for s in sockets:
         s.close()
-    processes = [
-        _start(
-            ["train", tmp_path / "run", data_root, "multi_worker", 4, "base"],
-            TF_CONFIG=json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}),
-        )
-        for index in range(2)
-    ]
-    for process in processes:
-        output, _ = process.communicate(timeout=200)
-        assert process.returncode == 0, output
+    tasks = [{"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}} for index in range(2)]
+    environments = [{"TF_CONFIG": json.dumps(task)} for task in tasks]
+    _assert_trains(train, tmp_path / "run", data_root, "multi_worker", 4, "base", environments=environments)
     _assert_same_as_on_one_device(tmp_path / "run", data_root, "base", tmp_path, monkeypatch)
 
 
