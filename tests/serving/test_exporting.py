@@ -11,6 +11,7 @@ import pytest
 import serving_run
 import tensorflow as tf
 import tiny_run
+import warm_process
 
 from opec_tf.common.errors import UserError
 from opec_tf.config import InferenceConfig
@@ -118,16 +119,21 @@ def signatures(exported):
 
 def estimate(root, frame, boxes, **settings):
     """Keypoints by what ``predict`` runs."""
-    poses = serving_run.load(root).predict(frame, boxes=boxes, **settings)
+    return with_scores(serving_run.load(root).predict(frame, boxes=boxes, **settings))
+
+
+def with_scores(poses):
+    """The keypoints [N, K, 3] of ``Poses``."""
     return np.concatenate([poses.keypoints, poses.joint_scores[..., None]], axis=-1)
 
 
 def assert_agrees(exported, signatures, pictures):
     """pictures: (file's content, boxes [N, 4]) each."""
-    for content, boxes in pictures:
-        frame = tf.io.decode_image(content, channels=3, expand_animations=False).numpy()
-        expected = estimate(exported[0], frame, boxes)
-        boxes = np.asarray(boxes, np.float32)
+    frames = [tf.io.decode_image(content, channels=3, expand_animations=False).numpy() for content, _ in pictures]
+    # All at once, since each number of people is compiled anew.
+    predicted = serving_run.load(exported[0]).predict(frames, boxes=[boxes for _, boxes in pictures])
+    for (content, boxes), poses in zip(pictures, predicted):
+        expected, boxes = with_scores(poses), np.asarray(boxes, np.float32)
         one = signatures["image"](image_bytes=tf.constant([content]), boxes=tf.constant(boxes[None]))["keypoints"][0]
         rows = signatures["serving_default"](image_bytes=tf.constant([content] * len(boxes)), boxes=tf.constant(boxes))[
             "keypoints"
@@ -184,12 +190,8 @@ def test_a_couple_is_paired_in_the_graph(couples):
 def test_nobody_is_zeros_in_a_fresh_process(couples, tmp_path):
     """No pictures, no rows, or rows of padding alone or beside a person; with and without flip."""
     (tmp_path / "picture.jpg").write_bytes(serving_run.jpeg())
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", _NOBODY, tmp_path / "picture.jpg", couples[1] / "1", couples[1] / "2"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    folders = couples[1] / "1", couples[1] / "2"
+    done = warm_process.run(warm_process.code, _NOBODY, tmp_path / "picture.jpg", *folders)
     assert done.returncode == 0, done.stderr
     shapes = {"keypoints": [12, 3], "initial_keypoints": [12, 3], "pose_score": [], "visibility": [12, 3]}
     asked = [json.loads(line) for line in done.stdout.splitlines()]
@@ -218,8 +220,9 @@ def test_flip_test_is_baked_in(exported, tmp_path):
 
 def test_saved_model_cli_shows_the_signatures_and_answers_from_a_jpeg(exported, tmp_path):
     folder = str(exported[1] / "1")
-    command = [sys.executable, "-W", "ignore", "-m", "tensorflow.python.tools.saved_model_cli"]
-    shown = subprocess.run([*command, "show", "--all", "--dir", folder], capture_output=True, text=True, check=True)
+    cli = "tensorflow.python.tools.saved_model_cli"
+    shown = warm_process.run(warm_process.module, cli, "show", "--all", "--dir", folder)
+    assert shown.returncode == 0, shown.stderr
     listed = [line.split("'")[1] for line in shown.stdout.splitlines() if line.startswith("signature_def[")]
     assert sorted(listed) == ["__saved_model_init_op", "crops", "image", "serving_default"]
     outputs = {line.split("'")[1] for line in shown.stdout.splitlines() if line.strip().startswith("outputs[")}
@@ -229,7 +232,7 @@ def test_saved_model_cli_shows_the_signatures_and_answers_from_a_jpeg(exported, 
     inputs = f"image_bytes={tmp_path}/image.npy;boxes={tmp_path}/boxes.npy"
     subprocess.run(
         [
-            *command,
+            *(sys.executable, "-W", "ignore", "-m", cli),
             "run",
             "--dir",
             folder,
