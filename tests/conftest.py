@@ -16,23 +16,23 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 # The files that take longest, longest first: pytest's workers begin with these, so that none is left to one of them
-# while the others have nothing more to do. Known by CPU seconds: `--durations=0`.
+# while the others have nothing more to do. `--durations=0` tells how long tests take.
 _LONGEST = (
     "test_exporting",
     "test_loop",
-    "test_opec_net",
-    "test_couple_net",
-    "test_study_runs",
-    "test_couple_stage",
     "test_layers_conform",
+    "test_couple_stage",
+    "test_study_runs",
+    "test_opec_net",
+    "test_benchmark",
     "test_demo",
+    "test_model_server",
+    "test_couple_net",
     "test_ablate",
-    "test_predict",
-    "test_strategy",
     "test_pose_model",
     "test_given_poses",
-    "test_benchmark",
-    "test_model_server",
+    "test_predict",
+    "test_strategy",
     "test_serve",
     "test_evaluate",
     "test_train",
