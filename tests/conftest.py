@@ -138,6 +138,8 @@ def zeros(monkeypatch):
 
     for name in ("random_normal", "random_uniform", "truncated_normal"):
         monkeypatch.setattr(backend.RandomGenerator, name, draw)
+    yield
+    gc.collect()  # networks of hundreds of megabytes, which the collector does not see
 
 
 @pytest.fixture
