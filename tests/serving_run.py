@@ -21,10 +21,15 @@ load = functools.lru_cache(pose_model.load)
 
 def make(folder, stages=("base", "opec"), model_config=tiny_run.MODEL, batch_sizes=BATCH_SIZES, **inference):
     """Makes FOLDER/run and exports its last stage to FOLDER/models/opec_net; returns (workdir, model's folder)."""
-    root, model_dir = folder / "run", folder / "models" / NAME
+    root, model_dir = folders(folder)
     tiny_run.make(root, stages, model_config, prepare=randomize)
     exporting.export(load(root), model_dir, inference_config=InferenceConfig(**inference), batch_sizes=batch_sizes)
     return root, model_dir
+
+
+def folders(folder):
+    """(workdir, model's folder) that ``make`` makes in a folder."""
+    return folder / "run", folder / "models" / NAME
 
 
 def randomize(model):

@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny_run
 
 from opec_tf import config
 from opec_tf.study import speed
@@ -99,7 +100,7 @@ def test_tool_writes_a_table_and_json(tmp_path):
 
 
 def test_unknown_section_is_one_line(tmp_path):
-    done = run_tool("--sections=pipeline,speed", f"--output={tmp_path}/bench.json")
+    done = tiny_run.call("benchmark", "--sections=pipeline,speed", f"--output={tmp_path}/bench.json")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
         "error: --sections=speed is not known; choose from pipeline, training, inference"

@@ -35,7 +35,7 @@ PARAMETERS = {
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_flagfile_builds_its_model(path):
+def test_flagfile_builds_its_model(path, zeros):
     flags.define(*CLASSES)
     with flagsaver.flagsaver():
         absl_flags.FLAGS.unparse_flags()

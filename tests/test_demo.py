@@ -1,18 +1,17 @@
 """The demo, shortened, on a tiny model: every part runs in order, leaves its files, and finds them again."""
 
 import json
-import subprocess
-import sys
 
 import cv2
 import numpy as np
 import pytest
 import tiny_run
+import warm_process
 
 pytestmark = pytest.mark.slow
 
 _ROWS = {"base peak": "peak", "OPEC-Net": "pose_3"}
-# Runs the demo three times, since starting TensorFlow takes seconds: whole; on what there is, its scores read and its
+# Runs the demo three times: whole; on what there is, its scores read and its
 # export left alone; and with a photo that is not there.
 _RUNS = """
 import json, sys
@@ -43,8 +42,7 @@ def demo(tmp_path_factory):
     tiny_run.make(trained, stages=("opec",))
     cv2.imwrite(str(trained / "us.png"), np.full([60, 80, 3], 90, np.uint8))
     arguments = ["--quick", f"--workdir={trained}", f"--output_dir={folder}", f"--photos={trained}/*.png"]
-    command = [sys.executable, "-W", "ignore", "-c", _RUNS, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = warm_process.run(warm_process.code, _RUNS, *arguments)
     assert done.returncode == 0, done.stderr
     return folder, *done.stdout.split("AGAIN\n")
 

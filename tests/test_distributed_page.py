@@ -12,7 +12,9 @@ PAGE = pathlib.Path(__file__).resolve().parents[1] / "docs" / "distributed.md"
 
 def test_pods_find_their_places():
     (manifest,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert manifest.count("metadata:\n  name: opec\n") == 2 and "subdomain: opec\n" in manifest  # what the addresses are made of
+    assert (
+        manifest.count("metadata:\n  name: opec\n") == 2 and "subdomain: opec\n" in manifest
+    )  # what the addresses are made of
     assert "completions: 8\n  parallelism: 8\n" in manifest and 'name: WORKERS, value: "8"' in manifest
     (script,) = re.findall(r"- \|\n(.*?)          ports:", manifest, re.DOTALL)
     script = re.sub(r"exec python3 .*", 'echo "$TF_CONFIG"', textwrap.dedent(script), flags=re.DOTALL)

@@ -1,7 +1,9 @@
 """``opec_tf.serve`` as a process, and the end of a server: what is under way is answered, within the grace."""
 
 import base64
+import contextlib
 import ctypes
+import os
 import pathlib
 import signal
 import socket
@@ -13,6 +15,7 @@ import time
 import grpc
 import pytest
 import serving_run
+import warm_process
 
 from opec_tf.serving import api
 from opec_tf.serving.model_server import predict
@@ -142,51 +145,57 @@ def test_command_serves_and_ends_on_sigterm_to_any_thread(exported):
 
 
 @pytest.fixture
-def start_never(exported):
-    """Starts the command with a method of ``versions`` that takes for ever."""
-    processes = []
+def start_never(exported, tmp_path):
+    """Starts the command with a method of ``versions`` that takes for ever; gives (process, its output)."""
+    with contextlib.ExitStack() as stack:
 
-    def start(owner, method, *arguments):
-        command = [sys.executable, "-W", "ignore", "-c", _NEVER, owner, method, f"--model_dir={exported[1]}"]
-        command += ["--port=0", "--rest_port=0", *arguments]
-        processes.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True))
-        return processes[-1]
+        def start(owner, method, *arguments):
+            os.mkfifo(tmp_path / "stdout")
+            arguments = owner, method, f"--model_dir={exported[1]}", "--port=0", "--rest_port=0", *arguments
+            process = warm_process.start(
+                warm_process.code, _NEVER, *arguments, stdout=tmp_path / "stdout", stderr=tmp_path / "stderr"
+            )
+            stack.callback(process.kill)
+            return process, stack.enter_context(open(tmp_path / "stdout"))
 
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
+        yield start
+
+
+def exit_code(process):
+    """How the process ends, within half a minute."""
+    process.join(30)
+    return process.exitcode
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_the_model_loads_ends_the_command(start_never, number):
-    process = start_never("ModelVersions", "poll")
-    assert process.stdout.readline() == "begun\n"
-    process.send_signal(number)
-    assert process.wait(30) == -number
+    process, output = start_never("ModelVersions", "poll")
+    assert output.readline() == "begun\n"
+    os.kill(process.pid, number)
+    assert exit_code(process) == -number
 
 
 def test_a_request_that_outlasts_the_grace_does_not_hold_the_command(start_never):
-    process = start_never("LoadedVersion", "run", "--grace_seconds=0.5")
-    port = process.stdout.readline().split(", ")[0].rpartition(":")[2]
+    process, output = start_never("LoadedVersion", "run", "--grace_seconds=0.5")
+    port = output.readline().split(", ")[0].rpartition(":")[2]
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         asked = api.prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict.future(serving_run.request())
-        assert process.stdout.readline() == "begun\n"
+        assert output.readline() == "begun\n"
         process.terminate()
-        assert process.wait(30) == 0
+        assert exit_code(process) == 0
         assert asked.code() is grpc.StatusCode.UNAVAILABLE
-    assert process.stdout.read() == "stopped\n"
+    assert output.read() == "stopped\n"
 
 
 def test_a_second_signal_ends_the_command_at_once(start_never):
-    process = start_never("LoadedVersion", "run", "--grace_seconds=300")
-    port = process.stdout.readline().split(", ")[0].rpartition(":")[2]
+    process, output = start_never("LoadedVersion", "run", "--grace_seconds=300")
+    port = output.readline().split(", ")[0].rpartition(":")[2]
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         asked = api.prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict.future(serving_run.request())
-        assert process.stdout.readline() == "begun\n"
+        assert output.readline() == "begun\n"
         process.terminate()
         time.sleep(2.0)
-        assert process.poll() is None
+        assert process.is_alive()
         process.terminate()
-        assert process.wait(30) == -signal.SIGTERM
+        assert exit_code(process) == -signal.SIGTERM
         assert asked.code() is grpc.StatusCode.UNAVAILABLE

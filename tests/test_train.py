@@ -3,12 +3,11 @@
 import json
 import pathlib
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 import stick_couples
+import warm_process
 
 from opec_tf.config import ModelConfig
 from opec_tf.inference import pose_model
@@ -17,12 +16,10 @@ from opec_tf.models import workdir
 ROOT = pathlib.Path(__file__).parents[1]
 
 
-def _command(root, data_root, *more):
+def _arguments(root, data_root, *more):
     data = stick_couples.SOURCE
     return [
-        sys.executable,
-        "-m",
-        "opec_tf.train",
+        "train",
         f"--flagfile={ROOT / 'configs' / 'smoke.flags'}",
         f"--workdir={root}",
         f"--data_root={data_root}",
@@ -40,15 +37,16 @@ def data_root(tmp_path_factory):
 @pytest.mark.slow
 def test_killed_it_ends_with_as_many_steps(tmp_path, data_root):
     root = tmp_path / "run"
-    command = _command(root, data_root, "--base_epochs=3", "--opec_epochs=2", "--steps_per_epoch=4", "--val_data=")
-    with open(tmp_path / "output.txt", "w") as output:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
+    arguments = _arguments(root, data_root, "--base_epochs=3", "--opec_epochs=2", "--steps_per_epoch=4", "--val_data=")
+    output = tmp_path / "output.txt"
+    process = warm_process.start(warm_process.tool, *arguments, stdout=output, stderr=output)
     deadline = time.monotonic() + 120
-    while not (root / "base/log.csv").exists() and process.poll() is None and time.monotonic() < deadline:
+    while not (root / "base/log.csv").exists() and process.is_alive() and time.monotonic() < deadline:
         time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, (tmp_path / "output.txt").read_text()
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL, output.read_text()
+    result = warm_process.run(warm_process.tool, *arguments)
     assert result.returncode == 0, result.stderr
     for stage, epochs in (("base", 3), ("opec", 2)):
         folder = workdir.stage_folder(root, stage)
@@ -62,7 +60,7 @@ def test_killed_it_ends_with_as_many_steps(tmp_path, data_root):
 @pytest.mark.slow
 def test_an_error_is_one_line(tmp_path, data_root):
     workdir.start(tmp_path, ModelConfig())
-    result = subprocess.run(_command(tmp_path, data_root), cwd=ROOT, capture_output=True, text=True, timeout=100)
+    result = warm_process.run(warm_process.tool, *_arguments(tmp_path, data_root))
     assert result.returncode == 1
     assert result.stderr.startswith(f"error: {tmp_path}/config.json: begun with another model: crop_height=320 (now 64")
     assert result.stderr.count("\n") == 1

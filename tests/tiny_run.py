@@ -1,11 +1,13 @@
 """A workdir with an untrained model, and the command-line tools in processes of their own. Shared by several tests."""
 
+import importlib
 import json
-import subprocess
-import sys
 
 import tensorflow as tf
+import warm_process
+from absl import flags
 
+from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.models import workdir
 
@@ -21,25 +23,6 @@ MODEL = ModelConfig(
     graph_channels=4,
     block_channels=4,
 )
-
-# Runs the main function of a tool with one list of arguments after the other, since starting TensorFlow takes seconds.
-_MANY = """
-import importlib, json, sys
-from absl import flags
-from opec_tf.common.errors import UserError
-tool = importlib.import_module("opec_tf." + sys.argv[1])
-messages = []
-for arguments in json.loads(sys.argv[2]):
-    for name in flags.FLAGS:
-        flags.FLAGS[name].unparse()
-    flags.FLAGS([tool.__name__, *arguments])
-    try:
-        tool.main()
-        messages.append(None)
-    except UserError as error:
-        messages.append(str(error))
-print(json.dumps(messages))
-"""
 
 
 def make(root, stages=("base", "opec"), model_config=MODEL, prepare=lambda model: None):
@@ -58,17 +41,27 @@ def make(root, stages=("base", "opec"), model_config=MODEL, prepare=lambda model
 
 def call(tool, *arguments):
     """Runs a tool once, as a user does; returns the ``subprocess.CompletedProcess``."""
-    return _python("-m", f"opec_tf.{tool}", *map(str, arguments))
+    return warm_process.run(warm_process.tool, tool, *arguments)
 
 
 def messages(tool, *argument_lists):
     """Runs a tool with each list of arguments; returns the message of each one's ``UserError``, None where it ran."""
-    result = _python(
-        "-c", _MANY, tool, json.dumps([[str(argument) for argument in listed] for listed in argument_lists])
+    result = warm_process.run(
+        _print_messages, tool, [[str(argument) for argument in listed] for listed in argument_lists]
     )
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def _python(*arguments):
-    return subprocess.run([sys.executable, "-W", "ignore", *arguments], capture_output=True, text=True, check=False)
+def _print_messages(tool, argument_lists):
+    module, found = importlib.import_module(f"opec_tf.{tool}"), []
+    for arguments in argument_lists:
+        for name in flags.FLAGS:
+            flags.FLAGS[name].unparse()
+        flags.FLAGS([module.__name__, *arguments])
+        try:
+            module.main()
+            found.append(None)
+        except UserError as error:
+            found.append(str(error))
+    print(json.dumps(found))

@@ -1,5 +1,6 @@
 """Ids and smoothing through the whole of a prediction: in the JSON, in the drawings, and after a break."""
 
+import functools
 import json
 
 import cv2
@@ -16,6 +17,8 @@ from opec_tf.inference.pose_model import PoseModel
 from opec_tf.inference.smoothing import OneEuroFilter
 from opec_tf.poses import drawing, skeletons
 
+pytestmark = pytest.mark.usefixtures("shared_estimators")
+shared_model = functools.cache(color_model)
 SIZE, FRAMES = (220, 420), 6
 SPOTS = np.array([[80.0, 60.0], [120.0, 100.0], [95.0, 140.0]])
 # One goes to the right, one to the left.
@@ -56,7 +59,7 @@ def video(tmp_path_factory):
 
 def predict(path, output_dir, people=None, style=None, **tracking):
     results.write_predictions(
-        PoseModel(color_model(), CONFIG, "opec", 1.25),
+        PoseModel(shared_model(), CONFIG, "opec", 1.25),
         frames.open_source(str(path), strict=False),
         people or ListedPeople(PersonBoxes(ROWS, boxes_of(ROWS, WHO)), "boxes"),
         output_dir,

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import pathlib
 
 import cv2
@@ -14,6 +15,9 @@ from opec_tf.inference.person_boxes import PersonBoxes
 from opec_tf.poses import geometry, skeletons
 
 POSES = ["peak", "initial", "pose_1", "pose_2", "pose_3"]
+# One of each for all tests: an estimator compiles its model.
+shared_model = functools.cache(color_model)
+shared_estimator = functools.cache(pose_estimator.PoseEstimator)
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +58,8 @@ def estimate(scene, model=None, **settings):
     }
     data.update(settings)
     people = PersonBoxes(data["image_index"], data["boxes"], data.get("box_scores"))
-    estimator = pose_estimator.PoseEstimator(
-        model or color_model(),
+    estimator = shared_estimator(
+        model or shared_model(),
         model_config=CONFIG,
         box_margin=1.25,
         inference_config=InferenceConfig(**{"inference_batch_size": 2, **inference_settings}),
@@ -131,7 +135,7 @@ def test_box_scores_multiply(scene):
 
 @pytest.mark.slow
 def test_base_alone_gives_its_peak(scene):
-    assert list(estimate(scene, model=color_model(base_only=True)).predictions) == ["peak"]
+    assert list(estimate(scene, model=shared_model(base_only=True)).predictions) == ["peak"]
 
 
 @pytest.mark.slow
@@ -150,9 +154,7 @@ def test_batch_size_changes_nothing_and_traces_once(scene, batch_size):
 def test_frames_in_memory_give_what_files_give(scene):
     order = np.argsort(scene["image_index"], kind="stable")
     config = InferenceConfig(inference_batch_size=3)
-    estimator = pose_estimator.PoseEstimator(
-        color_model(), model_config=CONFIG, box_margin=1.25, inference_config=config
-    )
+    estimator = shared_estimator(shared_model(), model_config=CONFIG, box_margin=1.25, inference_config=config)
     from_frames = estimator.estimate_frames(
         scene["frames"], scene["image_ids"], PersonBoxes(scene["image_index"][order], scene["boxes"][order])
     )
@@ -242,9 +244,7 @@ def two_at_one_place():
 
 def associate(frame, boxes, box_scores=None, model=None, **settings):
     config = InferenceConfig(inference_batch_size=2, association=True, **settings)
-    estimator = pose_estimator.PoseEstimator(
-        model or color_model(), model_config=CONFIG, box_margin=1.0, inference_config=config
-    )
+    estimator = shared_estimator(model or shared_model(), model_config=CONFIG, box_margin=1.0, inference_config=config)
     people = PersonBoxes(np.zeros(len(boxes)), boxes, box_scores)
     found = estimator.estimate_frames([frame, frame], [7, 8], people)
     assert list(found.predictions) == list(estimator.pose_names)
@@ -266,7 +266,7 @@ def test_association_gives_everybody_the_own_joints(two_at_one_place, flip_test)
     np.testing.assert_allclose(found.predictions["association"].scores, together[..., 2].mean(axis=1), rtol=1e-6)
     # The network's own poses are what they are without it.
     config = InferenceConfig(inference_batch_size=2, flip_test=flip_test)
-    plain = pose_estimator.PoseEstimator(color_model(), model_config=CONFIG, box_margin=1.0, inference_config=config)
+    plain = shared_estimator(shared_model(), model_config=CONFIG, box_margin=1.0, inference_config=config)
     expected = plain.estimate_frames([frame], [7], PersonBoxes([0, 0], boxes)).predictions
     for name in POSES:
         np.testing.assert_array_equal(found.predictions[name].keypoints, expected[name].keypoints)

@@ -1,4 +1,5 @@
 import contextlib
+import functools
 import json
 
 import cv2
@@ -18,12 +19,14 @@ SPOTS = np.array([[80.0, 60.0], [120.0, 100.0], [95.0, 140.0]])
 SIZE = (220, 260)
 
 
+pytestmark = pytest.mark.usefixtures("shared_estimators")
+shared_model = functools.cache(color_model)
 STYLE, COMPARE = results.DrawingStyle(), results.DrawingStyle(compare=True)
 
 
 def predict(source, people, output_dir, network=None, batch_size=4, style=STYLE, tracking=None, **made_by):
     return results.write_predictions(
-        PoseModel(network or color_model(), CONFIG, "opec", 1.25),
+        PoseModel(network or shared_model(), CONFIG, "opec", 1.25),
         source,
         people,
         output_dir,

@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import functools
 
@@ -21,10 +22,11 @@ BOXES = np.array(
 PARTNER = np.array([1, 0, 3, 2, -1], np.int32)
 
 
-def build(moved=True, **changes):
-    """The tiny model, its weights moved away from where displacements are zero."""
+def network(config, moved=True):
+    """The network, its weights moved away from where displacements are zero."""
     tf.keras.utils.set_random_seed(0)
-    model = builders.build_couple_net(dataclasses.replace(tiny_run.MODEL, **changes))
+    net = builders.couple_network(config)
+    model = net.model
     if moved:
         random = np.random.default_rng(1)
         model.set_weights([weight + 0.05 * random.normal(size=weight.shape) for weight in model.get_weights()])
@@ -32,11 +34,31 @@ def build(moved=True, **changes):
         for layer in model._flatten_layers():
             if isinstance(layer, tf.keras.layers.BatchNormalization):
                 layer.moving_variance.assign(tf.ones_like(layer.moving_variance))
-    return model
+    return net
 
 
-# The same model for all tests that only call it.
-shared = functools.cache(build)
+# The same network for all tests that only call it.
+shared_network = functools.cache(network)
+
+
+def build(moved=True, **changes):
+    """The tiny model with fields of its config changed."""
+    return network(dataclasses.replace(tiny_run.MODEL, **changes), moved).model
+
+
+def shared(**changes):
+    """Likewise, the same model for all tests that only call it."""
+    return shared_network(dataclasses.replace(tiny_run.MODEL, **changes)).model
+
+
+@contextlib.contextmanager
+def changed(model):
+    """Gives a shared model its weights back."""
+    weights = model.get_weights()
+    try:
+        yield
+    finally:
+        model.set_weights(weights)
 
 
 def inputs(rows=slice(None), partner=PARTNER, boxes=BOXES, seed=0):
@@ -82,13 +104,14 @@ def test_outputs_are_named_for_the_losses():
 
 @pytest.mark.parametrize("graph_convolution", ["gcn", "semantic"])
 def test_swapping_the_two_people_swaps_the_outputs_and_nothing_else(graph_convolution):
-    model = build(graph_convolution=graph_convolution)
-    for layer in model._flatten_layers():
-        # Logits of edges within and between the bodies all differ.
-        if hasattr(layer, "edge_logits"):
-            layer.edge_logits.assign(np.random.default_rng(2).normal(size=layer.edge_logits.shape))
     order = np.array([1, 0, 3, 2, 4])
-    outputs, swapped = model(inputs()), model(inputs(order))
+    model = shared(graph_convolution=graph_convolution)
+    with changed(model):
+        for layer in model._flatten_layers():
+            # Logits of edges within and between the bodies all differ.
+            if hasattr(layer, "edge_logits"):
+                layer.edge_logits.assign(np.random.default_rng(2).normal(size=layer.edge_logits.shape))
+        outputs, swapped = model(inputs()), model(inputs(order))
     assert set(swapped) == set(outputs)
     for name, value in outputs.items():
         np.testing.assert_allclose(swapped[name], value.numpy()[order], atol=1e-6, err_msg=name)
@@ -156,15 +179,17 @@ def test_maps_are_those_that_opec_net_samples(changes):
 
 
 def test_the_last_pose_may_take_a_peak_that_the_graph_would_not_reach():
-    model = build()
-    peaks, _ = PeakCandidates(4)(model(inputs())["base_heatmaps"])
-    choice = model.get_layer("pair_choice").preference
-    choice.kernel.assign(tf.zeros_like(choice.kernel))
-    for alternative in range(1, 5):
-        choice.bias.assign(100.0 * tf.one_hot(alternative, 5))
-        expected = peaks[:, :, alternative - 1].numpy()
-        expected[4] = model(inputs())["pose_3"][4]  # alone
-        np.testing.assert_allclose(model(inputs())["couple_pose_3"], expected, atol=1e-5)
+    model = shared()
+    with changed(model):
+        peaks, _ = PeakCandidates(4)(model(inputs())["base_heatmaps"])
+        choice = model.get_layer("pair_choice").preference
+        choice.kernel.assign(tf.zeros_like(choice.kernel))
+        for alternative in range(1, 5):
+            choice.bias.assign(100.0 * tf.one_hot(alternative, 5))
+            outputs = model(inputs())
+            expected = peaks[:, :, alternative - 1].numpy()
+            expected[4] = outputs["pose_3"][4]  # alone
+            np.testing.assert_allclose(outputs["couple_pose_3"], expected, atol=1e-5)
 
 
 def test_the_last_pose_is_the_likeliest_of_the_alternatives():
@@ -192,7 +217,7 @@ def test_candidates_are_smoothed_as_the_run_began():
 
 
 def test_named_parts_are_those_of_the_model():
-    net = builders.couple_network(tiny_run.MODEL)
+    net = shared_network(tiny_run.MODEL)
     assert net.opec_net.model is net.model.get_layer("opec_net") and net.base is net.opec_net.model.get_layer("base")
     data = inputs()
     found, outputs = tf.keras.Model(net.model.input, net.poses)(data), net.model(data)

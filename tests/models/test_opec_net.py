@@ -252,7 +252,7 @@ def test_xla_agrees():
         np.testing.assert_allclose(value, expected[name], atol=1e-4)
 
 
-def test_published_size():
+def test_published_size(zeros):
     """The paper's CrowdPose model, its graph part to the letter: GCN and ReLU over (x, y, two scores)."""
     # Depth changes nothing behind C5, so the shallowest trunk with 2048 channels will do.
     model = builders.build_opec_net(ModelConfig(trunk="resnet50", graph_convolution="gcn", joint_identity=False))

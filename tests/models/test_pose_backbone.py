@@ -28,7 +28,7 @@ def trainable_count(model):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("trunk, parameters", [("resnet50", 33_999_697), ("resnet152", 68_635_473)])
-def test_simplepose_parameter_counts(trunk, parameters):
+def test_simplepose_parameter_counts(trunk, parameters, zeros):
     """pose_resnet of microsoft/human-pose-estimation.pytorch with 17 joints."""
     model = backbone(
         crop_height=256, crop_width=192, skeleton="coco17", trunk=trunk, squeeze_excite=False, decoder="deconv"

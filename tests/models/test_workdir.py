@@ -3,7 +3,6 @@
 import dataclasses
 import errno
 import json
-import multiprocessing
 import os
 import signal
 import time
@@ -12,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 import toy_training
+import warm_process
 
 from opec_tf.common.errors import UserError
 from opec_tf.config import ModelConfig, TrainConfig
@@ -75,9 +75,8 @@ def _hold(root, held):
 
 @pytest.mark.slow
 def test_a_lock_holds_until_its_process_ends(tmp_path):
-    context = multiprocessing.get_context("spawn")
-    held = context.Event()
-    process = context.Process(target=_hold, args=(tmp_path, held))
+    held = warm_process.FORKS.Event()
+    process = warm_process.FORKS.Process(target=_hold, args=(tmp_path, held))
     process.start()
     assert held.wait(100)
     message = f"^{tmp_path}: another process trains here; wait for its end or choose another folder$"

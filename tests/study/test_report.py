@@ -1,3 +1,4 @@
+import functools
 import json
 import pathlib
 
@@ -18,8 +19,9 @@ from opec_tf.poses.predictions import PosePredictions
 from opec_tf.study import measures, report, report_text
 from opec_tf.study.split import Split
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("shared_estimators")]
 
+shared_model = functools.cache(color_model)
 BOXES = np.array([[20.0, 20.0, 110.0, 150.0], [150.0, 30.0, 110.0, 150.0]])
 
 
@@ -69,7 +71,7 @@ def by_nanodet(split):
 
 def evaluate(data, people=annotated, network=None, protocol="crowdpose12", **settings):
     config = {"data_root": str(data), "test_data": ("crowdpose:annotations.json:.",), **settings.pop("data_config", {})}
-    model = PoseModel(network or color_model(), CONFIG, "opec", box_margin=1.3, name="run")
+    model = PoseModel(network or shared_model(), CONFIG, "opec", box_margin=1.3, name="run")
     split = Split.read("test", DataConfig(**config), protocol, model)
     inference_config = InferenceConfig(inference_batch_size=4, protocol=protocol)
     return report.evaluate(model, split, people(split), data / "out", inference_config=inference_config, **settings)

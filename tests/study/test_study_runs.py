@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -20,15 +21,44 @@ pytestmark = pytest.mark.slow
 _TRAIN = TrainConfig(batch_size=4, base_epochs=1, opec_epochs=1, steps_per_epoch=2, learning_rate=0.05)
 
 
+@pytest.fixture(scope="module")
+def toys():
+    """Toys in place of networks, crops and plots."""
+    with pytest.MonkeyPatch.context() as patch:
+        toy_training.install(patch.setattr)
+        for plot in ("plot_occlusion_curves", "plot_reliability"):  # looked at nowhere here
+            patch.setattr(plots, plot, lambda *args: None)
+        yield
+
+
+@pytest.fixture(scope="module")
+def any_study(toys, tmp_path_factory):
+    """The study of all tests; its settings, which runs keep, name its folders."""
+    folder, source = tmp_path_factory.mktemp("study"), (stick_couples.SOURCE,)
+    stick_couples.write(folder / "data", num_images=2)
+    data_config = DataConfig(data_root=str(folder / "data"), train_data=source, test_data=source)
+    return runs.Study(folder / "out", toy_training.MODEL, data_config, _TRAIN, toy_training.INFERENCE)
+
+
 @pytest.fixture
-def study(tmp_path, monkeypatch):
-    toy_training.install(monkeypatch.setattr)
-    for plot in ("plot_occlusion_curves", "plot_reliability"):  # looked at nowhere here
-        monkeypatch.setattr(plots, plot, lambda *args: None)
-    stick_couples.write(tmp_path / "data", num_images=2)
-    source = (stick_couples.SOURCE,)
-    data_config = DataConfig(data_root=str(tmp_path / "data"), train_data=source, test_data=source)
-    return runs.Study(tmp_path / "out", toy_training.MODEL, data_config, _TRAIN, toy_training.INFERENCE)
+def study(any_study):
+    """It, in an empty folder."""
+    yield any_study
+    shutil.rmtree(any_study.root, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def row_full(any_study):
+    """A copy of its folder when row full of seed 0 has run."""
+    runs.run(any_study, ["full"], [0], announce=str)
+    return any_study.root.rename(any_study.root.with_name("row_full"))
+
+
+@pytest.fixture
+def study_of_full(row_full, study):
+    """It, with row full of seed 0."""
+    shutil.copytree(row_full, study.root, symlinks=True)
+    return study
 
 
 @pytest.fixture
@@ -83,8 +113,8 @@ def test_two_rows_two_seeds_then_nothing_is_done_twice(study, trained):
     assert (study.root / "ablation.md").read_text() == text
 
 
-def test_other_settings_belong_into_another_folder(study, tmp_path, caplog):
-    runs.run(study, ["full"], [0], announce=str)
+def test_other_settings_belong_into_another_folder(study_of_full, tmp_path, caplog):
+    study = study_of_full
     longer = dataclasses.replace(study, train_config=dataclasses.replace(_TRAIN, opec_epochs=2))
     with pytest.raises(UserError, match=r"full/seed0/opec: trained with other settings: opec_epochs=1 \(now 2\)"):
         runs.run(longer, ["full"], [0], announce=str)
@@ -125,8 +155,8 @@ def test_other_settings_belong_into_another_folder(study, tmp_path, caplog):
     assert "full/seed0/evaluation_test/metrics.json: scored with other settings than the base" in caplog.text
 
 
-def test_scores_by_hand_in_a_runs_folder_are_measured_anew(study):
-    runs.run(study, ["full"], [0], announce=str)
+def test_scores_by_hand_in_a_runs_folder_are_measured_anew(study_of_full):
+    study = study_of_full
     path = study.root / "full" / "seed0" / "evaluation_test" / "metrics.json"
     metrics = json.loads(path.read_text())
     for name, value in (("stage", "base"), ("boxes", "detections.json")):
@@ -168,7 +198,7 @@ def test_given_base_is_copied_and_stays(study, tmp_path, trained):
     assert not (tmp_path / "new" / "base").exists()
 
 
-def test_a_row_that_adds_a_stage_takes_over_the_stages_it_shares(study, trained, monkeypatch):
+def test_a_row_that_adds_a_stage_takes_over_the_stages_it_shares(study, trained, monkeypatch, tmp_path):
     more = rows.Row("more", training={"stages": ("base", "opec")})
     monkeypatch.setattr(rows, "ROWS", {"less": rows.Row("less"), "more": more})
     runs.run(study, ["less", "more"], [0], announce=str)
@@ -177,7 +207,7 @@ def test_a_row_that_adds_a_stage_takes_over_the_stages_it_shares(study, trained,
     assert trained[1:] == [study.root / "less" / "seed0", study.root / "more" / "seed0"]
     assert not list(study.root.rglob(".partial*"))
     # The other way round nothing is left to train.
-    other = dataclasses.replace(study, root=study.root.parent / "other")
+    other = dataclasses.replace(study, root=tmp_path / "other")
     runs.run(other, ["more", "less"], [0], announce=str)
     assert trained[3:] == [other.root / "base" / "seed0", other.root / "more" / "seed0"]
     assert _metrics(other.root / "less" / "seed0") == _metrics(other.root / "more" / "seed0") | {

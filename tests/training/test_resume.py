@@ -1,7 +1,6 @@
 """A run killed at any moment goes on where it was and ends as one that was never interrupted."""
 
 import json
-import multiprocessing
 import os
 import shutil
 import signal
@@ -11,6 +10,7 @@ import pytest
 import stick_couples
 import tensorflow as tf
 import toy_training
+import warm_process
 
 from opec_tf.config import DataConfig, TrainConfig
 from opec_tf.models import workdir
@@ -60,19 +60,15 @@ def _train_and_die(root, data_config, kill_at):
 
 
 def test_killed_around_each_file_operation(tmp_path, data_config):
-    # Children are forked from a server that has imported TensorFlow once but not yet used it.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    root = tmp_path / "run"
+    root, output = tmp_path / "run", tmp_path / "output.txt"
     kills = 0
     # An odd stride: before one operation, after the next.
     for kill_at in range(1, 200, 3):
-        process = context.Process(target=_train_and_die, args=(str(root), data_config, kill_at))
-        process.start()
+        process = warm_process.start(_train_and_die, str(root), data_config, kill_at, stdout=output, stderr=output)
         process.join(120)
         if process.exitcode == 0:
             break
-        assert process.exitcode == -signal.SIGKILL
+        assert process.exitcode == -signal.SIGKILL, output.read_text()
         kills += 1
     assert kills >= 6
     for stage in ("base", "opec"):

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 
 import numpy as np
@@ -14,6 +13,7 @@ import pytest
 import stick_couples
 import tensorflow as tf
 import toy_training
+import warm_process
 
 from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, TrainConfig
@@ -23,18 +23,6 @@ from opec_tf.training import callbacks, loop, optimizer, strategy as strategies
 pytestmark = pytest.mark.slow
 
 TRAIN = TrainConfig(batch_size=2, base_epochs=2, opec_epochs=2, steps_per_epoch=3, warmup_steps=1, weight_decay=0.01)
-# Trains in a process of its own: TensorFlow's devices and cluster are set before anything else is done with it.
-_PROGRAM = """
-import sys
-import tensorflow as tf
-import test_strategy
-import toy_training
-if sys.argv[4] == "mirrored":
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-toy_training.install()
-getattr(test_strategy, sys.argv[1])(*sys.argv[2:])
-"""
 
 
 def train(root, data_root, strategy, batch_size, stage, **changes):
@@ -91,15 +79,31 @@ def _unequal_halves(annotations, *, crop_size, batch_size, **unused):
     return tf.data.Dataset.from_tensor_slices((crops, labels)).batch(batch_size).repeat()
 
 
-def _start(arguments, **environment):
-    paths = os.pathsep.join(path for path in sys.path if path)
-    return subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM, *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": paths, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+def _in_own_process(environment, function, root, data_root, strategy, *arguments):
+    """Trains where TensorFlow's devices and cluster are set before anything else is done with it."""
+    os.environ.update(environment)
+    if strategy == "mirrored":
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    toy_training.install()
+    function(root, data_root, strategy, *arguments)
+
+
+def _run(functions, root, data_root, strategy, *arguments, environments=({},)):
+    """Trains in as many processes as there are environments, all at once; their exit statuses, and what they said."""
+    output = root.with_name("output.txt")
+    processes = [
+        warm_process.start(
+            _in_own_process,
+            *(environment, function, root, data_root, strategy, *arguments),
+            stdout=output,
+            stderr=output,
+        )
+        for function, environment in zip(functions, environments)
+    ]
+    for process in processes:
+        process.join(200)
+    return [process.exitcode for process in processes], output.read_text()
 
 
 @pytest.fixture(scope="module")
@@ -127,55 +131,46 @@ def _assert_same(root, other, stage):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("function", ["train", "train_and_die_before_the_end"])
+@pytest.mark.parametrize("function", [train, train_and_die_before_the_end])
 def test_mirrored(tmp_path, data_root, monkeypatch, function):
-    process = _start([function, tmp_path / "run", data_root, "mirrored", 4, "opec"])
-    output, _ = process.communicate(timeout=200)
-    assert process.returncode == 0, output
+    statuses, output = _run([function], tmp_path / "run", data_root, "mirrored", 4, "opec")
+    assert statuses == [0], output
     _assert_same_as_on_one_device(tmp_path / "run", data_root, "opec", tmp_path, monkeypatch)
 
 
 def test_mirrored_replicas_of_unequal_gradients(tmp_path, data_root, monkeypatch):
-    process = _start(["train_on_unequal_halves", tmp_path / "run", data_root, "mirrored", 4, "opec"])
-    output, _ = process.communicate(timeout=200)
-    assert process.returncode == 0, output
+    statuses, output = _run([train_on_unequal_halves], tmp_path / "run", data_root, "mirrored", 4, "opec")
+    assert statuses == [0], output
     toy_training.install(monkeypatch.setattr)
     train_on_unequal_halves(tmp_path / "one", data_root, "one", 4, "opec", patch=monkeypatch.setattr)
     _assert_same(tmp_path / "run", tmp_path / "one", "opec")
 
 
-def _two_workers(functions, root, data_root):
-    """The exit status and output of two workers, each in a process of its own."""
+def _run_two_workers(functions, root, data_root):
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in functions]
     workers = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
     for s in sockets:
         s.close()
-    processes = [
-        _start(
-            [function, root, data_root, "multi_worker", 4, "base"],
-            TF_CONFIG=json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}),
-        )
-        for index, function in enumerate(functions)
-    ]
-    outputs = [process.communicate(timeout=200)[0] for process in processes]
-    return [(process.returncode, output) for process, output in zip(processes, outputs)]
+    tasks = [{"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}} for index in range(2)]
+    environments = [{"TF_CONFIG": json.dumps(task)} for task in tasks]
+    return _run(functions, root, data_root, "multi_worker", 4, "base", environments=environments)
 
 
 def test_two_workers_of_which_the_chief_writes(tmp_path, data_root, monkeypatch):
-    for status, output in _two_workers(["train", "train"], tmp_path / "run", data_root):
-        assert status == 0, output
+    statuses, output = _run_two_workers([train, train], tmp_path / "run", data_root)
+    assert statuses == [0, 0], output
     _assert_same_as_on_one_device(tmp_path / "run", data_root, "base", tmp_path, monkeypatch)
 
 
 def test_a_killed_workers_run_goes_on(tmp_path, data_root, monkeypatch):
-    functions = ["train_as_a_command", "train_and_be_killed_in_the_second_epoch"]
-    (status, output), (killed, _) = _two_workers(functions, tmp_path / "run", data_root)
-    assert (status, killed) == (1, -signal.SIGKILL), output
-    assert output.splitlines()[-1].startswith("error: stage base: another worker is gone or out of reach"), output
+    functions = [train_as_a_command, train_and_be_killed_in_the_second_epoch]
+    statuses, output = _run_two_workers(functions, tmp_path / "run", data_root)
+    assert statuses == [1, -signal.SIGKILL], output
+    assert "\nerror: stage base: another worker is gone or out of reach" in output
     folder = workdir.stage_folder(tmp_path / "run", "base")
     assert [row["epoch"] for row in callbacks.read_log(folder.log)] == ["0"] and not folder.finished
-    for status, output in _two_workers(["train", "train"], tmp_path / "run", data_root):
-        assert status == 0, output
+    statuses, output = _run_two_workers([train, train], tmp_path / "run", data_root)
+    assert statuses == [0, 0], output
     assert [row["epoch"] for row in callbacks.read_log(folder.log)] == ["0", "1"]
     _assert_same_as_on_one_device(tmp_path / "run", data_root, "base", tmp_path, monkeypatch)
 
