@@ -11,6 +11,8 @@ Reference: Jacob et al., "Quantization and Training of Neural Networks for Effic
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 from tensorflow.lite.python import convert, schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
@@ -31,24 +33,36 @@ def up_to_convolutions(converter: tf.lite.TFLiteConverter) -> bytes:
     # The two steps of tf.lite.experimental.QuantizationDebugger, the documented way to leave operations out. That class
     # itself first converts with all of them, which fails on the cells that soft-argmax selects.
     converter._experimental_calibrate_only = True
-    calibrated = converter.convert()
-    return convert.mlir_quantize(calibrated, denylisted_nodes=_behind_convolutions(calibrated))
+    calibrated = flatbuffer_utils.convert_bytearray_to_object(converter.convert())
+    names = _forget_ranges(calibrated.subgraphs[0], [code.builtinCode for code in calibrated.operatorCodes])
+    content = bytes(flatbuffer_utils.convert_object_to_bytearray(calibrated))
+    return convert.mlir_quantize(content, denylisted_nodes=names)
 
 
-def _behind_convolutions(content: bytes) -> list[str]:
-    """Names of what no convolution of the network depends on."""
-    model = flatbuffer_utils.convert_bytearray_to_object(content)
-    graph = model.subgraphs[0]
-    kinds = [code.builtinCode for code in model.operatorCodes]
+def _forget_ranges(graph: schema.SubGraphT, kinds: Sequence[int]) -> list[str]:
+    """Takes from a calibrated graph the ranges of all that no convolution of the network depends on.
+
+    Names alone do not keep an operation in float32: one of several outputs has none, and what has a range is written
+    down in 8 bits once even where nothing computes so.
+
+    Args:
+      graph: it is changed.
+      kinds: the built-in operators that its operators' codes stand for.
+
+    Returns:
+      Names of the tensors whose ranges are gone.
+    """
     needed: set[int] = set()
-    behind = []
+    forgotten = []
     # Operators lie in the order in which they run, so that backwards every reader comes before what it reads.
     for operator in reversed(graph.operators):
-        names = [graph.tensors[index].name.decode() for index in operator.outputs]
+        outputs = [graph.tensors[index] for index in operator.outputs]
         # What a layer makes is called NETWORK/LAYER/...; the convolution that smooths heatmaps for peaks is no layer's.
-        is_convolution = kinds[operator.opcodeIndex] in _CONVOLUTIONS and "/" in names[0]
+        is_convolution = kinds[operator.opcodeIndex] in _CONVOLUTIONS and b"/" in outputs[0].name
         if is_convolution or needed.intersection(operator.outputs):
             needed.update(operator.inputs)
-        else:
-            behind += names
-    return behind
+            continue
+        for tensor in outputs:
+            tensor.quantization = None
+            forgotten.append(tensor.name.decode())
+    return forgotten
