@@ -55,7 +55,8 @@ class LiteFile(NamedTuple):
             if content[4:8] != _IDENTIFIER:
                 raise UserError(f"{os.fspath(path)}: is no TFLite file; name one of export --format=tflite")
             with zipfile.ZipFile(path) as archive:
-                return cls(content, json.loads(archive.read(METADATA_FILE)))
+                entry = archive.getinfo(METADATA_FILE)
+                return cls(content[: entry.header_offset], json.loads(archive.read(entry)))
         except OSError as error:
             raise UserError(f"{os.fspath(path)}: cannot be read ({error.strerror}); check the path") from error
         except (zipfile.BadZipFile, KeyError, ValueError) as error:
