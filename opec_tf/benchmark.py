@@ -20,12 +20,14 @@ from absl import flags as absl_flags
 from opec_tf.common import cli, files, flags, lazy
 from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
+from opec_tf.inference.lite.names import PRECISIONS
 
 # What starts TensorFlow waits until main() uses it: --help and wrong usage are answered at once.
 with lazy.imports():
     from opec_tf.study import speed
 
-_SECTIONS = ("pipeline", "training", "inference")
+_SECTIONS = ("pipeline", "training", "inference", "tflite")
+_USUAL_SECTIONS = _SECTIONS[:-1]
 _PIPELINE_THREADS = (1, 2)
 _INFERENCE_BATCHES = (1, 8, 32)
 _START_SECONDS = 30.0  # of a measurement, about: a process, TensorFlow, and the first steps, which trace and compile
@@ -36,7 +38,7 @@ _Result = dict[str, float]
 
 flags.define(ModelConfig, DataConfig, TrainConfig, InferenceConfig)
 absl_flags.DEFINE_string("output", "benchmark.json", "JSON file for the results")
-absl_flags.DEFINE_list("sections", list(_SECTIONS), f"what is measured, of {', '.join(_SECTIONS)}")
+absl_flags.DEFINE_list("sections", list(_USUAL_SECTIONS), f"what is measured, of {', '.join(_SECTIONS)}")
 absl_flags.DEFINE_integer("repeats", 30, "timed batches, steps or calls of each measurement", lower_bound=1)
 absl_flags.DEFINE_float("seconds", 60.0, "a measurement stops repeating after this time", lower_bound=0.0)
 
@@ -98,6 +100,8 @@ def _measurements() -> Iterator[tuple[str, str, Callable[..., _Result], tuple]]:
     for batch in _INFERENCE_BATCHES:
         config = dataclasses.replace(infer, inference_batch_size=batch)
         yield "inference", f"batch {batch}", speed.measure_inference, (model, config, data.box_margin)
+    for precision in PRECISIONS:
+        yield "tflite", precision, speed.measure_lite, (model, infer, data.box_margin, precision)
 
 
 def _say(text: str) -> None:

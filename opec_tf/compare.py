@@ -4,9 +4,9 @@ python -m opec_tf.compare --output_dir=runs/table --set=pairs=crowdpose:test.jso
   --row="MoveNet=runs/movenet:peak" --row="CoupleGraph=runs/real:couple_3,runs/real_1:couple_3"
 
 A row is one of the poses that a model makes, see evaluate: peak, initial, pose_3, couple_3 and so on; with several
-runs, such as of other seeds, mean and deviation. Below each number: 95 % of the paired draws of images lie between
-these differences to the first row (of the runs' means). OUTPUT_DIR gets table.md and, as soon as a set is measured,
-SET.json; broken off, the same command goes on there.
+runs, such as of other seeds, mean and deviation. A file of export --format=tflite may stand in a run's place. Below
+each number: 95 % of the paired draws of images lie between these differences to the first row (of the runs' means).
+OUTPUT_DIR gets table.md and, as soon as a set is measured, SET.json; broken off, the same command goes on there.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from opec_tf.config import DataConfig, InferenceConfig
 
 # What starts TensorFlow waits until main() uses it: --help and wrong usage are answered at once.
 with lazy.imports():
-    from opec_tf.inference import pose_model
+    from opec_tf.inference.lite import lite_model
     from opec_tf.study import paired, split
 
 flags.define(InferenceConfig)
@@ -39,7 +39,7 @@ def main() -> None:
     rows, sets = [paired.Row.parse(text) for text in options.row], dict(map(_named, options.set))
     folder, config = files.make_folder(options.output_dir), flags.read(InferenceConfig)
     roots = dict.fromkeys(root for row in rows for root, _ in row.runs)
-    models = {root: pose_model.load(root, box_margin=options.box_margin) for root in roots}
+    models = {root: lite_model.load_any(root, box_margin=options.box_margin) for root in roots}
     results = {}
     for name, source in sets.items():
         data_config = DataConfig(data_root=options.data_root, test_data=(source,))

@@ -10,6 +10,7 @@ visibility; of --boxes=nanodet or a detector's network also what it found, detec
 from __future__ import annotations
 
 import dataclasses
+import os
 import pathlib
 
 from absl import flags as absl_flags
@@ -23,6 +24,7 @@ from opec_tf.inference.people_names import ANNOTATED
 with lazy.imports():
     from opec_tf.inference import people, pose_model
     from opec_tf.inference.detectors import named
+    from opec_tf.inference.lite import lite_model
     from opec_tf.models import builders, workdir
     from opec_tf.study import report, report_text, split
 
@@ -31,7 +33,8 @@ flags.define(ModelConfig, DataConfig, TrainConfig, InferenceConfig, DetectorConf
 absl_flags.DEFINE_string(
     "workdir",
     None,
-    "folder of the training run; or --base_weights alone: that base is scored; by default the package's own model",
+    "folder of the training run, or a file of export --format=tflite; or --base_weights alone: that base is scored; by "
+    "default the package's own model",
 )
 absl_flags.DEFINE_string("stage", None, "stage whose model is scored; by default the last one that is finished")
 absl_flags.DEFINE_enum(
@@ -76,10 +79,11 @@ def main() -> None:
     if options.initial_poses and options.boxes != ANNOTATED:
         raise UserError("--boxes and --initial_poses both say where the people are; give one of them")
     root, stage = pose_model.locate(options.workdir, options.stage, options.base_weights)
-    if not (options.workdir or options.base_weights or options.output_dir):
-        raise UserError("--output_dir is missing; without --workdir, which scores the package's own model, name one")
+    has_folder = options.base_weights or options.workdir and not os.path.isfile(options.workdir)
+    if not (has_folder or options.output_dir):
+        raise UserError("--output_dir is missing; name one where --workdir is no folder of a run")
     output_dir = pathlib.Path(options.output_dir or f"{root}/evaluation_{options.split}")
-    model = pose_model.load(root, stage, flags.if_given("box_margin"))
+    model = lite_model.load_any(root, stage, flags.if_given("box_margin"))
     _check_model_flags(model)
     data_config, inference_config = _settings(root, model.stage)
     scored = split.Split.read(options.split, data_config, inference_config.protocol, model)

@@ -32,7 +32,7 @@ MAY_IMPORT = {
     },
     "study": {"training", "inference", "models", "data", "evaluation", "config", "poses", "common"},
     "training": {"inference", "models", "data", "evaluation", "config", "poses", "common"},
-    "serving": {"inference", "models", "config", "poses", "common"},
+    "serving": {"inference", "config", "poses", "common"},
     "annotation": {"inference", "data", "evaluation", "poses", "common"},
     "inference": {"weights", "models", "data", "config", "poses", "common"},
     "weights": {"models", "layers", "config", "poses", "common"},

@@ -53,6 +53,14 @@ def test_inference_is_measured_and_the_time_limit_leaves_three_repeats():
     assert result["people_per_second"] == pytest.approx(3 / result["median_s"])
 
 
+def test_lite_files_are_measured():
+    results = [speed.measure_lite(TINY, config.InferenceConfig(), 1.25, name, 3, 60.0) for name in ("float32", "int8")]
+    for result in results:
+        check_times(result, 3)
+        assert result["people_per_second"] == pytest.approx(1 / result["median_s"])
+    assert results[0]["megabytes"] > results[1]["megabytes"] > 0.01
+
+
 def test_made_up_pictures_are_like_photographs():
     picture = speed.made_up_picture(3)
     assert picture.shape == (480, 640, 3) and picture.dtype == tf.uint8
@@ -103,6 +111,6 @@ def test_unknown_section_is_one_line(tmp_path):
     done = tiny_run.call("benchmark", "--sections=pipeline,speed", f"--output={tmp_path}/bench.json")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
-        "error: --sections=speed is not known; choose from pipeline, training, inference"
+        "error: --sections=speed is not known; choose from pipeline, training, inference, tflite"
     )
     assert not list(tmp_path.iterdir())

@@ -15,7 +15,7 @@ from opec_tf.inference.estimates import Estimates
 from opec_tf.inference.frames import Source
 from opec_tf.inference.people import People
 from opec_tf.inference.person_boxes import PersonBoxes
-from opec_tf.inference.pose_estimator import PoseEstimator
+from opec_tf.inference.pose_estimator import Estimator
 from opec_tf.poses.picture_poses import Poses
 from opec_tf.poses.skeletons import Skeleton
 
@@ -40,7 +40,7 @@ class Chunk:
 
 
 def estimated(
-    estimator: PoseEstimator, source: Source, people: People, first: int = 0
+    estimator: Estimator, source: Source, people: People, first: int = 0
 ) -> Iterator[tuple[Chunk, Estimates]]:
     """The chunks of a source, from frame ``first`` on, with the poses of their people."""
     for chunk in _chunks(source, first, people, _CHUNK_BATCHES * estimator.batch_size):

@@ -5,6 +5,7 @@ Prediction and the exported graph both call ``estimate_crops``.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -58,6 +59,24 @@ def pose_names(model: tf.keras.Model) -> tuple[str, ...]:
     if builders.GIVEN_OUTPUT in outputs:  # the initial pose then only fills gaps
         outputs.remove("initial_pose")
     return (PEAK, *(name for name, output in _POSE_OUTPUTS.items() if output in outputs))
+
+
+def answered_poses(names: Iterable[str]) -> tuple[str, str]:
+    """Of the poses that a model gives, those that an exported one answers: what it starts from, and the last one."""
+    *_, final = names = tuple(names)
+    return next((name for name in ("given", "initial") if name in names), final), final
+
+
+def answers(found: CropPoses) -> Tensors:
+    """What an exported model answers about B people: keypoints and initial_keypoints [B, K, 3], (x, y, score),
+    pose_score [B] and, of a model that gives it, visibility [B, K, 3]; see ``serving.signatures``."""
+    initial, final = answered_poses(found.poses)
+    said = {
+        "keypoints": tf.concat([found.poses[final], found.scores[..., None]], axis=-1),
+        "initial_keypoints": tf.concat([found.poses[initial], found.scores[..., None]], axis=-1),
+        "pose_score": tf.reduce_mean(found.scores, axis=-1),
+    }
+    return said if found.visibility is None else {**said, "visibility": found.visibility}
 
 
 def gives_visibility(model: tf.keras.Model) -> bool:

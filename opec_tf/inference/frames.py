@@ -46,12 +46,14 @@ class Source(Protocol):
         ...
 
 
-def open_source(pattern: str, strict: bool, but: str | None = None, max_pixels: int = MAX_PIXELS) -> ImageFiles | Video:
+def open_source(
+    pattern: str, strict: bool, but: str | None = None, max_pixels: int = MAX_PIXELS, flag: str = "--images"
+) -> ImageFiles | Video:
     """The pictures that a file name, a folder (with its subfolders) or a glob stands for.
 
     A single file whose content is no picture but a video is a video. Pictures in the folder ``but``, where drawings go,
     are left out, and so are files that are being written. Of what else a folder holds a warning counts pictures of
-    formats that are not read, and videos.
+    formats that are not read, and videos. Errors name ``flag``.
 
     Raises:
       UserError: nothing matches, or a single video has no frame that can be read.
@@ -61,7 +63,7 @@ def open_source(pattern: str, strict: bool, but: str | None = None, max_pixels: 
         left_out = [path for path in paths if path.lower().endswith((*_OTHER_SUFFIXES, *VIDEO_SUFFIXES))]
         paths = [path for path in paths if path.lower().endswith(IMAGE_SUFFIXES)]
         if not paths:
-            raise UserError(f"{pattern}: the folder holds no image ({' '.join(IMAGE_SUFFIXES)}); check --images")
+            raise UserError(f"{pattern}: the folder holds no image ({' '.join(IMAGE_SUFFIXES)}); check {flag}")
         if left_out:
             logging.getLogger(__name__).warning(
                 "%s: skipped %d files beside the pictures (first: %s); give videos by themselves, convert pictures",
@@ -72,7 +74,7 @@ def open_source(pattern: str, strict: bool, but: str | None = None, max_pixels: 
         return ImageFiles(paths, pattern, strict, max_pixels)
     if not paths:
         raise UserError(
-            f"{pattern}: no file matches; check --images (quote a pattern, so that the shell leaves it alone)"
+            f"{pattern}: no file matches; check {flag} (quote a pattern, so that the shell leaves it alone)"
         )
     # Of a damaged picture OpenCV gets a frame, too.
     if len(paths) == 1 and not image_files.begins_as_picture(paths[0]):

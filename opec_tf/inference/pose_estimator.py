@@ -6,6 +6,7 @@ for both, ``forward.estimate_crops``.
 
 from __future__ import annotations
 
+import abc
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -19,55 +20,53 @@ from opec_tf.config import InferenceConfig, ModelConfig
 from opec_tf.data import image_files, inference_pipeline, pairing
 from opec_tf.inference import association, estimates, forward
 from opec_tf.inference.estimates import ASSOCIATION, Estimates, Found
-from opec_tf.inference.forward import PEAK
 from opec_tf.inference.person_boxes import PersonBoxes
 from opec_tf.poses import geometry, images, skeletons
 
 
-class PoseEstimator:
-    """A model with its decoding as one compiled function of a fixed batch size.
-
-    A CoupleGraph pairs everybody with the person of the image whose box overlaps most. The people of an image then
-    share a batch, so that each passes through the network once; if they are more than the batch size, their batch is as
-    many times larger as they need.
+class Estimator(abc.ABC):
+    """Pictures and person boxes to poses in image pixels, by whatever answers about a batch of crops.
 
     Args:
-      model: from ``models.build_base``, ``build_opec_net`` or ``build_couple_net``. Its weights are read at each call,
-        so that one estimator serves a model that is being trained.
-      model_config: the settings it was built from.
+      model_config: of whose settings the crops' and the skeleton count.
       box_margin: side of a crop over side of its person's box (``DataConfig.box_margin``).
       inference_config: how it is run.
+      poses: names of the P poses that ``_estimate`` gives, in their order.
+      gives_visibility: whether it says how visible each joint is.
+      in_pairs: whether it wants the people of an image in one batch, and to know who is whose partner.
     """
 
     def __init__(
         self,
-        model: tf.keras.Model,
-        *,
         model_config: ModelConfig,
         box_margin: float,
         inference_config: InferenceConfig,
+        *,
+        poses: tuple[str, ...],
+        gives_visibility: bool,
+        in_pairs: bool,
     ) -> None:
-        self.model, self.box_margin, self.inference_config = model, box_margin, inference_config
+        self.box_margin, self.inference_config, self.in_pairs = box_margin, inference_config, in_pairs
         self.crop_size, self.crop_offset = model_config.crop_size, model_config.crop_offset
         self.batch_size = inference_config.inference_batch_size
         self.skeleton = skeletons.SKELETONS[model_config.skeleton]
-        self._network_poses = forward.pose_names(model)
         between = [ASSOCIATION] if inference_config.association else []
-        self.pose_names = (PEAK, *between, *self._network_poses[1:])
-        self.in_pairs = forward.takes_partners(model)
-        batch_size = None if self.in_pairs else self.batch_size
-        crops = tf.TensorSpec([batch_size, *self.crop_size, 3], tf.float32)
-        affines, partner = tf.TensorSpec([batch_size, 2, 3], tf.float32), tf.TensorSpec([batch_size], tf.int32)
-        given = tf.TensorSpec([batch_size, self.skeleton.num_joints, 3], tf.float32)
-        self._estimate = tf.function(
-            self._estimate_batch, input_signature=[crops, affines, partner, given], autograph=False
-        )
+        self.pose_names = (poses[0], *between, *poses[1:])
+        self._estimated_poses = poses
+        self._visibility_classes = len(skeletons.VISIBILITY_CLASSES) if gives_visibility else 0
         frame, affines = tf.TensorSpec([None, None, 3], tf.uint8), tf.TensorSpec([None, 2, 3], tf.float32)
         self._crop = tf.function(
             lambda frame, affines: images.crop(frame, affines, self.crop_size, self.crop_offset),
             input_signature=[frame, affines],
             autograph=False,
         )
+
+    @abc.abstractmethod
+    def _estimate(
+        self, crops: tf.Tensor, crop_to_image: tf.Tensor, partner: tf.Tensor, given: tf.Tensor
+    ) -> Sequence[tf.Tensor | np.ndarray]:
+        """crops [B, H, W, 3], affines [B, 2, 3], partners' rows [B], given poses [B, K, 3] -> image points [B, P, K, 2]
+        of the P poses, joint scores [B, K], visibility [B, K, 3 or 0], joint candidates [B, K, M or 0, 3]."""
 
     def estimate_files(
         self,
@@ -127,28 +126,8 @@ class PoseEstimator:
     ) -> Estimates:
         ids = np.asarray(image_ids)[people.image_index]
         return estimates.assemble(
-            found, self._network_poses, ids, people, skipped, self.skeleton, self.inference_config
+            found, self._estimated_poses, ids, people, skipped, self.skeleton, self.inference_config
         )
-
-    def _estimate_batch(
-        self, crops: tf.Tensor, crop_to_image: tf.Tensor, partner: tf.Tensor, given: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-        """crops [B, H, W, 3], affines [B, 2, 3], partners' rows [B], given poses [B, K, 3] -> image points [B, P, K, 2]
-        of the P poses, joint scores [B, K], visibility [B, K, 3 or 0], joint candidates [B, K, M or 0, 3]."""
-        found = forward.estimate_crops(
-            self.model,
-            crops,
-            crop_to_image,
-            partner=partner,
-            given=given,
-            skeleton=self.skeleton,
-            inference_config=self.inference_config,
-            crop_offset=self.crop_offset,
-        )
-        people, joints = tf.shape(crops)[0], self.skeleton.num_joints
-        visibility = tf.zeros([people, joints, 0]) if found.visibility is None else found.visibility
-        candidates = tf.zeros([people, joints, 0, 3]) if found.candidates is None else found.candidates
-        return tf.stack(list(found.poses.values()), axis=1), found.scores, visibility, candidates
 
     def _frame_batches(self, frames: Sequence[np.ndarray], people: PersonBoxes) -> Iterator[dict[str, Any]]:
         """Batches of the form of ``inference_pipeline.crop_dataset``."""
@@ -185,11 +164,10 @@ class PoseEstimator:
     def _nothing_yet(self, num_people: int) -> Found:
         joints, config = self.skeleton.num_joints, self.inference_config
         candidates = association.CANDIDATES if config.association else 0
-        classes = len(skeletons.VISIBILITY_CLASSES) if forward.gives_visibility(self.model) else 0
         return Found(
-            points=np.zeros([num_people, len(self._network_poses), joints, 2], np.float32),
+            points=np.zeros([num_people, len(self._estimated_poses), joints, 2], np.float32),
             scores=np.zeros([num_people, joints], np.float32),
-            visibility=np.zeros([num_people, joints, classes], np.float32),
+            visibility=np.zeros([num_people, joints, self._visibility_classes], np.float32),
             candidates=np.zeros([num_people, joints, candidates, 3], np.float32),
             done=np.zeros([num_people], bool),
         )
@@ -197,7 +175,7 @@ class PoseEstimator:
     def _filled_up(
         self, batch: dict[str, Any], rows: np.ndarray, people: PersonBoxes
     ) -> tuple[tf.Tensor, tf.Tensor, np.ndarray, np.ndarray]:
-        """The inputs of ``_estimate_batch``, filled up to the batch size, so that it is traced and compiled once."""
+        """The inputs of ``_estimate``, filled up to the batch size, so that it is traced and compiled once."""
         missing = -len(rows) % self.batch_size
         crops = tf.pad(batch["crops"], [[0, missing], [0, 0], [0, 0], [0, 0]])
         # An affine of ones and zeros, since of one of zeros there is no inverse.
@@ -209,3 +187,67 @@ class PoseEstimator:
         if people.poses is not None:
             given[: len(rows)] = people.poses[rows]
         return crops, crop_to_image, partner, given
+
+
+class PoseEstimator(Estimator):
+    """A model with its decoding as one compiled function of a fixed batch size.
+
+    A CoupleGraph pairs everybody with the person of the image whose box overlaps most. The people of an image then
+    share a batch, so that each passes through the network once; if they are more than the batch size, their batch is as
+    many times larger as they need.
+
+    Args:
+      model: from ``models.build_base``, ``build_opec_net`` or ``build_couple_net``. Its weights are read at each call,
+        so that one estimator serves a model that is being trained.
+      model_config: the settings it was built from.
+      box_margin, inference_config: as of ``Estimator``.
+    """
+
+    def __init__(
+        self,
+        model: tf.keras.Model,
+        *,
+        model_config: ModelConfig,
+        box_margin: float,
+        inference_config: InferenceConfig,
+    ) -> None:
+        super().__init__(
+            model_config,
+            box_margin,
+            inference_config,
+            poses=forward.pose_names(model),
+            gives_visibility=forward.gives_visibility(model),
+            in_pairs=forward.takes_partners(model),
+        )
+        self._model = model
+        batch_size = None if self.in_pairs else self.batch_size
+        crops = tf.TensorSpec([batch_size, *self.crop_size, 3], tf.float32)
+        affines, partner = tf.TensorSpec([batch_size, 2, 3], tf.float32), tf.TensorSpec([batch_size], tf.int32)
+        given = tf.TensorSpec([batch_size, self.skeleton.num_joints, 3], tf.float32)
+        self._compiled = tf.function(
+            self._estimate_batch, input_signature=[crops, affines, partner, given], autograph=False
+        )
+
+    def _estimate(
+        self, crops: tf.Tensor, crop_to_image: tf.Tensor, partner: tf.Tensor, given: tf.Tensor
+    ) -> Sequence[tf.Tensor]:
+        return self._compiled(crops, crop_to_image, partner, given)
+
+    def _estimate_batch(
+        self, crops: tf.Tensor, crop_to_image: tf.Tensor, partner: tf.Tensor, given: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        """What ``_estimate`` does, as a graph."""
+        found = forward.estimate_crops(
+            self._model,
+            crops,
+            crop_to_image,
+            partner=partner,
+            given=given,
+            skeleton=self.skeleton,
+            inference_config=self.inference_config,
+            crop_offset=self.crop_offset,
+        )
+        people, joints = tf.shape(crops)[0], self.skeleton.num_joints
+        visibility = tf.zeros([people, joints, 0]) if found.visibility is None else found.visibility
+        candidates = tf.zeros([people, joints, 0, 3]) if found.candidates is None else found.candidates
+        return tf.stack(list(found.poses.values()), axis=1), found.scores, visibility, candidates

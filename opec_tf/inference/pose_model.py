@@ -27,7 +27,7 @@ from opec_tf.inference import chunks, people as who, pictures
 from opec_tf.inference.people import People
 from opec_tf.inference.people_names import NANODET
 from opec_tf.inference.pictures import Numbers, Picture, Pictures
-from opec_tf.inference.pose_estimator import PoseEstimator
+from opec_tf.inference.pose_estimator import Estimator, PoseEstimator
 from opec_tf.models import loading, workdir
 from opec_tf.poses.picture_poses import Poses
 from opec_tf.poses.skeletons import SKELETONS, Skeleton
@@ -134,7 +134,7 @@ class PoseModel:
         path = workdir.stage_folder(self.name, self.stage).best_weights
         return hashlib.sha1(path.read_bytes()).hexdigest()[:8]
 
-    def estimator(self, inference_config: InferenceConfig, num_people: int) -> PoseEstimator:
+    def estimator(self, inference_config: InferenceConfig, num_people: int) -> Estimator:
         """What runs the network on crops, in batches no larger than about ``num_people`` people need."""
         batch_size = max(1, min(inference_config.inference_batch_size, num_people))
         return PoseEstimator(
@@ -180,7 +180,7 @@ class PoseModel:
                 found.append(chunks.poses_of_frame(chunk, estimates, position, self.skeleton, picture, name))
         return found
 
-    def _kept_estimator(self, inference_config: InferenceConfig, num_people: int) -> PoseEstimator:
+    def _kept_estimator(self, inference_config: InferenceConfig, num_people: int) -> Estimator:
         """``estimator``, of a batch size that is a power of two, so that it is seldom compiled anew."""
         num_people = 1 << max(0, num_people - 1).bit_length()
         key = inference_config, min(num_people, inference_config.inference_batch_size)

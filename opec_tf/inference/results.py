@@ -24,7 +24,7 @@ from opec_tf.inference.frames import ImageFiles, VideoWriter
 from opec_tf.inference.partial_results import PartialResults
 from opec_tf.inference.people import People
 from opec_tf.inference.person_boxes import PersonBoxes
-from opec_tf.inference.pose_estimator import PoseEstimator
+from opec_tf.inference.pose_estimator import Estimator
 from opec_tf.inference.pose_model import PoseModel
 from opec_tf.inference.videos import Video
 from opec_tf.poses import drawing
@@ -97,7 +97,7 @@ def write_predictions(
 
 def _add_all(
     kept: PartialResults,
-    estimator: PoseEstimator,
+    estimator: Estimator,
     source: ImageFiles | Video,
     people: People,
     follower: Follower | None,
@@ -165,7 +165,7 @@ def title(name: str) -> str:
     return f"OPEC-Net: {name.replace('_', ' ')}"
 
 
-def _check_style(style: DrawingStyle | None, estimator: PoseEstimator) -> None:
+def _check_style(style: DrawingStyle | None, estimator: Estimator) -> None:
     if style and style.compare and len(estimator.pose_names) < 2:
         raise UserError(
             "--compare needs a refined pose beside the base's, but the workdir has stage base alone; train stage opec, "

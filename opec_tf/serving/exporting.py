@@ -11,7 +11,6 @@ The folder appears whole, under its number, or not at all: a server looks at EXP
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import pathlib
 from collections.abc import Iterable, Sequence
@@ -24,9 +23,8 @@ from opec_tf.common import files
 from opec_tf.common.errors import UserError
 from opec_tf.common.limits import MAX_PIXELS
 from opec_tf.config import InferenceConfig, ModelConfig
-from opec_tf.inference import forward
+from opec_tf.inference import exports
 from opec_tf.inference.pose_model import PoseModel
-from opec_tf.models import folding, workdir
 from opec_tf.poses import skeletons
 from opec_tf.serving import api
 from opec_tf.serving.signatures import PoseSignatures
@@ -84,18 +82,14 @@ def _write(
 ) -> None:
     """Writes a version folder."""
     with files.atomic_folder(model_dir / str(version)) as folder:
-        module = PoseSignatures(_folded(model), inference_config, max_pixels)
+        module = PoseSignatures(exports.folded(model), inference_config, max_pixels)
         requests = warmup_requests(model_dir.name, model.model_config, module.signatures, batch_sizes)
         _refuse_diverged(module, requests)
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(module, str(folder), module.signatures, options)
         _write_warmup(folder / WARMUP_FILE, requests)
-        files.write_json(folder / METADATA_FILE, _metadata(model, version, inference_config, max_pixels), indent=2)
-
-
-def _folded(model: PoseModel) -> PoseModel:
-    """The model without BatchNorm, which runs faster."""
-    return dataclasses.replace(model, network=folding.fold_batch_norm(model.network))
+        metadata = {"version": version, "max_pixels": max_pixels, **exports.describe(model, inference_config)}
+        files.write_json(folder / METADATA_FILE, metadata, indent=2)
 
 
 def _write_warmup(path: pathlib.Path, requests: Iterable[api.predict_pb2.PredictRequest]) -> None:
@@ -138,35 +132,4 @@ def warmup_requests(
 def _refuse_diverged(module: PoseSignatures, requests: Sequence[api.predict_pb2.PredictRequest]) -> None:
     """Answers the first request as a server would; poses that are no numbers are an error."""
     inputs = {name: tf.constant(tf.make_ndarray(proto)) for name, proto in requests[0].inputs.items()}
-    try:
-        answers = module.signatures[requests[0].model_spec.signature_name](**inputs)
-        finite = all(np.isfinite(answer).all() for answer in answers.values())
-    except tf.errors.InvalidArgumentError:  # features were to be sampled at a pose that is no number
-        finite = False
-    if not finite:
-        raise UserError("the model's poses are not finite numbers: its training has diverged; export other weights")
-
-
-def _metadata(model: PoseModel, version: int, inference_config: InferenceConfig, max_pixels: int) -> dict[str, Any]:
-    """What the numbers mean, where the model comes from."""
-    skeleton, model_config = model.skeleton, model.model_config
-    metadata = {
-        "version": version,
-        "stage": model.stage,
-        "skeleton": skeleton.name,
-        "joints": list(skeleton.joints),
-        "edges": skeleton.edges.tolist(),
-        "input_size": {"height": model_config.crop_height, "width": model_config.crop_width},
-        "box_margin": model.box_margin,
-        "flip_test": inference_config.flip_test,
-        "peak_refinement": inference_config.peak_refinement,
-        "max_pixels": max_pixels,
-        "trained_at_git_revision": model.git_revision,
-        "git_revision": workdir.git_revision(),
-        "tensorflow": tf.__version__,
-        "model": dataclasses.asdict(model_config),
-        "metrics": model.metrics,
-    }
-    if forward.gives_visibility(model.network):
-        metadata["visibility"] = list(skeletons.VISIBILITY_CLASSES)
-    return metadata
+    exports.refuse_diverged(lambda: module.signatures[requests[0].model_spec.signature_name](**inputs))

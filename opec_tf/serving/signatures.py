@@ -190,17 +190,7 @@ class PoseSignatures(tf.Module):
         self, crops: tf.Tensor, affines: tf.Tensor, partner: tf.Tensor, given: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         """``_answers`` of at least one person, each with a partner or -1, and a pose or one whose scores are 0."""
-        poses, scores, visibility, _ = self._estimate_crops(crops, affines, partner=partner, given=given)
-        final = list(poses)[-1]
-        initial = next((name for name in ("given", "initial") if name in poses), final)
-        answers = {
-            "keypoints": tf.concat([poses[final], scores[..., None]], axis=-1),
-            "initial_keypoints": tf.concat([poses[initial], scores[..., None]], axis=-1),
-            "pose_score": tf.reduce_mean(scores, axis=-1),
-        }
-        if visibility is not None:
-            answers["visibility"] = visibility
-        return answers
+        return forward.answers(self._estimate_crops(crops, affines, partner=partner, given=given))
 
 
 def largest_overlap(boxes: tf.Tensor, present: tf.Tensor) -> tf.Tensor:

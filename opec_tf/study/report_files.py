@@ -13,7 +13,6 @@ from opec_tf.evaluation import plots
 from opec_tf.evaluation.accuracy import Levels
 from opec_tf.inference import results
 from opec_tf.inference.estimates import Estimates
-from opec_tf.inference.forward import PEAK
 from opec_tf.inference.person_boxes import PersonBoxes
 from opec_tf.poses import drawing, images
 from opec_tf.poses.pose_annotations import PoseAnnotations
@@ -76,7 +75,7 @@ def spread_evenly(rows: np.ndarray, most: int) -> np.ndarray:
 def contact_sheet(
     estimates: Estimates, annotations: PoseAnnotations, boxes: PersonBoxes, skeleton: Skeleton
 ) -> np.ndarray:
-    """Ground truth, the base's peaks and the final poses side by side, for images spread evenly over the data set.
+    """Ground truth, the first and the final poses side by side, for images spread evenly over the data set.
 
     Args:
       estimates: of at least one person.
@@ -87,7 +86,7 @@ def contact_sheet(
     Returns:
       RGB uint8 [h, w, 3].
     """
-    names = list(dict.fromkeys([PEAK, estimates.final]))
+    names = list(dict.fromkeys([next(iter(estimates.predictions)), estimates.final]))
     annotations = annotations.select(annotations.is_scoreable)
     shown = spread_evenly(np.unique(boxes.image_index[estimates.rows[estimates.final]]), _SHEET_IMAGES)
     drawings, titles = [], []

@@ -6,6 +6,8 @@ own, so that ``peak_memory_mb`` is what that one thing needs.
 
 from __future__ import annotations
 
+import concurrent.futures
+import multiprocessing
 import os
 import pathlib
 import resource
@@ -19,6 +21,7 @@ import tensorflow as tf
 
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.data import pipeline
+from opec_tf.inference.lite import conversion, lite_model
 from opec_tf.inference.person_boxes import PersonBoxes
 from opec_tf.inference.pose_model import PoseModel
 from opec_tf.models import builders
@@ -122,12 +125,57 @@ def measure_inference(
       people_per_second and what ``_timed`` gives; median_s is the latency.
     """
     model = PoseModel(builders.build_opec_net(model_config), model_config, "opec", box_margin)
-    count = inference_config.inference_batch_size
+    return _measure_people(model, inference_config, inference_config.inference_batch_size, repeats, seconds)
+
+
+def _measure_people(
+    model: PoseModel, inference_config: InferenceConfig, count: int, repeats: int, seconds: float
+) -> dict[str, float]:
+    """What ``measure_inference`` gives, of a model and so many people in a picture."""
     estimator = model.estimator(inference_config, count)
     frame, boxes = made_up_picture(0).numpy(), made_up_boxes(count, seed=0)
     people = PersonBoxes(np.zeros(count, int), boxes)
     result = _timed(lambda: estimator.estimate_frames([frame], [1], people), repeats, seconds)
     return {"people_per_second": count / result["median_s"], **result, **_memory()}
+
+
+def measure_lite(
+    model_config: ModelConfig,
+    inference_config: InferenceConfig,
+    box_margin: float,
+    lite_precision: str,
+    repeats: int,
+    seconds: float,
+) -> dict[str, float]:
+    """``measure_inference`` of one person, by a TFLite file on all processors.
+
+    Args:
+      model_config, inference_config, box_margin, repeats, seconds: as of ``measure_inference``.
+      lite_precision: of ``lite.names.PRECISIONS``.
+
+    Returns:
+      megabytes, the file's size, and what ``measure_inference`` gives.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "model.tflite")
+        # In a process of its own, whose memory is not counted.
+        context = multiprocessing.get_context("spawn")
+        with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
+            pool.submit(_write_lite, path, model_config, inference_config, box_margin, lite_precision).result()
+        result = _measure_people(lite_model.load(path), inference_config, 1, repeats, seconds)
+        return {"megabytes": os.path.getsize(path) / 1e6, **result}
+
+
+def _write_lite(
+    path: str, model_config: ModelConfig, inference_config: InferenceConfig, box_margin: float, lite_precision: str
+) -> None:
+    """Writes a TFLite file of an untrained model; noise is enough to calibrate what is only to be timed."""
+    model = PoseModel(builders.build_opec_net(model_config), model_config, "opec", box_margin)
+    noise = np.random.default_rng(0).uniform(0.0, 255.0, [4, *model_config.crop_size, 3]).astype(np.float32)
+    file = conversion.convert(
+        model, lite_precision, inference_config=inference_config, calibration=list(noise), progress=False
+    )
+    file.write(path)
 
 
 def write_pictures(folder: str) -> PoseAnnotations:
