@@ -21,6 +21,7 @@ _TAIL_BYTES = 4096
 _THREADS = 8
 _NAMED = 3  # files that the warning names
 _JPEG_SIZE_MARKERS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start of frame: baseline, progressive, ...
+_DAMAGED = "is truncated or damaged"
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")
 
 # What reading and decoding raise: damaged, missing, a folder, not allowed.
@@ -160,23 +161,42 @@ def find_fault(
         return "is a folder, not an image file"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
-    if not head:
-        return "is empty"
-    by_opencv = with_opencv and picture_files.is_webp_or_tiff(head)
-    if not head.startswith(_SIGNATURES) and not by_opencv:
-        return "is not a JPEG, PNG, BMP or GIF picture"
+    fault = _fault_of_head(head, with_opencv)
+    if fault:
+        return fault
     found = _size_of_whole_file(head, tail, length) if quick else None
     if found is None:
-        try:
-            content = pathlib.Path(path).read_bytes()
-            found = (picture_files.decode(content) if by_opencv else _decode(content)).shape[:2]
-        except (tf.errors.InvalidArgumentError, ValueError):
-            return "is truncated or damaged"
+        found = _decoded_size(pathlib.Path(path).read_bytes())
+    if found is None:
+        return _DAMAGED
     if all(size) and tuple(found) != tuple(size):
         turned = tuple(found) == tuple(size[::-1]) and head.startswith(b"\xff\xd8") and _orientation(head) >= 5
         said = f"is {found[1]}x{found[0]} pixels, but the annotations say {size[1]}x{size[0]}"
         return said + turned * ", as before it is turned by its Exif orientation: swap them, or annotate it upright"
     return None
+
+
+def find_fault_of_content(content: bytes) -> str | None:
+    """What ``find_fault`` says of a file with this content, which ``picture_files.decode`` is to decode."""
+    return _fault_of_head(content[:_HEAD_BYTES], True) or (None if _decoded_size(content) else _DAMAGED)
+
+
+def _fault_of_head(head: bytes, with_opencv: bool) -> str | None:
+    if not head:
+        return "is empty"
+    if not head.startswith(_SIGNATURES) and not (with_opencv and picture_files.is_webp_or_tiff(head)):
+        return "is not a JPEG, PNG, BMP or GIF picture"
+    return None
+
+
+def _decoded_size(content: bytes) -> tuple[int, int] | None:
+    """(height, width) of a picture, decoded; None where it is damaged."""
+    try:
+        decode = picture_files.decode if picture_files.is_webp_or_tiff(content[:_HEAD_BYTES]) else _decode
+        height, width, _ = decode(content).shape
+    except (tf.errors.InvalidArgumentError, ValueError):
+        return None
+    return height, width
 
 
 def begins_as_picture(path: os.PathLike[str] | str) -> bool:
