@@ -27,8 +27,8 @@ from opec_tf.inference.people_names import NANODET
 
 # What starts TensorFlow, or is of an extra, waits until main() uses it: --help and wrong usage are answered at once.
 with lazy.imports():
-    from opec_tf.inference import beam_pipeline, picture_groups, pose_model
-    from opec_tf.models import workdir
+    from opec_tf.inference import beam_pipeline, people, picture_groups, pose_model
+    from opec_tf.models import loading, workdir
 
 _DIRECT = "DirectRunner"
 
@@ -73,9 +73,14 @@ def main() -> None:
     if not options["verbosity"].present:
         logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # what goes wrong comes as an exception, too
     root, stage = pose_model.locate(options.workdir, options.stage, options.base_weights)
-    workdir.read_model_config(root)  # that there is one, before anything is started
-    settings = flags.read(DetectorConfig), flags.read(InferenceConfig)
-    load = functools.partial(picture_groups.GroupPredictor, root, stage, options.detector, *settings)
+    detector_config, inference_config = flags.read(DetectorConfig), flags.read(InferenceConfig)
+    # A mistake is said before workers are started, whose errors come with a traceback.
+    workdir.read_model_config(root)
+    stage = stage or loading.last_stage(root)
+    people.by_detector(options.detector, detector_config)
+    load = functools.partial(
+        picture_groups.GroupPredictor, root, stage, options.detector, detector_config, inference_config
+    )
     started = time.monotonic()
     counts = beam_pipeline.run(
         options.images, options.output, load, num_shards=options.num_shards, options=_beam_options()
@@ -96,6 +101,9 @@ def _report(counts: dict[str, int], seconds: float) -> None:
     output, images, skipped = flags.FLAGS.output, counts["images"], counts["skipped"]
     if images and images == skipped:
         raise UserError(f"{output}/unreadable.json: not one of {images} images can be read; check --images")
+    if not images:  # the runner does not tell
+        print(f"written to {output}")
+        return
     print(f"{counts['people']} people written to {output}; {skipped} of {images} images skipped")
     print(f"{images} images in {seconds:.0f} s by {counts['workers']} workers: {images / seconds:.2f} images a second")
 

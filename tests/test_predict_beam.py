@@ -3,14 +3,21 @@
 pip install -c constraints.txt -e .[beam] && python -m pytest tests/test_predict_beam.py
 """
 
+import functools
 import json
+import os
 
 import cv2
 import numpy as np
 import pytest
 import tiny_run
 
-pytest.importorskip("apache_beam", reason="needs Apache Beam: pip install -c constraints.txt -e .[beam]")
+from opec_tf.config import DetectorConfig, InferenceConfig
+from opec_tf.inference.picture_groups import GroupPredictor
+
+_BEAM = "needs Apache Beam: pip install -c constraints.txt -e .[beam]"
+localfilesystem = pytest.importorskip("apache_beam.io.localfilesystem", reason=_BEAM)
+beam_pipeline = pytest.importorskip("opec_tf.inference.beam_pipeline")
 pytestmark = pytest.mark.slow
 
 COUNT = 130  # two groups and two pictures more
@@ -28,6 +35,30 @@ def folder(tmp_path_factory):
     (folder / "8.png").write_bytes(whole[: len(whole) // 2])
     (folder / "notes.txt").write_text("none of them")
     return folder
+
+
+class Store(localfilesystem.LocalFileSystem):
+    """Pictures at URLs, as an object store has them, which knows no folders: store://NAME is the file FOLDER/NAME."""
+
+    folder = None
+
+    @classmethod
+    def scheme(cls):
+        return "store"
+
+    def _file(self, url):
+        return f"{self.folder}/{url[len('store://') :]}"
+
+    def _list(self, dir_or_prefix):
+        for found in super()._list(self._file(dir_or_prefix)):
+            url = found.path.replace(f"{self.folder}/", "store://")
+            yield type(found)(url, found.size_in_bytes)
+
+    def exists(self, path):
+        return os.path.isfile(self._file(path)) if path.startswith("store://") else os.path.exists(path)
+
+    def open(self, path, *arguments, **options):
+        return super().open(self._file(path), *arguments, **options)
 
 
 def _sorted(people):
@@ -59,6 +90,20 @@ def test_two_worker_processes_give_what_predict_gives(run, folder, tmp_path):
     ]
 
 
+@pytest.mark.parametrize("images", ["store://{}", "store://{}/**.png"])
+def test_pictures_of_another_file_system(run, folder, tmp_path, monkeypatch, images):
+    monkeypatch.setattr(Store, "folder", folder.parent)
+    load = functools.partial(GroupPredictor, str(run), None, "none", DetectorConfig(), InferenceConfig())
+    where, options = images.format(folder.name), ["--runner=DirectRunner"]
+    counts = beam_pipeline.run(where, str(tmp_path), load, num_shards=1, options=options)
+    assert counts == {"people": COUNT - 1, "images": COUNT, "skipped": 1, "workers": 1}
+    (people,) = _shards(tmp_path)
+    ids = {person["file_name"]: person["image_id"] for person in people}
+    assert ids == {f"{'more/' if i % 2 else ''}{i}.png": i for i in range(COUNT) if i != 8}
+    (unreadable,) = json.loads((tmp_path / "unreadable.json").read_text())
+    assert unreadable["path"] == f"store://{folder.name}/8.png"
+
+
 def test_what_cannot_be_done_is_said_in_a_line(run, folder, tmp_path):
     used = tmp_path / "used"
     used.mkdir()
@@ -66,7 +111,9 @@ def test_what_cannot_be_done_is_said_in_a_line(run, folder, tmp_path):
     good = {"workdir": run, "images": folder / "1*.png", "output": tmp_path / "out", "direct_running_mode": "in_memory"}
     cases = [
         ({"workdir": tmp_path / "none"}, "none/config.json: does not exist"),
+        ({"stage": "couple"}, "couple"),
         ({"images": folder / "*.tif"}, "*.tif: no file matches; check --images"),
+        ({"images": used}, "used: holds no image (.jpg"),
         ({"images": "nowhere://a/*.jpg"}, "nowhere://a/*.jpg: cannot be looked for (Unable to get filesystem"),
         ({"output": used}, "used: has results of another run; choose another --output"),
         ({"output": folder / "0.png"}, "0.png: cannot be written"),

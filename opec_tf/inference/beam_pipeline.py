@@ -146,8 +146,9 @@ def _groups(keyed: tuple[None, Iterable[str]], root: str) -> Iterator[PictureGro
     suffixes = IMAGE_SUFFIXES if root else ("",)
     paths = [path for path in keyed[1] if path.lower().endswith(suffixes) and not path.endswith("/")]
     paths = sorted(path for path in paths if not files.is_partial(path))
-    if paths:
-        yield from picture_groups.split(paths, root or frames.common_folder(paths))
+    if not paths:
+        raise UserError(f"{root or 'what matches'}: holds no image ({' '.join(IMAGE_SUFFIXES)}); check --images")
+    yield from picture_groups.split(paths, root or frames.common_folder(paths))
 
 
 def _read(group: PictureGroup) -> PictureGroup:

@@ -6,6 +6,7 @@ kind of processor, since ``chunks`` estimates each group by itself and the batch
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -95,6 +96,7 @@ class GroupPredictor:
         self._estimators: dict[int, PoseEstimator] = {}
         self._lock = threading.Lock()
         self._meter = Progress("predicting", "images")
+        atexit.register(self._meter.close)  # a worker is told of no end
 
     def predict(self, group: PictureGroup) -> GroupResults:
         """The people of a group whose contents have been read.
