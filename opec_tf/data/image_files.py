@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import functools
 import logging
 import os
 import pathlib
@@ -22,6 +23,7 @@ _TAIL_BYTES = 4096
 _THREADS = 8
 _NAMED = 3  # files that the warning names
 _JPEG_SIZE_MARKERS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start of frame: baseline, progressive, ...
+_DAMAGED = "is truncated or damaged"
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")
 
 # What reading and decoding raise: damaged, missing, a folder, not allowed.
@@ -43,7 +45,12 @@ def _graph(function: Callable[[tf.Tensor], tf.Tensor]) -> Callable[[bytes], tf.T
     return lambda content: graph.get_concrete_function()(tf.constant(content))
 
 
-_orientation, _decode = _graph(images.exif_orientation), _graph(images.decode)
+_orientation = _graph(images.exif_orientation)
+
+
+@functools.cache
+def _decoder(max_pixels: int) -> Callable[[bytes], tf.Tensor]:
+    return _graph(functools.partial(images.decode, max_pixels=max_pixels))
 
 
 def check(paths: Sequence[str], sizes: np.ndarray, strict: bool) -> np.ndarray:
@@ -168,25 +175,51 @@ def find_fault(
         return "is a folder, not an image file"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
-    if not head:
-        return "is empty"
-    by_opencv = with_opencv and picture_files.is_webp_or_tiff(head)
-    if not head.startswith(_SIGNATURES) and not by_opencv:
-        return "is not a JPEG, PNG, BMP or GIF picture"
     found = _size_of_whole_file(head, tail, length)
-    if found and found[0] * found[1] > max_pixels:
-        return f"has {found[1]}x{found[0]} pixels, more than max_pixels={max_pixels}"
+    fault = _fault_of_head(head, with_opencv) or _fault_of_size(found, max_pixels)
+    if fault:
+        return fault
     if found is None or not quick:
-        try:
-            content = pathlib.Path(path).read_bytes()
-            found = (picture_files.decode(content) if by_opencv else _decode(content)).shape[:2]
-        except (tf.errors.InvalidArgumentError, ValueError):
-            return "is truncated or damaged"
+        found = _decoded_size(pathlib.Path(path).read_bytes(), max_pixels)
+    if found is None:
+        return _DAMAGED
     if all(size) and tuple(found) != tuple(size):
         turned = tuple(found) == tuple(size[::-1]) and head.startswith(b"\xff\xd8") and _orientation(head) >= 5
         said = f"is {found[1]}x{found[0]} pixels, but the annotations say {size[1]}x{size[0]}"
         return said + turned * ", as before it is turned by its Exif orientation: swap them, or annotate it upright"
     return None
+
+
+def find_fault_of_content(content: bytes, max_pixels: int = MAX_PIXELS) -> str | None:
+    """What ``find_fault`` says of a file with this content, which ``picture_files.decode`` is to decode."""
+    head = content[:_HEAD_BYTES]
+    size = _size_of_whole_file(head, content[-_TAIL_BYTES:], len(content))
+    fault = _fault_of_head(head, with_opencv=True) or _fault_of_size(size, max_pixels)
+    return fault or (None if _decoded_size(content, max_pixels) else _DAMAGED)
+
+
+def _fault_of_head(head: bytes, with_opencv: bool) -> str | None:
+    if not head:
+        return "is empty"
+    if not head.startswith(_SIGNATURES) and not (with_opencv and picture_files.is_webp_or_tiff(head)):
+        return "is not a JPEG, PNG, BMP or GIF picture"
+    return None
+
+
+def _fault_of_size(size: tuple[int, int] | None, max_pixels: int) -> str | None:
+    if size and size[0] * size[1] > max_pixels:
+        return f"has {size[1]}x{size[0]} pixels, more than max_pixels={max_pixels}"
+    return None
+
+
+def _decoded_size(content: bytes, max_pixels: int) -> tuple[int, int] | None:
+    """(height, width) of a picture, decoded; None where it is damaged."""
+    try:
+        decode = picture_files.decode if picture_files.is_webp_or_tiff(content[:_HEAD_BYTES]) else _decoder(max_pixels)
+        height, width, _ = decode(content).shape
+    except (tf.errors.InvalidArgumentError, ValueError):
+        return None
+    return height, width
 
 
 def begins_as_picture(path: os.PathLike[str] | str) -> bool:

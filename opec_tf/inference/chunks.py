@@ -1,4 +1,8 @@
-"""Frames with their people, in chunks of bounded memory, and the poses of a chunk one frame after the other."""
+"""Frames with their people, in chunks of bounded memory, and the poses of a chunk one frame after the other.
+
+Whose crops share a batch moves a pose's last digits. No batch goes beyond a group of ``GROUP_FRAMES`` frames, so that a
+group gives the same numbers wherever it is estimated, with the others or alone (``beam_pipeline``).
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,9 @@ from opec_tf.inference.pose_estimator import Estimator
 from opec_tf.poses.picture_poses import Poses
 from opec_tf.poses.skeletons import Skeleton
 
-# A chunk ends at this many bytes of decoded frames, or with as many people as two batches.
+# Frames 0 to 63 of a source are a group, 64 to 127 the next one, readable or not.
+GROUP_FRAMES = 64
+# Within its group a chunk ends at this many bytes of decoded frames, or with as many people as two batches.
 _CHUNK_BYTES = 128 * 2**20
 _CHUNK_BATCHES = 2
 
@@ -83,6 +89,9 @@ def _chunks(source: Source, first: int, people: People, max_people: int) -> Iter
     outside = 0
     without: list[str] = []
     for row, image in source.start_at(first):
+        if rows and row // GROUP_FRAMES != rows[0] // GROUP_FRAMES:
+            yield _chunk(rows, images, parts)
+            rows, images, parts = [], [], []
         found = people.in_frame(row, image)
         if not len(found):
             without.append(os.fspath(source.names[row]))
@@ -93,10 +102,14 @@ def _chunks(source: Source, first: int, people: People, max_people: int) -> Iter
         images.append(image)
         parts.append(dataclasses.replace(found, image_index=np.full(len(found), len(rows) - 1)))
         if sum(image.nbytes for image in images) >= _CHUNK_BYTES or sum(map(len, parts)) >= max_people:
-            yield Chunk(np.array(rows), images, person_boxes.concatenate(parts))
+            yield _chunk(rows, images, parts)
             rows, images, parts = [], [], []
     if rows:
-        yield Chunk(np.array(rows), images, person_boxes.concatenate(parts))
+        yield _chunk(rows, images, parts)
     if outside:
         logging.getLogger(__name__).warning("left out %d boxes that lie outside their image", outside)
     people.warn_about_nobody(without, len(source) - first)
+
+
+def _chunk(rows: list[int], images: list[np.ndarray], parts: list[PersonBoxes]) -> Chunk:
+    return Chunk(np.array(rows), images, person_boxes.concatenate(parts))

@@ -82,8 +82,12 @@ def open_source(
             return Video(paths[0])
         if looks_like_video(paths[0]):
             raise UserError(f"{paths[0]}: has no readable frame; is it whole, and has it a picture beside sound?")
-    root = os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths])
-    return ImageFiles(paths, root, strict, max_pixels)
+    return ImageFiles(paths, common_folder(paths), strict, max_pixels)
+
+
+def common_folder(paths: Sequence[str]) -> str:
+    """The folder that some files are all in, directly or below."""
+    return os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths])
 
 
 def videos_of(pattern: str, strict: bool, but: str | None = None) -> list[str]:
@@ -183,7 +187,8 @@ class ImageFiles:
             path = self.paths[row]
             fault = image_files.find_fault(path, quick=False, with_opencv=True, max_pixels=self._max_pixels)
             logging.getLogger(__name__).warning("%s: %s; skipped", path, fault)
-            self.skipped.append(path)
+            if path not in self.skipped:  # a run that goes on may meet it again
+                self.skipped.append(path)
 
 
 class VideoWriter:

@@ -20,7 +20,7 @@ from opec_tf.inference.chunks import Chunk
 from opec_tf.inference.estimates import ASSOCIATION, Estimates
 from opec_tf.inference.following import Follower
 from opec_tf.inference.forward import PEAK
-from opec_tf.inference.frames import ImageFiles, VideoWriter
+from opec_tf.inference.frames import ImageFiles, Source, VideoWriter
 from opec_tf.inference.partial_results import PartialResults
 from opec_tf.inference.people import People
 from opec_tf.inference.person_boxes import PersonBoxes
@@ -114,8 +114,17 @@ def _add_all(
             if style and write_drawing:
                 for position, row in enumerate(chunk.rows):
                     write_drawing(row, _draw(chunk, estimates, position, skeleton, style))
-            kept.add(_coco_results(chunk, estimates, source, skeleton), int(chunk.rows[-1]) + 1, source.skipped)
+            kept.add(coco_results(chunk, estimates, source, skeleton), int(chunk.rows[-1]) + 1, source.skipped)
             meter.update(len(chunk.images))
+
+
+def coco_results(chunk: Chunk, estimates: Estimates, source: Source, skeleton: Skeleton) -> list[dict[str, Any]]:
+    """The COCO results of all frames of a chunk."""
+    results = []
+    for position, row in enumerate(chunk.rows):
+        image, name = chunk.images[position], source.names[row]
+        results += chunks.poses_of_frame(chunk, estimates, position, skeleton, image, name).to_coco(source.ids[row])
+    return results
 
 
 def draw_pose(
@@ -171,17 +180,6 @@ def _check_style(style: DrawingStyle | None, estimator: Estimator) -> None:
             "--compare needs a refined pose beside the base's, but the workdir has stage base alone; train stage opec, "
             "or add --association"
         )
-
-
-def _coco_results(
-    chunk: Chunk, estimates: Estimates, source: ImageFiles | Video, skeleton: Skeleton
-) -> list[dict[str, Any]]:
-    """The COCO results of all frames of a chunk."""
-    results = []
-    for position, row in enumerate(chunk.rows):
-        image, name = chunk.images[position], source.names[row]
-        results += chunks.poses_of_frame(chunk, estimates, position, skeleton, image, name).to_coco(source.ids[row])
-    return results
 
 
 def _draw(chunk: Chunk, estimates: Estimates, position: int, skeleton: Skeleton, style: DrawingStyle) -> np.ndarray:
