@@ -12,7 +12,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -58,18 +58,8 @@ def measure_pipeline(
     Returns:
       crops_per_second, images_per_second and what ``_timed`` gives.
     """
-    options = tf.data.Options()
-    options.threading.private_threadpool_size = threads
-    options.threading.max_intra_op_parallelism = 1
     with tempfile.TemporaryDirectory() as folder:
-        people = write_pictures(folder)
-        batches = pipeline.training_dataset(
-            people, crop_size=crop_size, data_config=data_config, batch_size=batch_size, seed=0
-        )
-        iterator = iter(batches.with_options(options))
-        # What was made while the shuffle buffer filled must be gone before the clock starts.
-        for _ in range(4):
-            next(iterator)
+        iterator = training_input(write_pictures(folder), crop_size, data_config, batch_size, threads)
         result = _timed(lambda: next(iterator), repeats, seconds)
     # Batches come in bursts, so that the mean says what the median would not.
     rate = batch_size / result["mean_s"]
@@ -92,18 +82,7 @@ def measure_training(
     """
     tf.keras.mixed_precision.set_global_policy(precision.resolve(train_config.precision)[0])
     batch = train_config.batch_size
-    with tempfile.TemporaryDirectory() as folder:
-        model = stages.build("opec", pathlib.Path(folder), model_config, train_config, 10**6, jit_compile).model
-    crops = tf.random.stateless_uniform([batch, *model_config.crop_size, 3], [0, 0], 0.0, 255.0)
-    joints = skeletons.SKELETONS[model_config.skeleton].num_joints
-    places = tf.random.stateless_uniform([batch, joints, 2], [0, 1], -1.0)
-    weights = tf.ones_like(places[..., :1])
-    joints = tf.concat([places, weights, tf.zeros_like(weights)], axis=-1)
-    targets = dict.fromkeys(model.loss, joints)
-    inputs = crops
-    if model_config.initial_pose == "given":
-        inputs = {"crops": crops, "given_pose": places, "given_score": weights[..., 0]}
-    result = _timed(lambda: model.train_on_batch(inputs, targets), repeats, seconds)
+    result = _timed(training_step("opec", model_config, train_config, jit_compile), repeats, seconds)
     return {"crops_per_second": batch / result["median_s"], **result, **_memory()}
 
 
@@ -128,6 +107,75 @@ def measure_inference(
     people = PersonBoxes(np.zeros(count, int), boxes)
     result = _timed(lambda: estimator.estimate_frames([frame], [1], people), repeats, seconds)
     return {"people_per_second": count / result["median_s"], **result, **_memory()}
+
+
+def training_input(
+    people: PoseAnnotations,
+    crop_size: tuple[int, int],
+    data_config: DataConfig,
+    batch_size: int,
+    threads: int,
+    also: Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]] | None = None,
+) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+    """Batches of the training input, of which those made before it came to its pace are gone.
+
+    Args:
+      people: from ``write_pictures``.
+      also: function of (crops, joints) applied to every batch; the rest as for ``measure_pipeline``.
+    """
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = threads
+    options.threading.max_intra_op_parallelism = 1
+    batches = pipeline.training_dataset(
+        people, crop_size=crop_size, data_config=data_config, batch_size=batch_size, seed=0
+    )
+    iterator = iter((batches if also is None else batches.map(also)).with_options(options))
+    # What was made while the shuffle buffer filled must be gone before the clock starts.
+    for _ in range(4):
+        next(iterator)
+    return iterator
+
+
+def training_step(
+    stage: str, model_config: ModelConfig, train_config: TrainConfig, jit_compile: bool
+) -> Callable[[], float]:
+    """A function that takes an optimizer step of a stage, as ``fit`` does, and gives the loss.
+
+    Args:
+      stage: "base" or "opec"; the rest as for ``measure_training``.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        model = stages.build(stage, pathlib.Path(folder), model_config, train_config, 10**6, jit_compile).model
+    batch = train_config.batch_size
+    crops = tf.random.stateless_uniform([batch, *model_config.crop_size, 3], [0, 0], 0.0, 255.0)
+    joints = skeletons.SKELETONS[model_config.skeleton].num_joints
+    places = tf.random.stateless_uniform([batch, joints, 2], [0, 1], -1.0)
+    weights = tf.ones_like(places[..., :1])
+    joints = tf.concat([places, weights, tf.zeros_like(weights)], axis=-1)
+    inputs = crops
+    if model_config.initial_pose == "given":
+        inputs = {"crops": crops, "given_pose": places, "given_score": weights[..., 0]}
+    batches = iter(tf.data.Dataset.from_tensors((inputs, dict.fromkeys(model.loss, joints))).repeat())
+    step = model.make_train_function()
+    return lambda: float(step(batches)["loss"])
+
+
+def network_step(stage: str, model_config: ModelConfig, batch_size: int) -> Callable[[], dict[str, np.ndarray]]:
+    """A function that runs a network over crops that lie ready in memory, as inference does.
+
+    Args:
+      stage: "base" or "opec".
+      batch_size: crops.
+    """
+    network = builders.NETWORKS[stage](model_config).model
+    shape = [batch_size, *model_config.crop_size, 3]
+    forward = tf.function(
+        lambda crops: network(crops, training=False),
+        input_signature=[tf.TensorSpec(shape, tf.float32)],
+        autograph=False,
+    )
+    crops = tf.random.stateless_uniform(shape, [0, 0], 0.0, 255.0)
+    return lambda: {name: value.numpy() for name, value in forward(crops).items()}
 
 
 def write_pictures(folder: str) -> PoseAnnotations:
