@@ -55,7 +55,7 @@ def take_over(network, model):
             for split in (name, *(name.replace(f"_{part}.", f".{part}.") for part in PARTS)):
                 if prefix + split in left:
                     with torch.no_grad():
-                        parameters[prefix + split].copy_(torch.from_numpy(_in_torch(weight.numpy(), leaf)))
+                        parameters[prefix + split].copy_(torch.tensor(_in_torch(weight.numpy(), leaf)))
                     left.discard(prefix + split)
                     break
             else:
