@@ -5,15 +5,24 @@ python -m opec_tf.benchmark --flagfile=configs/crowdpose.flags --output=bench.js
 Prints a table and writes JSON. "pipeline / step" above 1 means that input is made faster than training takes it. Model,
 crop size, augmentation and batch size follow the flags; a small model takes a minute or two:
 --trunk=resnet18 --trunk_width=16 --crop_height=128 --crop_width=96 --sections=pipeline,training --repeats=5
+
+With --against=torch (pip install opec_tf[torch]) it measures side by side with PyTorch, in turn and as ratios: the same
+networks, a plain OpenCV data set with worker processes, and pycocotools. Beside --output it writes a table and a plot:
+
+python -m opec_tf.benchmark --against=torch --output=against_torch.json
 """
 
 from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import importlib.metadata
+import importlib.util
 import multiprocessing
+import pathlib
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from absl import flags as absl_flags
 
@@ -25,6 +34,7 @@ from opec_tf.inference.lite.names import PRECISIONS
 # What starts TensorFlow waits until main() uses it: --help and wrong usage are answered at once.
 with lazy.imports():
     from opec_tf.study import speed
+    from opec_tf.study.peers import contest, networks, report
 
 _SECTIONS = ("pipeline", "training", "inference", "tflite")
 _USUAL_SECTIONS = _SECTIONS[:-1]
@@ -38,9 +48,23 @@ _Result = dict[str, float]
 
 flags.define(ModelConfig, DataConfig, TrainConfig, InferenceConfig)
 absl_flags.DEFINE_string("output", "benchmark.json", "JSON file for the results")
-absl_flags.DEFINE_list("sections", list(_USUAL_SECTIONS), f"what is measured, of {', '.join(_SECTIONS)}")
+absl_flags.DEFINE_list(
+    "sections",
+    [],
+    f"what is measured, of {', '.join(_SECTIONS)} and, with --against, scoring; by default all but tflite",
+)
 absl_flags.DEFINE_integer("repeats", 30, "timed batches, steps or calls of each measurement", lower_bound=1)
 absl_flags.DEFINE_float("seconds", 60.0, "a measurement stops repeating after this time", lower_bound=0.0)
+
+absl_flags.DEFINE_enum("against", "", ("", "torch"), "measure side by side with this peer")
+absl_flags.DEFINE_list(
+    "networks",
+    ["resnet101", "resnet18", "movenet"],
+    "with --against: which networks; flags: the base that the flags describe",
+)
+absl_flags.DEFINE_integer("pairs", 7, "with --against: turns that each side takes", lower_bound=1)
+absl_flags.DEFINE_float("turn_seconds", 2.0, "with --against: length of a turn, at least one step", lower_bound=0.0)
+absl_flags.DEFINE_integer("threads", 0, "with --against: threads of each side; 0: one a processor", lower_bound=0)
 
 # What --help shows first.
 _FIRST = (
@@ -49,6 +73,8 @@ _FIRST = (
     "output",
     "repeats",
     "seconds",
+    "against",
+    "networks",
     "trunk",
     "crop_height",
     "crop_width",
@@ -59,13 +85,19 @@ _FIRST = (
 
 def main() -> None:
     options = flags.FLAGS
-    unknown = [section for section in options.sections if section not in _SECTIONS]
-    if unknown or not options.sections:
-        raise UserError(f"--sections={','.join(unknown)} is not known; choose from {', '.join(_SECTIONS)}")
+    if options.against:
+        _measure_against(options.against)
+    else:
+        _measure_alone()
+
+
+def _measure_alone() -> None:
+    options = flags.FLAGS
+    sections = _chosen("sections", _SECTIONS) if options.sections else _USUAL_SECTIONS
     machine = speed.machine()
     measured: dict[str, dict[str, _Result]] = {}
     print(", ".join(f"{key}: {value}" for key, value in machine.items()))
-    chosen = [measurement for measurement in _measurements() if measurement[0] in options.sections]
+    chosen = [measurement for measurement in _measurements() if measurement[0] in sections]
     minutes = len(chosen) * (_START_SECONDS + options.seconds) / 60
     _say(
         f"{len(chosen)} measurements, each of {options.repeats} repeats or as many as {options.seconds:g} seconds "
@@ -84,6 +116,50 @@ def main() -> None:
     for name, ratio in _ratios(measured).items():
         print(f"{name:34}{ratio:12.1f}")
     print(f"written: {options.output}")
+
+
+def _measure_against(peer: str) -> None:
+    options = flags.FLAGS
+    sections, names = _chosen("sections", contest.SECTIONS), _chosen("networks", (*networks.NETWORKS, "flags"))
+    if importlib.util.find_spec(peer) is None:
+        raise UserError(f"--against={peer}: PyTorch is not installed; pip install opec_tf[torch]")
+    threads = options.threads or len(contest.usable_cores())
+    about = {
+        "machine": {**speed.machine(), peer: importlib.metadata.version(peer)},
+        "settings": {"threads": threads, "pairs": options.pairs, "turn_seconds": options.turn_seconds},
+    }
+    print(", ".join(f"{key}: {value}" for part in about.values() for key, value in part.items()))
+    measured: dict[str, dict[str, dict]] = {}
+    output = pathlib.Path(options.output)
+    with tempfile.TemporaryDirectory() as folder:
+        compared = [networks.NETWORKS.get(name) or _network_of_flags() for name in names]
+        cases = contest.cases(compared, sections, flags.read(DataConfig), threads, pathlib.Path(folder))
+        minutes = len(cases) * (_START_SECONDS + 2 * options.pairs * options.turn_seconds) / 60
+        _say(f"{len(cases)} comparisons: about {minutes:.0f} minutes, more where one step takes longer than a turn")
+        for number, case in enumerate(cases, start=1):
+            _say(f"[{number}/{len(cases)}] {case.section}: {case.name}")
+            result = contest.run(case, options.pairs, options.turn_seconds)
+            measured.setdefault(case.section, {})[case.name] = result
+            print(report.row(f"{case.section}: {case.name}", result), flush=True)
+            files.write_json(output, {**about, **measured}, indent=2)
+    files.write_text(output.with_suffix(".md"), report.table(measured, peer))
+    report.plot(measured, peer, output.with_suffix(".png"))
+    print(f"written: {output}, {output.with_suffix('.md')}, {output.with_suffix('.png')}")
+
+
+def _network_of_flags() -> networks.Compared:
+    model = flags.read(ModelConfig)
+    title = f"{model.trunk} of width {model.trunk_width}, {model.crop_height} x {model.crop_width}"
+    return networks.Compared(title, "base", model, flags.read(TrainConfig).batch_size)
+
+
+def _chosen(flag: str, known: Sequence[str]) -> Sequence[str]:
+    """What a flag lists, or all that is known where it lists nothing."""
+    values: Sequence[str] = flags.FLAGS[flag].value or []
+    unknown = [value for value in values if value not in known]
+    if unknown:
+        raise UserError(f"--{flag}={','.join(unknown)} is not known; choose from {', '.join(known)}")
+    return values or known
 
 
 def _measurements() -> Iterator[tuple[str, str, Callable[..., _Result], tuple]]:

@@ -12,6 +12,7 @@ import pytest
 # Read when TensorFlow is first imported, by a test module or by a command-line tool that a test starts.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as the commands have it, whose numbers some tests compare with
 # What XLA compiles here runs once or twice; optimizing its machine code takes most of the time of compiling it.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 

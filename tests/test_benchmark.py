@@ -1,6 +1,7 @@
 """The benchmark at a tiny size: what it reports and that the numbers hang together, never how fast anything is."""
 
 import dataclasses
+import importlib.util
 import json
 import os
 import pathlib
@@ -105,6 +106,46 @@ def test_tool_writes_a_table_and_json(tmp_path):
         "[1/2] pipeline, 1 thread",
         "[2/2] pipeline, 2 threads",
     ]
+
+
+HAS_TORCH = importlib.util.find_spec("torch") is not None
+
+
+@pytest.mark.skipif(HAS_TORCH, reason="PyTorch is installed")
+def test_without_the_peer_it_says_what_to_install(tmp_path):
+    done = run_tool("--against=torch", f"--output={tmp_path}/bench.json")
+    assert done.returncode == 1 and not list(tmp_path.iterdir())
+    assert done.stderr == "error: --against=torch: PyTorch is not installed; pip install opec_tf[torch]\n"
+
+
+@pytest.mark.skipif(not HAS_TORCH, reason="needs PyTorch: pip install -e .[torch]")
+def test_side_by_side_it_writes_json_a_table_and_a_plot(tmp_path):
+    tiny = [f"--{name}={getattr(TINY, name)}" for name in ("crop_height", "crop_width", "trunk", "trunk_width")]
+    done = run_tool(
+        "--against=torch",
+        "--networks=flags",
+        "--sections=training,pipeline",
+        "--batch_size=2",
+        "--threads=1",
+        "--pairs=2",
+        "--turn_seconds=0",
+        *tiny,
+        f"--output={tmp_path}/new/bench.json",
+    )
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "new/bench.json").read_text())
+    assert set(results) == {"machine", "settings", "training", "pipeline"} and "torch" in results["machine"]
+    assert results["settings"] == {"threads": 1, "pairs": 2, "turn_seconds": 0.0}
+    (result,) = results["training"].values()
+    assert result["step_size"] == 2 and [pair[1::2] for pair in result["rounds"]] == [[1, 1], [1, 1]]
+    ratios = [ours / theirs for ours, _, theirs, _ in result["rounds"]]
+    assert result["ratio"] == pytest.approx(np.median(ratios))
+    lines = (tmp_path / "new/bench.md").read_text().splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:]] == [
+        "| training: resnet10 of width 8, 64 x 64, batch 2",
+        "| pipeline: 64 x 64, 1 core",
+    ]
+    assert (tmp_path / "new/bench.png").stat().st_size > 1000
 
 
 def test_unknown_section_is_one_line(tmp_path):

@@ -39,6 +39,10 @@ if not any(map(_VERBOSITY.fullmatch, sys.argv[1:])):
     for _name, _value in _QUIET.items():
         os.environ.setdefault(_name, _value)
 
+# TensorFlow has oneDNN's kernels and leaves them off on processors without AVX-512 VNNI, where they take as little as
+# half the time of its own all the same.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
 # The loggers of the package, and of a command's own module.
 _OWN_LOGGERS = ("opec_tf", "__main__")
 _NOT_READ = 141  # what a shell makes of a program that SIGPIPE ends

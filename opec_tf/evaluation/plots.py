@@ -180,6 +180,31 @@ def plot_serving_speed(results: Mapping[str, Mapping[str, Mapping[str, float]]],
     _save(figure, path)
 
 
+def plot_ratios(
+    ratios: Mapping[str, Mapping[str, tuple[float, float, float]]], label: str, path: os.PathLike[str] | str
+) -> None:
+    """Plots ratios of times below each other, a colour a section, with a line at 1.
+
+    Args:
+      ratios: section -> name -> (lower quartile, median, upper quartile).
+      label: what the ratios are of.
+      path: image file to write; the suffix chooses the format.
+
+    Raises:
+      UserError: the image cannot be written.
+    """
+    rows = [(section, *row) for section, named in ratios.items() for row in named.items()]
+    figure, ((axis,),) = _panels(1, 1, (8.0, 1.2 + 0.3 * len(rows)))
+    for place, (section, _, (low, middle, high)) in enumerate(rows):
+        color = f"C{list(ratios).index(section)}"
+        axis.errorbar(middle, place, xerr=[[middle - low], [high - middle]], fmt="o", color=color, capsize=3)
+    axis.axvline(1.0, color=_INK, linewidth=0.8)
+    axis.set_yticks(range(len(rows)), [f"{section}: {name}" for section, name, _ in rows], fontsize=7)
+    axis.invert_yaxis()
+    axis.set(xlabel=f"{label} (median and quartiles of pairs)", xlim=(0, None))
+    _save(figure, path)
+
+
 def plot_data_sets(
     panels: Mapping[str, tuple[np.ndarray, Mapping[str, Sequence[int]]]], path: os.PathLike[str] | str
 ) -> None:

@@ -39,6 +39,7 @@ from pycocotools.cocoeval import COCOeval
 
 from opec_tf.common.errors import UserError
 from opec_tf.evaluation import accuracy
+from opec_tf.evaluation.matching import KeypointEval
 from opec_tf.evaluation.occlusion import CROWD_LEVELS
 from opec_tf.poses import skeletons
 from opec_tf.poses.pose_annotations import PoseAnnotations
@@ -234,7 +235,7 @@ def _match(annotations: PoseAnnotations, predictions: PosePredictions, rules: Pr
         truth.createIndex()
         # loadRes takes no empty list.
         found = truth.loadRes(predictions.to_coco()) if predictions.num_people else COCO()
-        evaluator = COCOeval(truth, found, "keypoints")
+        evaluator = KeypointEval(truth, found, "keypoints")
         evaluator.params.kpt_oks_sigmas = rules.sigmas
         if not rules.by_area:
             del evaluator.params.areaRng[1:], evaluator.params.areaRngLbl[1:]

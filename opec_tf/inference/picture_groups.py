@@ -21,7 +21,7 @@ from opec_tf.config import DetectorConfig, InferenceConfig
 from opec_tf.data import image_files
 from opec_tf.inference import chunks, people, pose_model, results
 from opec_tf.inference.frames import ImageFiles
-from opec_tf.inference.pose_estimator import PoseEstimator
+from opec_tf.inference.pose_estimator import Estimator
 from opec_tf.poses import picture_files
 
 
@@ -96,7 +96,7 @@ class GroupPredictor:
         self._people = people.by_detector(detector, detector_config)
         self._model = pose_model.load(root, stage).starting_from_poses_of(self._people)
         self._inference_config, self._max_pixels = inference_config, max_pixels
-        self._estimators: dict[int, PoseEstimator] = {}
+        self._estimators: dict[int, Estimator] = {}
         self._lock = threading.Lock()
         self._meter = Progress("predicting", "images")
         atexit.register(self._meter.close)  # a worker is told of no end
@@ -115,7 +115,7 @@ class GroupPredictor:
             self._meter.update(len(group))
         return GroupResults(found, source.unreadable)
 
-    def _estimator(self, set_size: int) -> PoseEstimator:
+    def _estimator(self, set_size: int) -> Estimator:
         if set_size not in self._estimators:
             expected = self._people.expected(set_size)
             self._estimators[set_size] = self._model.estimator(self._inference_config, expected)

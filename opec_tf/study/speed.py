@@ -9,7 +9,6 @@ from __future__ import annotations
 import concurrent.futures
 import multiprocessing
 import os
-import pathlib
 import resource
 import sys
 import tempfile
@@ -20,14 +19,14 @@ import numpy as np
 import tensorflow as tf
 
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
-from opec_tf.data import pipeline
 from opec_tf.inference.lite import conversion, lite_model
 from opec_tf.inference.person_boxes import PersonBoxes
 from opec_tf.inference.pose_model import PoseModel
 from opec_tf.models import builders
 from opec_tf.poses import skeletons
 from opec_tf.poses.pose_annotations import PoseAnnotations
-from opec_tf.training import precision, stages
+from opec_tf.study import timed_steps
+from opec_tf.training import precision
 
 IMAGE_SIZE = (480, 640)  # (height, width), COCO's usual size
 _IMAGES, _PEOPLE = 24, 4
@@ -61,18 +60,8 @@ def measure_pipeline(
     Returns:
       crops_per_second, images_per_second and what ``_timed`` gives.
     """
-    options = tf.data.Options()
-    options.threading.private_threadpool_size = threads
-    options.threading.max_intra_op_parallelism = 1
     with tempfile.TemporaryDirectory() as folder:
-        people = write_pictures(folder)
-        batches = pipeline.training_dataset(
-            people, crop_size=crop_size, data_config=data_config, batch_size=batch_size, seed=0
-        )
-        iterator = iter(batches.with_options(options))
-        # What was made while the shuffle buffer filled must be gone before the clock starts.
-        for _ in range(4):
-            next(iterator)
+        iterator = timed_steps.training_input(write_pictures(folder), crop_size, data_config, batch_size, threads)
         result = _timed(lambda: next(iterator), repeats, seconds)
     # Batches come in bursts, so that the mean says what the median would not.
     rate = batch_size / result["mean_s"]
@@ -95,18 +84,7 @@ def measure_training(
     """
     tf.keras.mixed_precision.set_global_policy(precision.resolve(train_config.precision)[0])
     batch = train_config.batch_size
-    with tempfile.TemporaryDirectory() as folder:
-        model = stages.build("opec", pathlib.Path(folder), model_config, train_config, 10**6, jit_compile).model
-    crops = tf.random.stateless_uniform([batch, *model_config.crop_size, 3], [0, 0], 0.0, 255.0)
-    joints = skeletons.SKELETONS[model_config.skeleton].num_joints
-    places = tf.random.stateless_uniform([batch, joints, 2], [0, 1], -1.0)
-    weights = tf.ones_like(places[..., :1])
-    joints = tf.concat([places, weights, tf.zeros_like(weights)], axis=-1)
-    targets = dict.fromkeys(model.loss, joints)
-    inputs = crops
-    if model_config.initial_pose == "given":
-        inputs = {"crops": crops, "given_pose": places, "given_score": weights[..., 0]}
-    result = _timed(lambda: model.train_on_batch(inputs, targets), repeats, seconds)
+    result = _timed(timed_steps.training_step("opec", model_config, train_config, jit_compile), repeats, seconds)
     return {"crops_per_second": batch / result["median_s"], **result, **_memory()}
 
 

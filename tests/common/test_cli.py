@@ -255,3 +255,14 @@ def test_an_interrupt_is_one_line_and_status_130(tmp_path, resumes):
     _, stderr = process.communicate(timeout=60)
     advice = "; run the same command again to go on" if resumes else ""
     assert (process.returncode, stderr) == (130, f"error: interrupted{advice}\n")
+
+
+@pytest.mark.parametrize("given, expected", [(None, "1"), ("0", "0")])
+def test_onednn_is_on_unless_the_environment_says_otherwise(given, expected):
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    env.pop("TF_ENABLE_ONEDNN_OPTS", None)
+    if given is not None:
+        env["TF_ENABLE_ONEDNN_OPTS"] = given
+    code = "import os; from opec_tf.common import cli; print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60)
+    assert done.stdout == f"{expected}\n", done.stderr

@@ -13,88 +13,29 @@ pytestmark = pytest.mark.slow
 torch = pytest.importorskip(
     "torch", reason="needs PyTorch: pip install -e .[torch]; python -m pytest tests/weights/test_base_loading_torch.py"
 )
+from opec_tf.study.peers import torch_resnet  # noqa: E402 - it needs PyTorch
+
 nn = torch.nn
+Block, Trunk = torch_resnet.Block, torch_resnet.Trunk
+WIDTH = 8
 
 
-class Gate(nn.Module):
-    def __init__(self, channels):
-        super().__init__()
-        self.fc = nn.Sequential(nn.Linear(channels, channels), nn.ReLU(), nn.Linear(channels, channels), nn.Sigmoid())
-
-    def forward(self, x):
-        return x * self.fc(x.mean((2, 3)))[:, :, None, None]
+def fastpose(blocks, bottleneck, joints):
+    return torch_resnet.FastPose(blocks, bottleneck, joints, width=WIDTH)
 
 
-class Block(nn.Module):
-    def __init__(self, inputs, width, stride, bottleneck, gated, unshuffled):
-        super().__init__()
-        outputs = 4 * width if bottleneck else width
-        sizes, strides = ((1, 3, 1), (1, stride, 1)) if bottleneck else ((3, 3), (stride, 1))
-        channels = [inputs] + [width] * (len(sizes) - 1) + [outputs]
-        self.depth = len(sizes)
-        for i in range(self.depth):
-            conv = nn.Conv2d(*channels[i : i + 2], sizes[i], strides[i], sizes[i] // 2, bias=False)
-            if unshuffled and strides[i] > 1:
-                conv = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4 * width, width, 3, 1, 1, bias=False))
-            setattr(self, f"conv{i + 1}", conv)
-            setattr(self, f"bn{i + 1}", nn.BatchNorm2d(channels[i + 1]))
-        self.downsample = None
-        if stride > 1 or inputs != outputs:
-            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
-        self.se = Gate(outputs) if gated and self.downsample else None
-
-    def forward(self, x):
-        y = x
-        for i in range(1, self.depth + 1):
-            y = getattr(self, f"bn{i}")(getattr(self, f"conv{i}")(y))
-            y = y.relu() if i < self.depth else y
-        y = self.se(y) if self.se else y
-        return (y + (self.downsample(x) if self.downsample else x)).relu()
-
-
-class Trunk(nn.Module):
-    def __init__(self, blocks, bottleneck, gated=False, unshuffled=False, width=8):
-        super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(3, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width)
-        self.channels = width
-        for stage, repeats in enumerate(blocks):
-            layers = []
-            for index in range(repeats):
-                stride = 2 if stage and not index else 1
-                layers.append(Block(self.channels, width << stage, stride, bottleneck, gated, unshuffled))
-                self.channels = (width << stage) * (4 if bottleneck else 1)
-            setattr(self, f"layer{stage + 1}", nn.Sequential(*layers))
-
-    def forward(self, x):
-        x = nn.functional.max_pool2d(self.bn1(self.conv1(x)).relu(), 3, 2, 1)
-        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
-
-
-class Duc(nn.Module):
-    def __init__(self, inputs, outputs):
-        super().__init__()
-        self.conv, self.bn = nn.Conv2d(inputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs)
-
-    def forward(self, x):
-        return nn.functional.pixel_shuffle(self.bn(self.conv(x)).relu(), 2)
-
-
-class FastPose(nn.Module):
-    def __init__(self, blocks, bottleneck, joints):
-        super().__init__()
-        self.preact = Trunk(blocks, bottleneck, gated=True)
-        channels = self.preact.channels // 4
-        self.duc1, self.duc2 = Duc(channels, 2 * channels), Duc(channels // 2, channels)
-        self.conv_out = nn.Conv2d(channels // 4, joints, 3, 1, 1)
-
-    def forward(self, x):
-        return self.conv_out(self.duc2(self.duc1(nn.functional.pixel_shuffle(self.preact(x), 2))))
+def pose_resnet(blocks, bottleneck, joints):
+    return torch_resnet.PoseResnet(blocks, bottleneck, joints, deconvs=8, width=WIDTH)
 
 
 class FastPoseDuc(nn.Module):
-    def __init__(self, blocks, joints, **trunk):
+    def __init__(self, blocks, joints, gated, unshuffled=False):
         super().__init__()
-        self.preact = Trunk(blocks, True, **trunk)
+        self.preact = Trunk(blocks, True, gated, WIDTH)
+        for block in self.preact.modules() if unshuffled else ():
+            if isinstance(block, Block) and block.conv2.stride == (2, 2):
+                width = block.conv2.out_channels
+                block.conv2 = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4 * width, width, 3, 1, 1, bias=False))
         channels = self.preact.channels // 4
         for i, count in enumerate((4, 2, 1), start=1):
             layers = [nn.PixelShuffle(2)]
@@ -106,19 +47,6 @@ class FastPoseDuc(nn.Module):
 
     def forward(self, x):
         return self.conv_out(self.duc3(self.duc2(self.duc1(self.preact(x)))))
-
-
-class PoseResnet(Trunk):
-    def __init__(self, blocks, bottleneck, joints):
-        super().__init__(blocks, bottleneck)
-        layers, channels = [], self.channels
-        for _ in range(3):
-            layers += [nn.ConvTranspose2d(channels, 8, 4, 2, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU()]
-            channels = 8
-        self.deconv_layers, self.final_layer = nn.Sequential(*layers), nn.Conv2d(8, joints, 1)
-
-    def forward(self, x):
-        return self.final_layer(self.deconv_layers(super().forward(x)))
 
 
 def randomized(module):
@@ -137,23 +65,24 @@ def randomized(module):
 
 
 def run(module, images):
-    """[B, H, W, 3] -> the module's output as [B, h, w, C]."""
+    """[B, H, W, 3] -> the module's output, a base's heatmaps, as [B, h, w, C]."""
     with torch.no_grad():
         output = module(torch.from_numpy(np.ascontiguousarray(np.moveaxis(images, -1, 1))))
+    output = output["base_heatmaps"] if isinstance(output, dict) else output
     return np.moveaxis(output.numpy(), 1, -1)
 
 
 @pytest.mark.parametrize(
     "make, scaling, bgr, outputs",
     [
-        (lambda: Trunk((2, 2, 2, 2), False), IMAGENET, False, None),
-        (lambda: Trunk((3, 4, 6, 3), True), IMAGENET, False, None),
-        (lambda: FastPose((3, 4, 6, 3), True, 33), ALPHAPOSE, False, 17),
-        (lambda: FastPose((2, 2, 2, 2), False, 17), ALPHAPOSE, False, 17),
+        (lambda: Trunk((2, 2, 2, 2), False, width=WIDTH), IMAGENET, False, None),
+        (lambda: Trunk((3, 4, 6, 3), True, width=WIDTH), IMAGENET, False, None),
+        (lambda: fastpose((3, 4, 6, 3), True, 33), ALPHAPOSE, False, 17),
+        (lambda: fastpose((2, 2, 2, 2), False, 17), ALPHAPOSE, False, 17),
         (lambda: FastPoseDuc((3, 4, 6, 3), 17, gated=True), ALPHAPOSE, False, 17),
         (lambda: FastPoseDuc((3, 4, 6, 3), 17, gated=True, unshuffled=True), ALPHAPOSE, False, 17),
-        (lambda: PoseResnet((2, 2, 2, 2), False, 17), IMAGENET, True, 17),
-        (lambda: PoseResnet((3, 4, 6, 3), True, 14), IMAGENET, True, 14),
+        (lambda: pose_resnet((2, 2, 2, 2), False, 17), IMAGENET, True, 17),
+        (lambda: pose_resnet((3, 4, 6, 3), True, 14), IMAGENET, True, 14),
     ],
     ids=[
         "resnet18",
