@@ -109,22 +109,12 @@ class AdamWithFactors(tf.keras.optimizers.Adam):
         return clipped
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
-        """One kernel, which goes once over memory, where Keras has a dozen operations that each do."""
-        rate = tf.cast(self.learning_rate, variable.dtype) * self._factors.get(self._var_key(variable), 1.0)
-        if self.decay and variable.shape.rank >= 2:
-            variable.assign_sub(rate * self.decay * variable)
-        step = tf.cast(self.iterations + 1, variable.dtype)
-        index = self._index_dict[self._var_key(variable)]
-        beta_1, beta_2 = (tf.cast(beta, variable.dtype) for beta in (self.beta_1, self.beta_2))
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=self._momentums[index].handle,
-            v=self._velocities[index].handle,
-            beta1_power=tf.pow(beta_1, step),
-            beta2_power=tf.pow(beta_2, step),
-            lr=rate,
-            beta1=beta_1,
-            beta2=beta_2,
-            epsilon=tf.cast(self.epsilon, variable.dtype),
-            grad=tf.cast(tf.convert_to_tensor(gradient), variable.dtype),
-        )
+        factor = self._factors.get(self._var_key(variable), 1.0)
+        decay = self.decay if variable.shape.rank >= 2 else 0.0
+        if factor == 1.0 and decay == 0.0:
+            super().update_step(gradient, variable)
+            return
+        before = tf.convert_to_tensor(variable)
+        super().update_step(gradient, variable)
+        rate = tf.cast(self.learning_rate, before.dtype)
+        variable.assign(before + factor * (variable - before - rate * decay * before))

@@ -40,7 +40,7 @@ def test_without_decay_and_factor_it_is_keras_adam():
     _fit(optimizer.AdamWithFactors(learning_rate=0.01), ours)
     _fit(tf.keras.optimizers.Adam(0.01), keras)
     for mine, theirs in zip(ours, keras):
-        np.testing.assert_allclose(mine.numpy(), theirs.numpy(), atol=1e-6)
+        np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
 
 
 def test_decay_is_keras_adamw_with_biases_excluded():
@@ -63,19 +63,6 @@ def test_a_factor_is_a_lower_rate_for_its_variables_alone(decay):
     np.testing.assert_allclose(ours[0].numpy(), at_low_rate[0].numpy(), atol=1e-6)
     np.testing.assert_allclose(ours[1].numpy(), at_low_rate[1].numpy(), atol=1e-6)
     np.testing.assert_allclose(ours[2].numpy(), at_full_rate[0].numpy(), atol=1e-6)
-
-
-def test_under_xla_a_step_is_the_same():
-    plain, compiled = _variables(), _variables()
-    for variables, jit_compile in ((plain, False), (compiled, True)):
-        adam = optimizer.AdamWithFactors(learning_rate=0.01, decay=0.1, factors=[(variables[0], 0.5)])
-        adam.build(variables)
-        step = tf.function(lambda: _fit(adam, variables, steps=1), jit_compile=jit_compile)  # noqa: B023 - called here
-        for _ in range(3):
-            step()
-    for mine, theirs in zip(plain, compiled):
-        np.testing.assert_allclose(mine.numpy(), theirs.numpy(), rtol=1e-6)
-    assert np.abs(plain[0].numpy() - _variables()[0].numpy()).max() > 1e-3
 
 
 def test_gradients_are_clipped_to_their_global_norm():
