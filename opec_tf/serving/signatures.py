@@ -34,6 +34,8 @@ from opec_tf.poses import geometry, images
 from opec_tf.serving import input_checks
 from opec_tf.serving.limits import MOST_PEOPLE
 
+# Resampling leaves the range of pixels by the last digits of float32.
+_ROUNDING = 0.5
 _IMAGE_BYTES = tf.TensorSpec([None], tf.string, "image_bytes")
 
 
@@ -145,7 +147,7 @@ class PoseSignatures(tf.Module):
         refusals = [
             input_checks.refuse_shape("crops", unchecked, expected, crops.shape),
             input_checks.refuse_unless(
-                tf.reduce_all((unchecked >= 0.0) & (unchecked <= 255.0)),
+                tf.reduce_all((unchecked > -_ROUNDING) & (unchecked < 255.0 + _ROUNDING)),
                 "crops holds values outside 0..255; give RGB in 0..255, not normalised",
             ),
         ]

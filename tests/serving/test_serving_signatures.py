@@ -179,6 +179,11 @@ def test_a_picture_of_more_pixels_is_refused(scene):
             ask()
 
 
+def test_crops_beyond_the_range_of_pixels_by_rounding_are_taken(signatures):
+    crops = tf.fill([1, *CONFIG.crop_size, 3], np.nextafter(np.float32(255.0), np.float32(256.0)))
+    assert np.isfinite(signatures["crops"](crops=crops)["keypoints"]).all()
+
+
 @pytest.mark.parametrize("level", [-1.0, 256.0, np.nan])
 def test_crops_beyond_the_range_of_pixels_are_refused(signatures, level):
     with pytest.raises(tf.errors.InvalidArgumentError, match="outside 0..255"):
