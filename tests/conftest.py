@@ -5,10 +5,14 @@ import functools
 import gc
 import os
 import pathlib
+import signal
 import sys
 
 import pytest
 
+# In the background a shell ignores interrupts, and so would the commands that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # Read when TensorFlow is first imported, by a test module or by a command-line tool that a test starts.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
