@@ -48,7 +48,8 @@ def traces(monkeypatch, caplog):
         return image_files._graph(traced_slowly)
 
     monkeypatch.setattr(image_files, "_orientation", slow(images.exif_orientation))
-    monkeypatch.setattr(image_files, "_decode", slow(images.decode))
+    decode = slow(images.decode)
+    monkeypatch.setattr(image_files, "_decoder", lambda max_pixels: decode)
     caplog.set_level(logging.WARNING)
     return traced
 

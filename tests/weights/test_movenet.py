@@ -124,4 +124,6 @@ def test_it_equals_the_published_graph(real_samples, name, side, parameters):
     # The file keeps 1 / 127.5 in half precision.
     found = network(picture.astype(np.float32) * tensors["truediv"] - 1.0)
     for output, node in nodes.items():
-        np.testing.assert_allclose(found[output], expected[tfjs_graph.SCOPE + node], atol=1e-5, err_msg=output)
+        values = expected[tfjs_graph.SCOPE + node]
+        # Of the largest value: oneDNN adds up in another order.
+        np.testing.assert_allclose(found[output], values, atol=1e-5 * max(1.0, np.abs(values).max()), err_msg=output)
