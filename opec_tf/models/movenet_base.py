@@ -7,7 +7,8 @@ import tensorflow as tf
 from opec_tf.config import BaseConfig
 from opec_tf.layers.instance import InstanceHeatmaps
 from opec_tf.models.networks import REGRESSED_OUTPUT
-from opec_tf.models.trunks.movenet import WIDTHS, movenet_features, movenet_heads
+from opec_tf.models.trunks.movenet import movenet_features, movenet_heads
+from opec_tf.models.trunks.sizes import MOVENET_WIDTHS
 from opec_tf.poses import skeletons
 
 # What its body says to the rest.
@@ -26,7 +27,7 @@ def movenet_base(config: BaseConfig) -> tf.keras.Model:
     crops = tf.keras.Input((*config.crop_size, 3), name="crops")
     images = tf.keras.layers.Rescaling(1.0 / 127.5, -1.0, dtype="float32", name="scaling")(crops)
     # MobileNetV2 and its pyramid, then CenterNet's heads over everybody in the crop.
-    maps = movenet_features(images, WIDTHS[config.trunk])
+    maps = movenet_features(images, MOVENET_WIDTHS[config.trunk])
     heads = movenet_heads(maps["F3"], skeletons.SKELETONS[config.skeleton].num_joints)
     # The pyramid's maps have means of 11, 9 and 0.2: beside the first, feature adaption would not see the last.
     for name in ("F1", "F2", "F3"):

@@ -18,7 +18,7 @@ import tensorflow as tf
 from opec_tf.common.errors import UserError
 from opec_tf.config import ModelConfig
 from opec_tf.layers.image import DUC, SqueezeExcite
-from opec_tf.models.trunks.resnet import BASIC_BLOCKS
+from opec_tf.models.trunks.sizes import BASIC_BLOCKS
 from opec_tf.poses import skeletons
 from opec_tf.weights import channel_order
 from opec_tf.weights.recognition import Source

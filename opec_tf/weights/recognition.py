@@ -17,7 +17,7 @@ import numpy as np
 
 from opec_tf.common.errors import UserError
 from opec_tf.models.pose_backbone import DUC421_CONVOLUTIONS
-from opec_tf.models.trunks.resnet import BASIC_BLOCKS, BLOCKS
+from opec_tf.models.trunks.sizes import BASIC_BLOCKS, BLOCKS
 from opec_tf.poses import skeletons
 
 # Heatmap cell i was trained to mean crop pixel 4 i, where the centre of cell i lies at 4 i + 1.5.

@@ -9,7 +9,8 @@ from opec_tf.common.errors import UserError
 from opec_tf.config import MOVENETS, ModelConfig
 from opec_tf.inference import pose_model
 from opec_tf.models import builders
-from opec_tf.models.trunks.movenet import WIDTHS, movenet_features, movenet_heads
+from opec_tf.models.trunks.movenet import movenet_features, movenet_heads
+from opec_tf.models.trunks.sizes import MOVENET_WIDTHS
 from opec_tf.poses import skeletons
 from opec_tf.weights import conversion, movenet, reading
 
@@ -45,7 +46,7 @@ def _crops(size=(64, 64), seed=0):
 
 
 def test_both_sizes_have_a_width():
-    assert set(WIDTHS) == set(MOVENETS)
+    assert set(MOVENET_WIDTHS) == set(MOVENETS)
 
 
 @pytest.mark.parametrize("skeleton, first", [("coco17", 0), ("body12", 5)])
@@ -103,7 +104,7 @@ def test_it_equals_the_published_graph(real_samples, name, side, parameters):
         pytest.skip(f"needs {path}")
     tensors = reading.read(path)
     inputs = tf.keras.Input((side, side, 3))
-    outputs = movenet_features(inputs, WIDTHS[f"movenet_{name}"])
+    outputs = movenet_features(inputs, MOVENET_WIDTHS[f"movenet_{name}"])
     outputs.update(movenet_heads(outputs["F3"], 17))
     network = tf.keras.Model(inputs, outputs)
     position = network.get_layer("position")  # the only thing more, and it starts at zero

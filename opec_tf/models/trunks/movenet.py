@@ -11,8 +11,6 @@ import tensorflow as tf
 
 from opec_tf.layers.image import PositionEmbedding
 
-# The published sizes by the multiple of MobileNetV2's channels.
-WIDTHS = {"movenet_thunder": 1.75, "movenet_lightning": 1.0}
 # MobileNetV2's stages: expansion of the inner channels, channels at width 1, blocks, stride of the first block.
 _STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 

@@ -12,16 +12,7 @@ import functools
 import tensorflow as tf
 
 from opec_tf.layers.image import PixelUnshuffle, SqueezeExcite
-
-BLOCKS = {
-    "resnet10": (1, 1, 1, 1),
-    "resnet18": (2, 2, 2, 2),
-    "resnet34": (3, 4, 6, 3),
-    "resnet50": (3, 4, 6, 3),
-    "resnet101": (3, 4, 23, 3),
-    "resnet152": (3, 8, 36, 3),
-}
-BASIC_BLOCKS = ("resnet10", "resnet18", "resnet34")
+from opec_tf.models.trunks.sizes import BASIC_BLOCKS, BLOCKS
 
 
 def resnet(
@@ -37,7 +28,7 @@ def resnet(
 
     Args:
       images: [B, H, W, 3], normalised; H and W multiples of 32.
-      trunk: a key of ``BLOCKS``.
+      trunk: a key of ``sizes.BLOCKS``.
       width: channels of the stem; the four stages have 1, 2, 4 and 8 times as many (times 4 for bottlenecks).
       squeeze_excite: a gate with reduction 1 at the end of the residual branch of those blocks whose shortcut is a
         convolution, as in AlphaPose's SE-ResNet: the first of each stage (of resnet10, 18 and 34, not of stage 1).

@@ -11,21 +11,13 @@ from torch.nn import functional
 
 from opec_tf.common.errors import UserError
 from opec_tf.config import ModelConfig, TrainConfig
+from opec_tf.models.trunks.sizes import BASIC_BLOCKS, BLOCKS, MOVENET_WIDTHS
 from opec_tf.poses import skeletons
 from opec_tf.study.peers import torch_movenet, torch_opec, torch_resnet
 
-# The channels of ImageNet's mean and deviation, and the trunks, as ``layers.image`` and ``models.trunks`` have them.
+# The channels of ImageNet's mean and deviation, and the scale of a person, as ``layers.image`` and ``training.losses``,
+# which start TensorFlow, have them.
 _MEAN, _STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
-_BLOCKS = {
-    "resnet10": (1, 1, 1, 1),
-    "resnet18": (2, 2, 2, 2),
-    "resnet34": (3, 4, 6, 3),
-    "resnet50": (3, 4, 6, 3),
-    "resnet101": (3, 4, 23, 3),
-    "resnet152": (3, 8, 36, 3),
-}
-_BASIC = ("resnet10", "resnet18", "resnet34")
-_MOVENET_WIDTHS = {"movenet_thunder": 1.75, "movenet_lightning": 1.0}
 _PERSON_SCALE = 0.45
 
 
@@ -57,7 +49,7 @@ class Network(nn.Module):
 def _movenet(config: ModelConfig, joints: int) -> tuple[nn.Module, list[int]]:
     if config.trunk_maps:
         raise UserError("--trunk_maps: the MoveNet in PyTorch is without; leave it out")
-    return torch_movenet.MoveNet(_MOVENET_WIDTHS[config.trunk], joints, config.crop_size), [32, 24, 24]
+    return torch_movenet.MoveNet(MOVENET_WIDTHS[config.trunk], joints, config.crop_size), [32, 24, 24]
 
 
 def _resnet(config: ModelConfig, joints: int) -> tuple[nn.Module, list[int]]:
@@ -67,7 +59,7 @@ def _resnet(config: ModelConfig, joints: int) -> tuple[nn.Module, list[int]]:
             "--decoder=duc421, --stride_in_1x1, --unshuffle and --normalization: the networks in PyTorch are without; "
             "leave them out"
         )
-    blocks, bottleneck = _BLOCKS[config.trunk], config.trunk not in _BASIC
+    blocks, bottleneck = BLOCKS[config.trunk], config.trunk not in BASIC_BLOCKS
     trunk = [config.trunk_width << stage for stage in (2, 1, 0)]
     trunk = [(4 if bottleneck else 1) * channels * config.trunk_maps for channels in trunk]
     gated = config.squeeze_excite

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from opec_tf.models.trunks.resnet import BASIC_BLOCKS, resnet
+from opec_tf.models.trunks.resnet import resnet
+from opec_tf.models.trunks.sizes import BASIC_BLOCKS
 
 
 @functools.cache
