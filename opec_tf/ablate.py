@@ -2,11 +2,11 @@
 
 python -m opec_tf.ablate --flagfile=configs/synthetic.flags --output_dir=runs/ablation
 
-All rows of a seed start from one base, which is trained first, or all rows from --base_weights. All settings apply
-to every row, which changes some of them; --report_only shows the table of what is there. OUTPUT_DIR gets ablation.csv,
+All rows of a seed start from one base, which is trained first, or all rows from --base_weights. All settings apply to
+every row, which changes some of them; --report_only shows the table of what is there. OUTPUT_DIR gets ablation.csv,
 ablation.md, ablation.png, a training run for each row and seed, and differences.md: the rows of the command beside the
-base with paired bootstrap intervals over the images. Broken off, the same command goes on where it stopped; other rows
-and seeds may be added at any time, by other processes too.
+base, or the row --against, with paired bootstrap intervals over the images. Broken off, the same command goes on where
+it stopped; other rows and seeds may be added at any time, by other processes too.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ absl_flags.DEFINE_string(
     None,
     "with --initial_pose=given: COCO results JSON of the poses that are refined in --test_data, and their boxes",
 )
+absl_flags.DEFINE_enum(
+    "against", "base", ["base", *rows.ROWS], "row of --rows with which differences.md compares the others"
+)
 absl_flags.DEFINE_bool("report_only", False, "train and score nothing, write tables and plot of what is finished")
 
 # What --help shows first.
@@ -59,6 +62,8 @@ def main() -> None:
     root = pathlib.Path(options.output_dir)
     model_config, train_config = flags.read(ModelConfig), flags.read(TrainConfig)
     names = rows.named(options.rows, model_config, train_config)
+    if options.against not in ("base", *names):
+        raise UserError(f"--against={options.against} is none of --rows={','.join(names)}")
     if not options.report_only:
         files.refuse_pattern(root)  # of the runs
         study = runs.Study(
@@ -71,7 +76,7 @@ def main() -> None:
             initial_poses=options.initial_poses,
         )
         runs.run(study, names, _seeds(options.seeds), announce=lambda line: print(line, flush=True))
-        print(differences.write(study, names), flush=True)
+        print(differences.write(study, names, options.against), flush=True)
     print(tables.write(root, None if "all" in options.rows else names))
 
 

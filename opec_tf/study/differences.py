@@ -20,14 +20,15 @@ from opec_tf.study import paired, tables
 from opec_tf.study.study import Study
 
 
-def write(study: Study, names: Sequence[str], draws: int = 1000, seed: int = 0) -> str:
-    """Compares rows of which runs are finished, each run's last pose, with the base's decoded peak.
+def write(study: Study, names: Sequence[str], against: str = tables.BASE, draws: int = 1000, seed: int = 0) -> str:
+    """Compares rows of which runs are finished with the base's decoded peak, or with one of them.
 
     Poses in the boxes of a file are left out: whose they are is not known.
 
     Args:
       study: what all runs share.
       names: rows, keys of ``rows.ROWS``.
+      against: the row that the others are compared with, of ``names`` or "base".
       draws, seed: how often images are drawn with replacement for the intervals.
 
     Returns:
@@ -37,11 +38,12 @@ def write(study: Study, names: Sequence[str], draws: int = 1000, seed: int = 0) 
     measured = {}
     for split, data_config in study.splits.items():
         of_split = [result for result in results if result.split == split and result.people_by == accuracy.BY_BOX]
-        if len({result.row for result in of_split}) > 1 and of_split[0].row == tables.BASE:
+        found = {result.row for result in of_split}
+        if len(found) > 1 and {tables.BASE, against} <= found:
             protocol = study.inference_config.protocol
             skeleton = protocols.PROTOCOLS[protocol].skeleton
             annotations = loading.load_all(data_config.test_data, data_config.data_root, skeleton)
-            measured[split] = _compare(of_split, annotations, protocol, draws, seed)
+            measured[split] = _compare(of_split, against, annotations, protocol, draws, seed)
     text = paired.table(measured) if measured else ""
     if text:
         files.write_text(study.root / "differences.md", text)
@@ -49,19 +51,25 @@ def write(study: Study, names: Sequence[str], draws: int = 1000, seed: int = 0) 
 
 
 def _compare(
-    results: Sequence[tables.Result], annotations: PoseAnnotations, protocol: str, draws: int, seed: int
+    results: Sequence[tables.Result],
+    against: str,
+    annotations: PoseAnnotations,
+    protocol: str,
+    draws: int,
+    seed: int,
 ) -> list[dict]:
     """The rows as ``paired.table`` takes them."""
     drawn = paired.drawn_images(annotations.num_images, draws, seed)
     values, runs = {}, {}
     for result in results:
-        path, pose = result.folder / f"predictions_{result.last_pose}.json", (str(result.folder), result.last_pose)
-        poses = predictions.read(path)
-        people = _whose(poses, annotations)
-        values[pose] = protocols.evaluate_draws(annotations, poses, people, protocol, drawn)
-        runs.setdefault(result.row, []).append(pose)
-    titles = tables.titles(runs)
-    return paired.results([paired.Row(titles[row], tuple(poses)) for row, poses in runs.items()], values)
+        for line, name in result.shown.items():
+            poses = predictions.read(result.folder / f"predictions_{name}.json")
+            people = _whose(poses, annotations)
+            run = str(result.folder), name
+            values[run] = protocols.evaluate_draws(annotations, poses, people, protocol, drawn)
+            runs.setdefault(line, []).append(run)
+    titles = sorted(tables.titles(runs).items(), key=lambda item: item[0] != against)
+    return paired.results([paired.Row(title, tuple(runs[line])) for line, title in titles], values)
 
 
 def _whose(poses: predictions.PosePredictions, annotations: PoseAnnotations) -> np.ndarray:

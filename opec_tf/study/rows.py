@@ -18,12 +18,14 @@ class Row:
       title: what it is called in the table.
       model: the fields of ``ModelConfig`` that it sets.
       training: the fields of ``TrainConfig`` that it sets; without ``stages`` it trains stage opec.
+      also: pose -> title, of poses that its runs show beside the last one.
     """
 
     title: str
     # Any: what a field may be its config checks.
     model: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     training: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    also: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 _COUPLE = {"stages": ("opec", "couple")}
@@ -34,9 +36,10 @@ ROWS = {
         "control: the base trained on, its own integral pose",
         model={"refinement": False},
         training={"freeze_base": False},
+        also={"peak": "control: the base trained on, its peak"},
     ),
     "no_graph": Row("feature adaption and integral, no graph", model={"graph_convolution": "none"}),
-    "full": Row("OPEC-Net"),
+    "full": Row("OPEC-Net", also={"initial": "OPEC-Net, the pose that its graph begins with"}),
     "a_no_image_guidance": Row("(a) no image guidance", model={"image_guided": False}),
     "b_not_progressive": Row("(b) not progressive", model={"progressive": False}),
     "c_f3_only": Row("(c) F3 only", model={"multi_scale": False}),

@@ -23,7 +23,7 @@ from opec_tf.study import rows
 BASE = "base"
 # Rows of the tables that no run is trained for: what all runs start from.
 _STARTS = {BASE: "base: heatmap peak", builders.GIVEN_OUTPUT: "given: the poses that are refined"}
-_COLUMNS = ("AP", "AR", "AP50", "AP75", "vis75", "inv75", "swap")
+_COLUMNS = ("AP", "AR", "AP75", "vis75", "inv75", *accuracy.HIDDEN_BY, "swap")
 _GAINS = ("AP", "inv75")
 _SPLIT_TITLES = {
     "test": "Test split",
@@ -39,7 +39,7 @@ _MIXED = (
     "with the person whom it fits best."
 )
 
-# The final metrics of the seeds of each row.
+# Line of the table -> the metrics of each seed.
 _Runs = dict[str, list[dict[str, float]]]
 
 
@@ -71,9 +71,10 @@ class Result:
         return list(self.poses)[-1]
 
     @property
-    def final(self) -> dict[str, float]:
-        """The metrics of the last pose."""
-        return self.poses[self.last_pose]
+    def shown(self) -> dict[str, str]:
+        """Line of the tables -> the pose that it shows: the last one, before it what its row shows also."""
+        also = rows.ROWS[self.row].also if self.row in rows.ROWS else ()
+        return {**{f"{self.row}:{pose}": pose for pose in also if pose in self.poses}, self.row: self.last_pose}
 
 
 def collect(root: pathlib.Path) -> list[Result]:
@@ -175,30 +176,34 @@ def _table(results: Iterable[Result]) -> list[str]:
     """Lines of the Markdown table of one split."""
     by_row = _by_row(results)
     bases = by_row.get(BASE, [])
-    header = ["row", *_COLUMNS, *(f"{key} gain" for key in _GAINS), "seeds"]
+    columns = [key for key in _COLUMNS if any(_measured(runs, key).size for runs in by_row.values())]
+    header = ["row", *columns, *(f"{key} gain" for key in _GAINS), "seeds"]
     body = []
     for name, title in titles(by_row).items():
         runs = by_row[name]
         gains = ["" if name == BASE else _gain(runs, bases, key) for key in _GAINS]
         count = "" if name in _STARTS and len(runs) == 1 else str(len(runs))
-        body.append([title, *(_mean_and_spread(runs, key) for key in _COLUMNS), *gains, count])
+        body.append([title, *(_mean_and_spread(runs, key) for key in columns), *gains, count])
     widths = [max(map(len, column)) for column in zip(header, *body)]
     cells = [header, ["-" * width for width in widths], *body]
     return ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |" for row in cells]
 
 
 def titles(by_row: Iterable[str]) -> dict[str, str]:
-    """Row -> its title, what they start from first, then in the order of ``ROWS``, then those of an older version."""
-    known = {**_STARTS, **{name: row.title for name, row in rows.ROWS.items()}}
+    """Line -> its title, what they start from first, then in the order of ``ROWS``, then those of an older version."""
+    known = dict(_STARTS)
+    for name, row in rows.ROWS.items():
+        known.update({**{f"{name}:{pose}": title for pose, title in row.also.items()}, name: row.title})
     titles = {name: title for name, title in known.items() if name in by_row}
     return {**titles, **{name: f"{name} (a row of an older version)" for name in by_row if name not in known}}
 
 
 def _by_row(results: Iterable[Result]) -> _Runs:
-    """The runs by row; given poses, which are the same in all runs, are a row of one."""
+    """The runs by line; given poses, which are the same in all runs, are a row of one."""
     by_row: _Runs = {}
     for result in results:
-        by_row.setdefault(result.row, []).append(result.final)
+        for line, pose in result.shown.items():
+            by_row.setdefault(line, []).append(result.poses[pose])
         if builders.GIVEN_OUTPUT in result.poses:
             by_row[builders.GIVEN_OUTPUT] = [result.poses[builders.GIVEN_OUTPUT]]
     return by_row
