@@ -10,6 +10,9 @@ With --against=torch (pip install opec_tf[torch]) it measures side by side with 
 networks, a plain OpenCV data set with worker processes, and pycocotools. Beside --output it writes a table and a plot:
 
 python -m opec_tf.benchmark --against=torch --output=against_torch.json
+
+--sections=growth tells how time and memory grow with people in a picture, a picture's pixels, and annotated images; it
+writes a plot beside --output.
 """
 
 from __future__ import annotations
@@ -33,11 +36,11 @@ from opec_tf.inference.lite.names import PRECISIONS
 
 # What starts TensorFlow waits until main() uses it: --help and wrong usage are answered at once.
 with lazy.imports():
-    from opec_tf.study import speed
+    from opec_tf.study import growth, speed, speed_plots
     from opec_tf.study.peers import contest, networks, report
 
-_SECTIONS = ("pipeline", "training", "inference", "tflite")
-_USUAL_SECTIONS = _SECTIONS[:-1]
+_SECTIONS = ("pipeline", "training", "inference", "tflite", "growth")
+_USUAL_SECTIONS = _SECTIONS[:3]
 _PIPELINE_THREADS = (1, 2)
 _INFERENCE_BATCHES = (1, 8, 32)
 _START_SECONDS = 30.0  # of a measurement, about: a process, TensorFlow, and the first steps, which trace and compile
@@ -51,7 +54,7 @@ absl_flags.DEFINE_string("output", "benchmark.json", "JSON file for the results"
 absl_flags.DEFINE_list(
     "sections",
     [],
-    f"what is measured, of {', '.join(_SECTIONS)} and, with --against, scoring; by default all but tflite",
+    f"what is measured, of {', '.join(_SECTIONS)} and, with --against, scoring; by default the first three",
 )
 absl_flags.DEFINE_integer("repeats", 30, "timed batches, steps or calls of each measurement", lower_bound=1)
 absl_flags.DEFINE_float("seconds", 60.0, "a measurement stops repeating after this time", lower_bound=0.0)
@@ -115,7 +118,11 @@ def _measure_alone() -> None:
         files.write_json(options.output, results, indent=2)
     for name, ratio in _ratios(measured).items():
         print(f"{name:34}{ratio:12.1f}")
-    print(f"written: {options.output}")
+    written = [options.output]
+    if "growth" in measured:
+        written.append(str(pathlib.Path(options.output).with_suffix(".png")))
+        speed_plots.plot_growth(growth.AMOUNTS, list(measured["growth"].values()), written[-1])
+    print(f"written: {', '.join(written)}")
 
 
 def _measure_against(peer: str) -> None:
@@ -178,6 +185,8 @@ def _measurements() -> Iterator[tuple[str, str, Callable[..., _Result], tuple]]:
         yield "inference", f"batch {batch}", speed.measure_inference, (model, config, data.box_margin)
     for precision in PRECISIONS:
         yield "tflite", precision, speed.measure_lite, (model, infer, data.box_margin, precision)
+    for name, function, arguments in growth.measurements(model, data, infer):
+        yield "growth", name, function, arguments
 
 
 def _say(text: str) -> None:
@@ -215,7 +224,7 @@ def _ratios(measured: Mapping[str, Mapping[str, _Result]]) -> dict[str, float]:
 
 
 def _row(label: str, result: _Result) -> str:
-    rate = result["crops_per_second" if "crops_per_second" in result else "people_per_second"]
+    rate = next(value for name, value in result.items() if name.endswith("_per_second"))
     times = f"{1e3 * result['median_s']:12.1f}{1e3 * result['p90_s']:12.1f}{result['first_s']:10.1f}"
     return f"{label:34}{rate:12.1f}{times}{result['peak_memory_mb']:10.0f}"
 

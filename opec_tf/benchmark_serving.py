@@ -19,9 +19,8 @@ from opec_tf.serving import limits
 
 # What starts TensorFlow waits until main() uses it: --help and wrong usage are answered at once.
 with lazy.imports():
-    from opec_tf.evaluation import plots
     from opec_tf.serving import exporting, pictures, speed
-    from opec_tf.study import speed as study_speed
+    from opec_tf.study import speed as study_speed, speed_plots
 
 absl_flags.DEFINE_string("model_dir", None, "the model's folder, which holds a folder for each version", required=True)
 absl_flags.DEFINE_string("image", None, "picture to ask about; by default one of COCO's size is made up")
@@ -56,7 +55,7 @@ def main() -> None:
             print(f"{way:24}{count:>8}{times}{result['requests_per_second']:12.1f}", flush=True)
         files.write_json(options.output, results, indent=2)
     plot = pathlib.Path(options.output).with_suffix(".png")
-    plots.plot_serving_speed(measured, plot)
+    speed_plots.plot_serving_speed(measured, plot)
     print(f"written: {options.output}, {plot}")
 
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 import tiny_run
 
 from opec_tf import config
-from opec_tf.study import speed
+from opec_tf.study import growth, speed
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +36,7 @@ def check_times(result, repeats):
     assert 100 < result["peak_memory_mb"] < 100_000
 
 
-@pytest.mark.parametrize("initial_pose", ["integral", "given"])
+@pytest.mark.parametrize("initial_pose", ["integral", pytest.param("given", marks=pytest.mark.slowest)])
 def test_training_step_is_measured(initial_pose):
     train_config = config.TrainConfig(batch_size=2)
     model_config = dataclasses.replace(TINY, initial_pose=initial_pose)
@@ -54,12 +54,40 @@ def test_inference_is_measured_and_the_time_limit_leaves_three_repeats():
     assert result["people_per_second"] == pytest.approx(3 / result["median_s"])
 
 
+@pytest.mark.slowest
 def test_lite_files_are_measured():
     results = [speed.measure_lite(TINY, config.InferenceConfig(), 1.25, name, 3, 60.0) for name in ("float32", "int8")]
     for result in results:
         check_times(result, 3)
         assert result["people_per_second"] == pytest.approx(1 / result["median_s"])
     assert results[0]["megabytes"] > results[1]["megabytes"] > 0.01
+
+
+@pytest.mark.slowest
+def test_what_grows_is_measured():
+    model = TINY, config.InferenceConfig(), 1.25
+    results = [growth.measure_people(*model, 3, 3, 60.0), growth.measure_picture(*model, (200, 100), 3, 60.0)]
+    results.append(growth.measure_annotations(5, 3, 60.0))
+    for result, (name, amount), rate in zip(
+        results,
+        (("people", 3), ("megapixels", 0.02), ("images", 5)),
+        (("people", 3), ("images", 1), ("images", 5)),
+    ):
+        check_times(result, 3)
+        assert name in growth.AMOUNTS and result[name] == amount
+        assert result[f"{rate[0]}_per_second"] == pytest.approx(rate[1] / result["median_s"])
+    data = config.DataConfig()
+    names = [name for name, *_ in growth.measurements(TINY, data, config.InferenceConfig())]
+    assert names[0] == "1 person in a picture" and names[-1] == "100,000 annotated images"
+    assert len(names) == len(growth.PEOPLE) + len(growth.PICTURES) + len(growth.IMAGES)
+
+
+def test_the_annotations_that_are_read_are_whole(monkeypatch):
+    read = []
+    monkeypatch.setattr(speed, "timed", lambda step, *_: read.append(step()) or {"median_s": 1.0})
+    growth.measure_annotations(3, 1, 0.0)
+    assert (read[0].num_images, len(read[0].annotation_ids)) == (3, 12)
+    assert read[0].image_index.tolist() == np.repeat([0, 1, 2], 4).tolist() and read[0].is_scoreable.all()
 
 
 def test_made_up_pictures_are_like_photographs():
@@ -152,6 +180,6 @@ def test_unknown_section_is_one_line(tmp_path):
     done = tiny_run.call("benchmark", "--sections=pipeline,speed", f"--output={tmp_path}/bench.json")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
-        "error: --sections=speed is not known; choose from pipeline, training, inference, tflite"
+        "error: --sections=speed is not known; choose from pipeline, training, inference, tflite, growth"
     )
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Plots of training logs, scores and timings."""
+"""Plots of training logs and scores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from opec_tf.evaluation.accuracy import Levels
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_INK = (40 / 255, 40 / 255, 46 / 255)
+INK = (40 / 255, 40 / 255, 46 / 255)
 # What occlusion curves are drawn over, and of.
 _LEVEL_LABELS: dict[Literal["hidden_share", "pair_iou"], str] = {
     "hidden_share": "share of the person's joints hidden",
@@ -58,7 +58,7 @@ def plot_training_curves(logs: Mapping[str, os.PathLike[str] | str], path: os.Pa
     tables = {stage: _read_log(log) for stage, log in logs.items()}
     panels = list(dict.fromkeys(_panel_of(name) for _, columns in tables.values() for name in columns))
     panels.sort(key=lambda panel: (panel != "loss", panel == "learning rate"))
-    figure, axes = _panels(len(logs), len(panels), (3.5, 3.5))
+    figure, axes = grid(len(logs), len(panels), (3.5, 3.5))
     for row, (stage, (epochs, columns)) in zip(axes, tables.items()):
         for axis, panel in zip(row, panels):
             names = [name for name in columns if _panel_of(name) == panel]
@@ -69,7 +69,7 @@ def plot_training_curves(logs: Mapping[str, os.PathLike[str] | str], path: os.Pa
             axis.set(title=f"{stage}: {panel}", xlabel="epoch", yscale="log" if names and panel == "loss" else "linear")
             if axis.get_legend_handles_labels()[0]:
                 axis.legend(fontsize=7, frameon=False)
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_occlusion_curves(curves: Mapping[str, Levels], path: os.PathLike[str] | str) -> None:
@@ -83,7 +83,7 @@ def plot_occlusion_curves(curves: Mapping[str, Levels], path: os.PathLike[str] |
       UserError: the image cannot be written.
     """
     levels = [level for level in _LEVEL_LABELS if all(level in curve for curve in curves.values())]
-    figure, axes = _panels(len(levels), len(_MEASURE_LABELS), (2.9, 3.1))
+    figure, axes = grid(len(levels), len(_MEASURE_LABELS), (2.9, 3.1))
     for row, level in zip(axes, levels):
         for axis, (measure, title) in zip(row, _MEASURE_LABELS.items()):
             for name, curve in curves.items():
@@ -94,7 +94,7 @@ def plot_occlusion_curves(curves: Mapping[str, Levels], path: os.PathLike[str] |
             axis.set_xticks(range(len(ticks)), ticks, fontsize=7)
             axis.set(title=title, xlabel=_LEVEL_LABELS[level], ylabel="percent")
         row[0].legend(fontsize=7, frameon=False)
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_reliability(bins: Mapping[str, Sequence[Mapping[str, float]]], path: os.PathLike[str] | str) -> None:
@@ -107,16 +107,16 @@ def plot_reliability(bins: Mapping[str, Sequence[Mapping[str, float]]], path: os
     Raises:
       UserError: the image cannot be written.
     """
-    figure, axes = _panels(2, len(bins), (3.0, 2.4))
+    figure, axes = grid(2, len(bins), (3.0, 2.4))
     for (name, parts), curve, counts in zip(bins.items(), *axes):
         filled = [part for part in parts if part["joints"]]
-        curve.plot([0, 1], [0, 1], color=_INK, linewidth=0.8, linestyle="--")
+        curve.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle="--")
         curve.plot([p["predicted"] for p in filled], [p["observed"] for p in filled], marker=".", linewidth=1.6)
         curve.set(title=name, ylabel="came true", xlim=(0, 1), ylim=(0, 1))
         starts, joints = [part["from"] for part in parts], [part["joints"] for part in parts]
         counts.bar(starts, joints, width=1 / len(parts), align="edge", alpha=0.55)
         counts.set(xlabel="predicted probability", ylabel="joints", xlim=(0, 1), yscale="log" if filled else "linear")
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_ablation(splits: Mapping[str, Mapping[str, AblationPanel]], path: os.PathLike[str] | str) -> None:
@@ -131,7 +131,7 @@ def plot_ablation(splits: Mapping[str, Mapping[str, AblationPanel]], path: os.Pa
     """
     count = max(len(panel.rows) for metrics in splits.values() for panel in metrics.values())
     columns = max(len(metrics) for metrics in splits.values())
-    figure, axes = _panels(len(splits), columns, (5.5, 1.3 + 0.28 * count))
+    figure, axes = grid(len(splits), columns, (5.5, 1.3 + 0.28 * count))
     for axis_row, (split, metrics) in zip(axes, splits.items()):
         for axis, (metric, (base, rows)) in zip(axis_row, metrics.items()):
             start = 0.0 if base is None else 100 * base
@@ -142,7 +142,7 @@ def plot_ablation(splits: Mapping[str, Mapping[str, AblationPanel]], path: os.Pa
                 spread = np.std(values, ddof=1) if len(values) > 1 else None
                 mean = np.mean(values)
                 axis.barh(place, mean - start, left=start, xerr=spread, height=0.62, color="C0", alpha=0.55, capsize=3)
-                axis.plot(values, np.full(len(values), place), "o", color=_INK, markersize=3)
+                axis.plot(values, np.full(len(values), place), "o", color=INK, markersize=3)
             if base is not None:
                 axis.axvline(start, color="C3", linewidth=1.2)
             axis.set_yticks(range(len(rows)), rows, fontsize=7)
@@ -151,58 +151,7 @@ def plot_ablation(splits: Mapping[str, Mapping[str, AblationPanel]], path: os.Pa
             axis.set(title=f"{split}: {metric}", xlabel="percent")
     legend = "bars and whiskers: mean and standard deviation; dots: seeds; red line: the base's heatmap peak"
     figure.supxlabel(f"{legend}\nthe spread covers seeds after one base only, not other bases", fontsize=8)
-    _save(figure, path)
-
-
-def plot_serving_speed(results: Mapping[str, Mapping[str, Mapping[str, float]]], path: os.PathLike[str] | str) -> None:
-    """Plots how an exported model answers: latency and throughput over the number of clients, a line each way to ask.
-
-    Args:
-      results: way of asking -> number of clients, as text -> {"p50_s", "p99_s" (seconds), "requests_per_second"}.
-      path: image file to write; the suffix chooses the format.
-
-    Raises:
-      UserError: the image cannot be written.
-    """
-    figure, ((latency, throughput),) = _panels(1, 2, (4.5, 3.5))
-    for way, by_clients in results.items():
-        clients = [int(count) for count in by_clients]
-        p50, p99 = ([1e3 * result[name] for result in by_clients.values()] for name in ("p50_s", "p99_s"))
-        (line,) = latency.plot(clients, p50, marker=".", label=f"{way}, p50")
-        latency.plot(clients, p99, marker=".", linestyle="--", color=line.get_color(), label=f"{way}, p99")
-        rates = [result["requests_per_second"] for result in by_clients.values()]
-        throughput.plot(clients, rates, marker=".", color=line.get_color(), label=way)
-    latency.set(title="latency", ylabel="ms", yscale="log")
-    throughput.set(title="throughput", ylabel="requests a second", ylim=(0, None))
-    for axis in (latency, throughput):
-        axis.set(xlabel="clients", xticks=sorted({int(count) for way in results.values() for count in way}))
-        axis.legend(fontsize=7, frameon=False)
-    _save(figure, path)
-
-
-def plot_ratios(
-    ratios: Mapping[str, Mapping[str, tuple[float, float, float]]], label: str, path: os.PathLike[str] | str
-) -> None:
-    """Plots ratios of times below each other, a colour a section, with a line at 1.
-
-    Args:
-      ratios: section -> name -> (lower quartile, median, upper quartile).
-      label: what the ratios are of.
-      path: image file to write; the suffix chooses the format.
-
-    Raises:
-      UserError: the image cannot be written.
-    """
-    rows = [(section, *row) for section, named in ratios.items() for row in named.items()]
-    figure, ((axis,),) = _panels(1, 1, (8.0, 1.2 + 0.3 * len(rows)))
-    for place, (section, _, (low, middle, high)) in enumerate(rows):
-        color = f"C{list(ratios).index(section)}"
-        axis.errorbar(middle, place, xerr=[[middle - low], [high - middle]], fmt="o", color=color, capsize=3)
-    axis.axvline(1.0, color=_INK, linewidth=0.8)
-    axis.set_yticks(range(len(rows)), [f"{section}: {name}" for section, name, _ in rows], fontsize=7)
-    axis.invert_yaxis()
-    axis.set(xlabel=f"{label} (median and quartiles of pairs)", xlim=(0, None))
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_data_sets(
@@ -217,13 +166,13 @@ def plot_data_sets(
     Raises:
       UserError: the image cannot be written.
     """
-    figure, (row,) = _panels(1, len(panels), (5.0, 3.4))
+    figure, (row,) = grid(1, len(panels), (5.0, 3.4))
     for axis, (title, (edges, data_sets)) in zip(row, panels.items()):
         for name, counts in data_sets.items():
             axis.stairs(100.0 * np.array(counts) / max(sum(counts), 1), edges, label=name, linewidth=1.6)
         axis.set(xlabel=title, ylabel="percent of the images", ylim=(0, None))
     row[0].legend(fontsize=7, frameon=False)
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_agreement(
@@ -243,21 +192,21 @@ def plot_agreement(
     means = {name: np.nanmean(row) if np.any(~np.isnan(row)) else np.inf for name, row in values.items()}
     names = sorted(values, key=means.__getitem__)[:_MOST_ANNOTATORS]
     table = 100.0 * np.array([values[name] for name in names]).reshape(len(names), len(joints))
-    figure, ((axis,),) = _panels(1, 1, (1.6 + 0.55 * len(joints), 1.8 + 0.26 * len(names)))
+    figure, ((axis,),) = grid(1, 1, (1.6 + 0.55 * len(joints), 1.8 + 0.26 * len(names)))
     axis.grid(False)
     drawn = axis.imshow(table, vmin=0, vmax=100, cmap="RdYlGn", aspect="auto")
     for (row, column), value in np.ndenumerate(table):
         text = "-" if np.isnan(value) else f"{value:.0f}"
-        axis.text(column, row, text, ha="center", va="center", fontsize=7, color=_INK)
+        axis.text(column, row, text, ha="center", va="center", fontsize=7, color=INK)
     axis.set_xticks(range(len(joints)), [joint.replace("_", " ") for joint in joints], rotation=40, ha="right")
     axis.set_yticks(range(len(names)), names)
     axis.tick_params(labelsize=7)
     axis.set_title("percent of an annotator's joints that agree with another's", fontsize=9)
     figure.colorbar(drawn, ax=axis)
-    _save(figure, path)
+    save(figure, path)
 
 
-def _panels(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
+def grid(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
     """A figure of panels of (width, height) inches each, and its axes [rows, columns]."""
     # Figure objects without pyplot: no window system is asked for and no global state kept.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -272,7 +221,8 @@ def _panels(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure,
     return figure, axes
 
 
-def _save(figure: Figure, path: os.PathLike[str] | str) -> None:
+def save(figure: Figure, path: os.PathLike[str] | str) -> None:
+    """Writes a figure whole; UserError where that is not possible."""
     with files.atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110)
 

@@ -58,14 +58,14 @@ def measure_pipeline(
       seconds: time after which no further batch is timed.
 
     Returns:
-      crops_per_second, images_per_second and what ``_timed`` gives.
+      crops_per_second, images_per_second and what ``timed`` gives.
     """
     with tempfile.TemporaryDirectory() as folder:
         iterator = timed_steps.training_input(write_pictures(folder), crop_size, data_config, batch_size, threads)
-        result = _timed(lambda: next(iterator), repeats, seconds)
+        result = timed(lambda: next(iterator), repeats, seconds)
     # Batches come in bursts, so that the mean says what the median would not.
     rate = batch_size / result["mean_s"]
-    return {"crops_per_second": rate, "images_per_second": rate / _PEOPLE, **result, **_memory()}
+    return {"crops_per_second": rate, "images_per_second": rate / _PEOPLE, **result, **memory()}
 
 
 def measure_training(
@@ -80,12 +80,12 @@ def measure_training(
       repeats, seconds: as for ``measure_pipeline``.
 
     Returns:
-      crops_per_second and what ``_timed`` gives; its first_s holds tracing and compiling.
+      crops_per_second and what ``timed`` gives; its first_s holds tracing and compiling.
     """
     tf.keras.mixed_precision.set_global_policy(precision.resolve(train_config.precision)[0])
     batch = train_config.batch_size
-    result = _timed(timed_steps.training_step("opec", model_config, train_config, jit_compile), repeats, seconds)
-    return {"crops_per_second": batch / result["median_s"], **result, **_memory()}
+    result = timed(timed_steps.training_step("opec", model_config, train_config, jit_compile), repeats, seconds)
+    return {"crops_per_second": batch / result["median_s"], **result, **memory()}
 
 
 def measure_inference(
@@ -100,21 +100,21 @@ def measure_inference(
       repeats, seconds: as for ``measure_pipeline``.
 
     Returns:
-      people_per_second and what ``_timed`` gives; median_s is the latency.
+      people_per_second and what ``timed`` gives; median_s is the latency.
     """
     model = PoseModel(builders.build_opec_net(model_config), model_config, "opec", box_margin)
-    return _measure_people(model, inference_config, inference_config.inference_batch_size, repeats, seconds)
+    return people_speed(model, inference_config, inference_config.inference_batch_size, repeats, seconds)
 
 
-def _measure_people(
+def people_speed(
     model: PoseModel, inference_config: InferenceConfig, count: int, repeats: int, seconds: float
 ) -> dict[str, float]:
     """What ``measure_inference`` gives, of a model and so many people in a picture."""
     estimator = model.estimator(inference_config, count)
     frame, boxes = made_up_picture(0).numpy(), made_up_boxes(count, seed=0)
     people = PersonBoxes(np.zeros(count, int), boxes)
-    result = _timed(lambda: estimator.estimate_frames([frame], [1], people), repeats, seconds)
-    return {"people_per_second": count / result["median_s"], **result, **_memory()}
+    result = timed(lambda: estimator.estimate_frames([frame], [1], people), repeats, seconds)
+    return {"people_per_second": count / result["median_s"], **result, **memory()}
 
 
 def measure_lite(
@@ -140,7 +140,7 @@ def measure_lite(
         context = multiprocessing.get_context("spawn")
         with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
             pool.submit(_write_lite, path, model_config, inference_config, box_margin, lite_precision).result()
-        result = _measure_people(lite_model.load(path), inference_config, 1, repeats, seconds)
+        result = people_speed(lite_model.load(path), inference_config, 1, repeats, seconds)
         return {"megabytes": os.path.getsize(path) / 1e6, **result}
 
 
@@ -202,7 +202,7 @@ def made_up_boxes(count: int, seed: int) -> np.ndarray:
     return np.concatenate([random.uniform(size=[count, 2]) * room, np.stack([width, height], axis=1)], axis=1)
 
 
-def _timed(step: Callable[[], object], repeats: int, seconds: float) -> dict[str, float]:
+def timed(step: Callable[[], object], repeats: int, seconds: float) -> dict[str, float]:
     """Times a function after two calls to warm up.
 
     Returns:
@@ -229,7 +229,7 @@ def _duration(step: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _memory() -> dict[str, float]:
+def memory() -> dict[str, float]:
     """Largest memory so far, of this process and of its first GPU where it has one."""
     # Linux counts kilobytes here, macOS bytes.
     unit = 1e6 if sys.platform == "darwin" else 1e3

@@ -35,9 +35,9 @@ def test_ablation(tmp_path, monkeypatch):
         "inv75": plots.AblationPanel(None, {"OPEC-Net": np.array([0.4, 0.5]), "gcn": np.array([])}),
     }
     captions = []
-    save = plots._save
+    save = plots.save
     monkeypatch.setattr(
-        plots, "_save", lambda figure, path: (captions.append(figure.get_supxlabel()), save(figure, path))
+        plots, "save", lambda figure, path: (captions.append(figure.get_supxlabel()), save(figure, path))
     )
     plots.plot_ablation({"test": panels}, tmp_path / "ablation.png")
     picture = cv2.imread(str(tmp_path / "ablation.png"))

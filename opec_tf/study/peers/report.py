@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from opec_tf.evaluation import plots
+from opec_tf.study import speed_plots
 
 # Section -> case -> what ``contest.run`` gives.
 Results = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -31,4 +31,4 @@ def plot(results: Results, peer: str, path: os.PathLike[str] | str) -> None:
         section: {name: (r["ratio_low"], r["ratio"], r["ratio_high"]) for name, r in named.items()}
         for section, named in results.items()
     }
-    plots.plot_ratios(ratios, f"time here / time with {peer}", path)
+    speed_plots.plot_ratios(ratios, f"time here / time with {peer}", path)
