@@ -15,7 +15,7 @@ DEMO_DIR := demo
 # Pictures for the demo: files, folders and patterns, comma-separated.
 PHOTOS :=
 
-.PHONY: help demo train-demo check test lint types format install clean
+.PHONY: help demo train-demo check test test-all lint types format install clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,9 +29,12 @@ train-demo: $(INSTALLED)  ## from random weights to a scored model, into runs/tr
 	$(BIN)/python -m opec_tf.evaluate --flagfile=configs/train_demo.flags --workdir=runs/train_demo
 
 check: lint types  ## before every commit: lint, types, tests that are not marked slow (some 3 minutes on 2 cores)
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not slowest"
 
-test: lint types  ## what CI runs: lint, types, all tests (about half an hour on 2 cores)
+test: lint types  ## what CI runs: lint, types, all tests but the slowest (some 15 minutes on 2 cores)
+	$(PYTEST) -m "not slowest"
+
+test-all: lint types  ## before a release: lint, types, all tests (about half an hour on 2 cores)
 	$(PYTEST)
 
 lint: $(INSTALLED)  ## ruff: lint and format

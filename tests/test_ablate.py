@@ -8,7 +8,7 @@ import pytest
 import stick_couples
 import tiny_run
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slowest
 
 
 def test_trains_scores_and_reports(tmp_path):
@@ -39,13 +39,16 @@ def test_trains_scores_and_reports(tmp_path):
     for title in ("base: heatmap peak", "control: the base trained on"):
         aps = [float(re.search(rf"\| {title}[^|]*\| ([0-9.]+)", of).group(1)) for of in (text, compared)]
         assert aps[1] == pytest.approx(aps[0], abs=0.06)
-    assert re.search(r"\| control[^|]*\| [0-9.]+<br>\([+-][0-9.]+ to [+-][0-9.]+\)", compared)
+    assert re.search(
+        r"\| control: the base trained on, its peak \| [0-9.]+<br>\([+-][0-9.]+ to [+-][0-9.]+\)", compared
+    )
 
     cases = [
         (["--report_only"], None),
         (["--rows=control"], None),
         (["--rows=full,best"], "--rows=best is not known; choose from all, claim, control, no_graph, full, a_no"),
         (["--rows=l1"], "--rows=l1 changes nothing: by these settings it is row full"),
+        (["--rows=full", "--against=control"], "--against=control is none of --rows=full"),
         (["--seeds=a"], "--seeds=a must be whole numbers"),
         (["--rows=control", "--opec_epochs=2"], "seed3/opec: trained with other settings: opec_epochs=1 (now 2)"),
         (["--rows=full", "--heldout_data=crowdpose:none.json:."], "none.json: cannot be read"),

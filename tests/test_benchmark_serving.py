@@ -15,6 +15,7 @@ from opec_tf.serving import speed
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.slowest
 def test_table_json_and_plot(exported, tmp_path):
     parameters = tmp_path / "batching.txt"
     parameters.write_text("max_batch_size { value: 2 }\nbatch_timeout_micros { value: 1000 }\n")

@@ -154,6 +154,7 @@ def _as_pytorch(base):
     return tensors
 
 
+@pytest.mark.slowest
 def test_a_trained_base_survives_the_way_to_pytorch_and_back(tmp_path):
     """Its loss at the first step is below random weights'."""
     data = stick_couples.write(tmp_path / "data", num_images=12)

@@ -8,7 +8,7 @@ import pytest
 import tiny_run
 import warm_process
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slowest
 
 _ROWS = {"base peak": "peak", "OPEC-Net": "pose_3"}
 # Runs the demo three times: whole; on what there is, its scores read and its

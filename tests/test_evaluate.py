@@ -86,6 +86,7 @@ def test_the_data_of_the_run_are_remembered(run, data, tmp_path):
     assert no_split.startswith("no data set is given")
 
 
+@pytest.mark.slowest
 def test_a_base_is_compared_with_the_flags_that_concern_it(run, data):
     good = [f"--flagfile={data}/all.flags", f"--workdir={run}", f"--output_dir={data}/out"]
     messages = tiny_run.messages(

@@ -18,7 +18,7 @@ from opec_tf.inference.picture_groups import GroupPredictor
 _BEAM = "needs Apache Beam: pip install -c constraints.txt -e .[beam]"
 localfilesystem = pytest.importorskip("apache_beam.io.localfilesystem", reason=_BEAM)
 beam_pipeline = pytest.importorskip("opec_tf.inference.beam_pipeline")
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slowest
 
 COUNT = 130  # two groups and two pictures more
 

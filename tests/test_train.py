@@ -34,7 +34,7 @@ def data_root(tmp_path_factory):
     return stick_couples.write(tmp_path_factory.mktemp("data") / "couples", num_images=4)
 
 
-@pytest.mark.slow
+@pytest.mark.slowest
 def test_killed_it_ends_with_as_many_steps(tmp_path, data_root):
     root = tmp_path / "run"
     arguments = _arguments(root, data_root, "--base_epochs=3", "--opec_epochs=2", "--steps_per_epoch=4", "--val_data=")

@@ -111,6 +111,7 @@ def test_who_is_alone_has_the_mean_of_both_passes(monkeypatch):
     np.testing.assert_allclose(last_pose(plain, mirrored, monkeypatch)[2], np.add(ALONE, [-0.2, 0.1]), atol=1e-4)
 
 
+@pytest.mark.slowest
 def test_the_real_networks_flip_test_compiles_and_chooses_a_place_that_it_knows():
     tf.keras.utils.set_random_seed(0)
     model, random = builders.build_couple_net(tiny_run.MODEL), np.random.default_rng(1)

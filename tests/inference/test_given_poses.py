@@ -209,7 +209,7 @@ def test_a_workdir_of_either_kind_loads_as_the_other(tmp_path, caplog):
         dataclasses.replace(given, stage="base").starting_from_poses_of(posed)
 
 
-@pytest.mark.slow
+@pytest.mark.slowest
 def test_both_commands_refine_a_file(run, tmp_path):
     cv2.imwrite(str(tmp_path / "7.png"), np.random.default_rng(0).integers(0, 256, [60, 80, 3], dtype=np.uint8))
     truth = record(7, 12, id=1, bbox=[9, 9, 60, 45])

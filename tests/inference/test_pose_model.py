@@ -155,6 +155,7 @@ def test_the_command_predict_writes_what_predict_says(trained, loaded, files):
     assert np.abs(drawn - own).mean() < 0.5 < np.abs(drawn - serving_run.picture()[..., ::-1]).mean()
 
 
+@pytest.mark.slowest
 def test_an_export_answers_what_predict_says(trained, loaded, files):
     folder, paths, boxes = files
     arguments = [f"--workdir={trained}", f"--export_dir={folder}/models/m", "--warmup_batch_sizes=1"]

@@ -102,7 +102,7 @@ def test_outputs_are_named_for_the_losses():
     assert sorted(model.input_names) == ["crop_to_image", "crops", "partner"]
 
 
-@pytest.mark.parametrize("graph_convolution", ["gcn", "semantic"])
+@pytest.mark.parametrize("graph_convolution", [pytest.param("gcn", marks=pytest.mark.slowest), "semantic"])
 def test_swapping_the_two_people_swaps_the_outputs_and_nothing_else(graph_convolution):
     order = np.array([1, 0, 3, 2, 4])
     model = shared(graph_convolution=graph_convolution)
@@ -141,7 +141,7 @@ def test_only_the_geometry_between_the_two_matters():
     assert np.abs(apart["couple_pose_3"][0] - before["couple_pose_3"][0]).max() > 1e-4
 
 
-@pytest.mark.parametrize("graph_convolution", ["gcn", "semantic"])
+@pytest.mark.parametrize("graph_convolution", [pytest.param("gcn", marks=pytest.mark.slowest), "semantic"])
 def test_every_weight_of_the_couple_is_trained(graph_convolution):
     # Of four channels a graph's units may all be dead.
     model = build(graph_convolution=graph_convolution, graph_channels=16, block_channels=16)
@@ -168,6 +168,7 @@ def test_features_come_from_each_persons_own_crop():
     np.testing.assert_allclose(after["couple_pose_3"][2:], before["couple_pose_3"][2:], atol=1e-6)
 
 
+@pytest.mark.slowest
 @pytest.mark.parametrize("changes", [{"image_guided": False}, {"progressive": False}, {"adaption": "none"}])
 def test_maps_are_those_that_opec_net_samples(changes):
     model = build(**changes)
@@ -204,6 +205,7 @@ def test_the_last_pose_is_the_likeliest_of_the_alternatives():
     np.testing.assert_allclose(logits[1], np.swapaxes(logits[0], 1, 2), atol=1e-4)
 
 
+@pytest.mark.slowest
 def test_candidates_are_smoothed_as_the_run_began():
     """Where the base's peaks are found with another smoothing, so are the candidates that couples choose from."""
     assert tiny_run.MODEL.couple_smoothing == 2.0
@@ -231,6 +233,7 @@ def test_without_candidates_the_refined_joint_is_the_last_pose():
     assert np.abs(model(inputs())["couple_pose_3"] - model(inputs())["pose_3"])[:4].max() > 0.01
 
 
+@pytest.mark.slowest
 def test_xla_agrees():
     assert tiny_run.MODEL.graph_convolution == "semantic"
     model = shared()
@@ -240,6 +243,7 @@ def test_xla_agrees():
         np.testing.assert_allclose(value, expected[name], atol=1e-4)
 
 
+@pytest.mark.slowest
 def test_opec_nets_visibility_is_the_couples_and_disturbs_nothing():
     models_of = [build(moved=False, predict_visibility=flag) for flag in (False, True)]
     head = {id(v) for v in models_of[1].get_layer("opec_net").get_layer("visibility").variables}

@@ -28,7 +28,7 @@ def old_workdir(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["base", "opec", "couple"])
+@pytest.mark.parametrize("stage", ["base", pytest.param("opec", marks=pytest.mark.slowest), "couple"])
 def test_a_workdir_of_version_0_1_gives_the_same_poses(old_workdir, stage):
     expected = json.loads((old_workdir / "expected_poses.json").read_text())[stage]
     model = pose_model.load(old_workdir, stage)

@@ -161,7 +161,7 @@ def test_trunk_maps_join_the_decoders_before_adaption():
     assert sampled_channels(build(trunk_maps=True, adaption="none")) == [[48], [24], [12]]
 
 
-@pytest.mark.parametrize("graph_convolution", ["gcn", "semantic"])
+@pytest.mark.parametrize("graph_convolution", [pytest.param("gcn", marks=pytest.mark.slowest), "semantic"])
 def test_every_weight_is_trained(graph_convolution):
     """Not by the first step, where zero-initialised layers hold the gradient back from those before them."""
     model, optimizer = build(graph_convolution=graph_convolution), tf.keras.optimizers.Adam(1e-3)
@@ -184,6 +184,7 @@ def test_losses_fall():
         assert last < (0.75 if name == "base_heatmaps" else 0.25) * first, (name, first, last)
 
 
+@pytest.mark.slowest
 def test_blocks_learn_displacements_from_image_features():
     """All frozen up to the initial pose; each crop asks for another displacement and shows another colour."""
     tf.keras.utils.set_random_seed(1)
@@ -281,6 +282,7 @@ def test_size_of_the_default_graph():
     assert model.get_layer("graph_conv_1").count_params() == kernels + logits
 
 
+@pytest.mark.slowest
 def test_predicting_visibility_changes_no_pose():
     """Same seed, same labels, clipped gradients: after two steps all other weights are equal to the bit."""
     crops, joints = random_batch()

@@ -64,7 +64,7 @@ def test_alphapose_at_full_size():
     assert np.abs(outputs["base_heatmaps"]).max() < 0.2
 
 
-@pytest.mark.slow
+@pytest.mark.slowest
 def test_fast_421_res152_at_full_size():
     """AlphaPose's 256x192_res152_lr1e-3_1x-duc: SE-ResNet-152, then 512 to 1024, 256 to 512, 128 to 256 channels."""
     model = backbone(crop_height=256, crop_width=192, skeleton="coco17", trunk="resnet152", decoder="duc421")

@@ -174,6 +174,7 @@ def couples(tmp_path_factory):
     return root, model_dir
 
 
+@pytest.mark.slowest
 def test_a_couple_is_paired_in_the_graph(couples):
     """Two who overlap and one alone: as predict has them, and the two not as they are when each is asked for alone."""
     root, model_dir = couples
@@ -187,6 +188,7 @@ def test_a_couple_is_paired_in_the_graph(couples):
     assert np.abs(alone - found[0])[:, :2].max() > 0.2
 
 
+@pytest.mark.slowest
 def test_nobody_is_zeros_in_a_fresh_process(couples, tmp_path):
     """No pictures, no rows, or rows of padding alone or beside a person; with and without flip."""
     (tmp_path / "picture.jpg").write_bytes(serving_run.jpeg())
@@ -202,6 +204,7 @@ def test_nobody_is_zeros_in_a_fresh_process(couples, tmp_path):
             assert (shape, zeros, finite) == (leading + shapes[name], True, True), (folder, signature, leading, name)
 
 
+@pytest.mark.slowest
 def test_flip_test_is_baked_in(exported, tmp_path):
     root, _ = exported
     flipped = exporting.export(
@@ -248,6 +251,7 @@ def test_saved_model_cli_shows_the_signatures_and_answers_from_a_jpeg(exported, 
     assert np.load(tmp_path / "keypoints.npy").shape == (1, 12, 3)
 
 
+@pytest.mark.slowest
 def test_versions_count_up_and_stay(exported, tmp_path):
     assert exporting.next_version(tmp_path) == 1
     for name in ("2", "10", "old", ".partial-x"):

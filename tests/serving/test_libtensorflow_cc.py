@@ -44,6 +44,7 @@ def program():
     return program
 
 
+@pytest.mark.slowest
 def test_every_signature_runs_and_bad_input_is_refused(program, exported, tmp_path):
     picture = tmp_path / "picture.jpg"
     picture.write_bytes(serving_run.jpeg())

@@ -39,7 +39,7 @@ def python(tmp_path_factory):
     return str(python)
 
 
-@pytest.mark.slow
+@pytest.mark.slowest
 def test_ovmsclient_gets_keypoints(server, python, tmp_path):
     picture = tmp_path / "picture.jpg"
     picture.write_bytes(serving_run.jpeg())

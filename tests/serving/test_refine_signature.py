@@ -137,6 +137,7 @@ def test_a_model_of_its_own_poses_says_so(server, poses, rest):
             client.estimate(serving_run.jpeg(), BOXES, poses)
 
 
+@pytest.mark.slowest
 def test_command(refiner, poses, expected, tmp_path):
     """COCO's 17 joints are mapped to the model's 12; a joint that was not found is NaN; others' people are left out."""
     (tmp_path / "0012.jpg").write_bytes(serving_run.jpeg())

@@ -38,7 +38,7 @@ def _requests():
     return good, bad
 
 
-@pytest.mark.slow
+@pytest.mark.slowest
 def test_soak(server):
     good, bad = _requests()
     with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:

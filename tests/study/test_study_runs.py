@@ -155,6 +155,7 @@ def test_other_settings_belong_into_another_folder(study_of_full, tmp_path, capl
     assert "full/seed0/evaluation_test/metrics.json: scored with other settings than the base" in caplog.text
 
 
+@pytest.mark.slowest
 def test_scores_by_hand_in_a_runs_folder_are_measured_anew(study_of_full):
     study = study_of_full
     path = study.root / "full" / "seed0" / "evaluation_test" / "metrics.json"
@@ -198,6 +199,7 @@ def test_given_base_is_copied_and_stays(study, tmp_path, trained):
     assert not (tmp_path / "new" / "base").exists()
 
 
+@pytest.mark.slowest
 def test_a_row_that_adds_a_stage_takes_over_the_stages_it_shares(study, trained, monkeypatch, tmp_path):
     more = rows.Row("more", training={"stages": ("base", "opec")})
     monkeypatch.setattr(rows, "ROWS", {"less": rows.Row("less"), "more": more})

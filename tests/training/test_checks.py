@@ -129,7 +129,7 @@ def test_a_stage_that_was_run_to_its_end_only_has_to_be_finished(tmp_path, data_
     assert json.loads(folder.metrics.read_text())["steps"] == 6
 
 
-@pytest.mark.slow
+@pytest.mark.slowest
 def test_what_is_frozen_cannot_change_on_the_way(tmp_path, data_config, monkeypatch):
     folder = _break_off(tmp_path, data_config, monkeypatch, "opec")
     settings = folder.config.read_text()

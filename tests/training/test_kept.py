@@ -85,6 +85,7 @@ def test_the_rest_learns_and_the_body_stays(tmp_path, sticks, base_weights):
     )
 
 
+@pytest.mark.slowest
 def test_broken_off_it_goes_on_and_ends_the_same(tmp_path, sticks, monkeypatch):
     monkeypatch.setattr(kept, "_BATCH_SIZE", 4)
     monkeypatch.setattr(kept, "_SAVED_ROWS", 4)

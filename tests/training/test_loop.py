@@ -38,6 +38,7 @@ def _train_toy(root, data_config, patch, **changes):
     loop.train(root, toy_training.MODEL, data_config, config, toy_training.INFERENCE)
 
 
+@pytest.mark.slowest
 def test_eight_images_are_learnt_by_heart(tmp_path):
     """The proof that every part passes its gradients on: what is trained on is known, hidden joints too."""
     dataset.write_dataset(tmp_path / "data", couples=11, seed=0, workers=1, progress=False)
@@ -324,7 +325,7 @@ def test_a_protocol_that_does_not_fit_is_told_before_training(tmp_path, sticks):
     assert not workdir.stage_folder(tmp_path, "base").log.exists()
 
 
-@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("precision", [pytest.param("mixed_float16", marks=pytest.mark.slowest), "mixed_bfloat16"])
 def test_mixed_precision_and_xla(tmp_path, sticks, monkeypatch, precision):
     _train_toy(tmp_path, sticks, monkeypatch, precision=precision, jit_compile="on", stages=("base",))
     losses = [float(row["loss"]) for row in callbacks.read_log(workdir.stage_folder(tmp_path, "base").log)]

@@ -59,6 +59,7 @@ def _train_and_die(root, data_config, kill_at):
     _train(root, data_config)
 
 
+@pytest.mark.slowest
 def test_killed_around_each_file_operation(tmp_path, data_config):
     root, output = tmp_path / "run", tmp_path / "output.txt"
     kills = 0

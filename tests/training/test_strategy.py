@@ -131,13 +131,14 @@ def _assert_same(root, other, stage):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("function", [train, train_and_die_before_the_end])
+@pytest.mark.parametrize("function", [train, pytest.param(train_and_die_before_the_end, marks=pytest.mark.slowest)])
 def test_mirrored(tmp_path, data_root, monkeypatch, function):
     statuses, output = _run([function], tmp_path / "run", data_root, "mirrored", 4, "opec")
     assert statuses == [0], output
     _assert_same_as_on_one_device(tmp_path / "run", data_root, "opec", tmp_path, monkeypatch)
 
 
+@pytest.mark.slowest
 def test_mirrored_replicas_of_unequal_gradients(tmp_path, data_root, monkeypatch):
     statuses, output = _run([train_on_unequal_halves], tmp_path / "run", data_root, "mirrored", 4, "opec")
     assert statuses == [0], output
@@ -162,6 +163,7 @@ def test_two_workers_of_which_the_chief_writes(tmp_path, data_root, monkeypatch)
     _assert_same_as_on_one_device(tmp_path / "run", data_root, "base", tmp_path, monkeypatch)
 
 
+@pytest.mark.slowest
 def test_a_killed_workers_run_goes_on(tmp_path, data_root, monkeypatch):
     functions = [train_as_a_command, train_and_be_killed_in_the_second_epoch]
     statuses, output = _run_two_workers(functions, tmp_path / "run", data_root)

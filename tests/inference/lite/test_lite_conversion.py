@@ -149,6 +149,7 @@ VARIANTS = {
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.slowest
 def test_every_stage_answers_as_its_signature(variant):
     """What only pairs and given poses need is left out, and nothing is missed."""
     stage, changes, settings = VARIANTS[variant]

@@ -154,6 +154,7 @@ def test_nobody_to_calibrate_with_is_one_line(data, run, monkeypatch):
         calibration.crops_of_people(str(data / "none*"), model)
 
 
+@pytest.mark.slowest
 def test_commands(run, files, data, tmp_path):
     """export writes what evaluate and compare take; wrong usage is told before anything is loaded."""
     lite = ["--format=tflite", f"--workdir={run}", f"--export_dir={tmp_path}/models/tiny"]
@@ -193,6 +194,7 @@ def test_commands(run, files, data, tmp_path):
     assert int8["difference"]["AP"][0] <= 0.0 and int8["runs"][0]["AP"] > 0.5
 
 
+@pytest.mark.slowest
 def test_an_int8_file_of_pictures_of_people(run, real_samples, tmp_path, monkeypatch):
     """The package's detector finds whom it is calibrated with; beside progress nothing is said."""
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")  # as commands set it themselves

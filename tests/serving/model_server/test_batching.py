@@ -145,6 +145,7 @@ def test_the_queue_is_bounded_and_large_requests_are_refused():
     batcher.close()
 
 
+@pytest.mark.slowest
 def test_a_batching_server_answers_everyone_with_their_own(exported, server, cold, monkeypatch):
     joined, names, merge = [], set(), batching._merge
 

@@ -239,6 +239,7 @@ def test_gate_bounds_the_queue():
         pass
 
 
+@pytest.mark.slowest
 def test_versions_are_taken_up_and_a_broken_one_is_not(exported, tmp_path):
     model_dir = tmp_path / NAME
     # Without warmup records, which take most of the time of loading.
@@ -315,6 +316,7 @@ def test_a_folder_that_cannot_be_read_at_the_start_is_said(exported, monkeypatch
         server.start()
 
 
+@pytest.mark.slowest
 def test_a_folder_that_cannot_be_read_is_looked_at_again(tmp_path, monkeypatch):
     polled = threading.Semaphore(0)
 
