@@ -4,9 +4,9 @@ python -m opec_tf.ablate --flagfile=configs/synthetic.flags --output_dir=runs/ab
 
 All rows of a seed start from one base, which is trained first, or all rows from --base_weights. All settings apply to
 every row, which changes some of them; --report_only shows the table of what is there. OUTPUT_DIR gets ablation.csv,
-ablation.md, ablation.png, a training run for each row and seed, and differences.md: the rows of the command beside the
-base, or the row --against, with paired bootstrap intervals over the images. Broken off, the same command goes on where
-it stopped; other rows and seeds may be added at any time, by other processes too.
+ablation.md, ablation.png, a training run for each row and seed, and differences.md and .png: the rows of the command
+beside the base, or the row --against, with paired bootstrap intervals over the images. Broken off, the same command
+goes on where it stopped; other rows and seeds may be added at any time, by other processes too.
 """
 
 from __future__ import annotations

@@ -36,6 +36,7 @@ def test_trains_scores_and_reports(tmp_path):
     # The same numbers, with intervals of how far they lie above the base's.
     compared = (tmp_path / "out" / "differences.md").read_text()
     assert compared in result.stdout and "**test**" in compared
+    assert (tmp_path / "out" / "differences.png").stat().st_size > 5000
     for title in ("base: heatmap peak", "control: the base trained on"):
         aps = [float(re.search(rf"\| {title}[^|]*\| ([0-9.]+)", of).group(1)) for of in (text, compared)]
         assert aps[1] == pytest.approx(aps[0], abs=0.06)

@@ -154,6 +154,31 @@ def plot_ablation(splits: Mapping[str, Mapping[str, AblationPanel]], path: os.Pa
     save(figure, path)
 
 
+def plot_differences(
+    panels: Mapping[str, Mapping[str, tuple[float, float, float]]], path: os.PathLike[str] | str
+) -> None:
+    """Plots how far rows are above another, with intervals and a line at 0, in percent.
+
+    Args:
+      panels: title of a panel -> row -> (low end, difference, high end), as shares of 1; all panels have the same rows.
+      path: image file to write; the suffix chooses the format.
+
+    Raises:
+      UserError: the image cannot be written.
+    """
+    rows = list(next(iter(panels.values())))
+    figure, (axes,) = grid(1, len(panels), (3.2, 1.4 + 0.34 * len(rows)))
+    for axis, (title, differences) in zip(axes, panels.items()):
+        low, middle, high = 100.0 * np.array([differences[row] for row in rows]).T
+        axis.errorbar(middle, range(len(rows)), xerr=[middle - low, high - middle], fmt="o", color=INK, capsize=3)
+        axis.axvline(0.0, color="C3", linewidth=1.0)
+        axis.set_title(title, fontsize=8)
+        axis.set_yticks(range(len(rows)), rows if axis is axes[0] else [], fontsize=7)
+        axis.invert_yaxis()
+        axis.set_xlabel("percent", fontsize=8)
+    save(figure, path)
+
+
 def plot_data_sets(
     panels: Mapping[str, tuple[np.ndarray, Mapping[str, Sequence[int]]]], path: os.PathLike[str] | str
 ) -> None:

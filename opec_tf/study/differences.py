@@ -2,22 +2,26 @@
 
 ::
 
-  ROOT/differences.md  a table a split: mean over the seeds, and the interval of its difference to the base
+  ROOT/differences.md   a table a split: mean over the seeds, and the interval of its difference to the base
+  ROOT/differences.png  the differences in AP and inv75 with their intervals
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from opec_tf.common import files
 from opec_tf.data.annotations import loading
-from opec_tf.evaluation import accuracy, protocols
+from opec_tf.evaluation import accuracy, plots, protocols
 from opec_tf.poses import predictions
 from opec_tf.poses.pose_annotations import PoseAnnotations
 from opec_tf.study import paired, tables
 from opec_tf.study.study import Study
+
+_PLOTTED = ("AP", "inv75")
 
 
 def write(study: Study, names: Sequence[str], against: str = tables.BASE, draws: int = 1000, seed: int = 0) -> str:
@@ -47,6 +51,7 @@ def write(study: Study, names: Sequence[str], against: str = tables.BASE, draws:
     text = paired.table(measured) if measured else ""
     if text:
         files.write_text(study.root / "differences.md", text)
+        plots.plot_differences(_plotted(measured), study.root / "differences.png")
     return text
 
 
@@ -70,6 +75,27 @@ def _compare(
             runs.setdefault(line, []).append(run)
     titles = sorted(tables.titles(runs).items(), key=lambda item: item[0] != against)
     return paired.results([paired.Row(title, tuple(runs[line])) for line, title in titles], values)
+
+
+def _plotted(measured: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dict[str, tuple[float, float, float]]]:
+    """What ``plots.plot_differences`` takes."""
+    return {
+        f"{split}: {column} above that of\n{rows[0]['title']}": {
+            row["title"]: (
+                row["difference"][column][0],
+                _mean(row, column) - _mean(rows[0], column),
+                row["difference"][column][1],
+            )
+            for row in rows[1:]
+        }
+        for split, rows in measured.items()
+        for column in _PLOTTED
+        if all(column in row["difference"] for row in rows)
+    }
+
+
+def _mean(row: Mapping[str, Any], column: str) -> float:
+    return float(np.mean([run[column] for run in row["runs"]]))
 
 
 def _whose(poses: predictions.PosePredictions, annotations: PoseAnnotations) -> np.ndarray:

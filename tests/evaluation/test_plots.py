@@ -69,3 +69,17 @@ def test_reliability(tmp_path):
     picture = cv2.imread(str(tmp_path / "reliability.png"))
     assert picture.shape == (528, 660, 3)  # two panels over two
     assert picture.std() > 5
+
+
+def test_differences(tmp_path, monkeypatch):
+    axes = []
+    save = plots.save
+    monkeypatch.setattr(plots, "save", lambda figure, path: (axes.extend(figure.axes), save(figure, path)))
+    rows = {"OPEC-Net": (-0.01, 0.02, 0.03), "CoupleGraph": (0.01, 0.015, 0.02)}
+    plots.plot_differences({"test: AP": rows, "test: inv75": rows}, tmp_path / "differences.png")
+    assert cv2.imread(str(tmp_path / "differences.png")).std() > 5
+    for axis in axes:
+        (bars,) = axis.containers
+        np.testing.assert_allclose(bars.lines[0].get_xydata(), [[2.0, 0], [1.5, 1]])
+        np.testing.assert_allclose([segment[:, 0] for segment in bars.lines[2][0].get_segments()], [[-1, 3], [1, 2]])
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == list(rows) and axes[0].yaxis_inverted()
