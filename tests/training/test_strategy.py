@@ -31,6 +31,11 @@ def train(root, data_root, strategy, batch_size, stage, **changes):
     loop.train(root, toy_training.MODEL, data, config, toy_training.INFERENCE)
 
 
+def train_step_by_step(*args):
+    """Six epochs of one step each, whose losses the log has."""
+    train(*args, base_epochs=6, steps_per_epoch=1)
+
+
 def train_as_a_command(*args):
     """Trains as the command does, which says a ``UserError`` in one line."""
     try:
@@ -111,15 +116,15 @@ def data_root(tmp_path_factory):
     return str(stick_couples.write(tmp_path_factory.mktemp("data") / "couples", num_images=2))
 
 
-def _assert_same_as_on_one_device(root, data_root, stage, tmp_path, monkeypatch):
+def _assert_same_as_on_one_device(root, data_root, stage, tmp_path, monkeypatch, function=train):
     """One device gets batches of 2: the very batch that each of the replicas sees."""
     toy_training.install(monkeypatch.setattr)
-    train(tmp_path / "one", data_root, "one", 2, stage)
+    function(tmp_path / "one", data_root, "one", 2, stage)
     _assert_same(root, tmp_path / "one", stage)
 
 
 def _assert_same(root, other, stage):
-    weights = []
+    weights, losses = [], []
     for run in (root, other):
         folder = workdir.stage_folder(run, stage)
         assert json.loads(folder.metrics.read_text())["steps"] == 6
@@ -127,8 +132,10 @@ def _assert_same(root, other, stage):
         model = workdir.BUILDERS[stage](toy_training.MODEL)
         workdir.load_weights(model, folder.final_weights)
         weights.append(model.get_weights())
+        losses.append([float(row["loss"]) for row in callbacks.read_log(folder.log)])
     for ours, theirs in zip(*weights):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(*losses, rtol=1e-4)
 
 
 @pytest.mark.parametrize("function", [train, pytest.param(train_and_die_before_the_end, marks=pytest.mark.slowest)])
@@ -158,9 +165,12 @@ def _run_two_workers(functions, root, data_root):
 
 
 def test_two_workers_of_which_the_chief_writes(tmp_path, data_root, monkeypatch):
-    statuses, output = _run_two_workers([train, train], tmp_path / "run", data_root)
+    statuses, output = _run_two_workers([train_step_by_step] * 2, tmp_path / "run", data_root)
     assert statuses == [0, 0], output
-    _assert_same_as_on_one_device(tmp_path / "run", data_root, "base", tmp_path, monkeypatch)
+    assert len(callbacks.read_log(workdir.stage_folder(tmp_path / "run", "base").log)) == 6
+    _assert_same_as_on_one_device(
+        tmp_path / "run", data_root, "base", tmp_path, monkeypatch, function=train_step_by_step
+    )
 
 
 @pytest.mark.slowest
