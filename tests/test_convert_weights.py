@@ -14,6 +14,7 @@ from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.data import pipeline
 from opec_tf.inference import pose_model
+from opec_tf.inference.traced import TracedEstimator
 from opec_tf.models import loading, workdir
 from opec_tf.training import loop, losses, run_data, stages
 from opec_tf.weights import conversion, reading
@@ -101,6 +102,7 @@ def test_a_run_becomes_small_and_stays_the_same(tmp_path):
         "best.weights.h5",
         "config.json",
         "config.json",
+        "graph.zip",
         "metrics.json",
     ]
     sizes = [(folder / "opec" / "best.weights.h5").stat().st_size for folder in (run, small)]
@@ -111,6 +113,12 @@ def test_a_run_becomes_small_and_stays_the_same(tmp_path):
     expected, got = whole.network(crops), half.network(crops)
     for name, value in expected.items():
         np.testing.assert_allclose(got[name], value, atol=0.02 * np.abs(value).max(), err_msg=name)
+    # Its graph answers as its network does.
+    picture, boxes = serving_run.picture(), np.array([[10.0, 15.0, 60.0, 90.0], [40.0, 10.0, 55.0, 95.0]])
+    ours, theirs = (model.predict(picture, boxes=boxes) for model in (half, half.with_network(half.network)))
+    assert half.graph and isinstance(half.estimator(InferenceConfig(), 1), TracedEstimator)
+    for name in ("keypoints", "joint_scores", "visibility"):
+        np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), atol=1e-4)
 
 
 def test_training_refuses_another_input(converted, tmp_path):

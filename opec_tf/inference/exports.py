@@ -20,7 +20,7 @@ from opec_tf.poses import skeletons
 
 def folded(model: PoseModel) -> PoseModel:
     """The model without BatchNorm, which runs faster."""
-    return dataclasses.replace(model, network=folding.fold_batch_norm(model.network))
+    return model.with_network(folding.fold_batch_norm(model.network))
 
 
 def refuse_diverged(answer: Callable[[], forward.Tensors]) -> None:

@@ -52,8 +52,8 @@ class Estimator(abc.ABC):
         self.skeleton = skeletons.SKELETONS[model_config.skeleton]
         between = [ASSOCIATION] if inference_config.association else []
         self.pose_names = (poses[0], *between, *poses[1:])
-        self._estimated_poses = poses
-        self._visibility_classes = len(skeletons.VISIBILITY_CLASSES) if gives_visibility else 0
+        self.estimated_poses = poses
+        self.gives_visibility = gives_visibility
         frame, affines = tf.TensorSpec([None, None, 3], tf.uint8), tf.TensorSpec([None, 2, 3], tf.float32)
         self._crop = tf.function(
             lambda frame, affines: images.crop(frame, affines, self.crop_size, self.crop_offset),
@@ -126,7 +126,7 @@ class Estimator(abc.ABC):
     ) -> Estimates:
         ids = np.asarray(image_ids)[people.image_index]
         return estimates.assemble(
-            found, self._estimated_poses, ids, people, skipped, self.skeleton, self.inference_config
+            found, self.estimated_poses, ids, people, skipped, self.skeleton, self.inference_config
         )
 
     def _frame_batches(self, frames: Sequence[np.ndarray], people: PersonBoxes) -> Iterator[dict[str, Any]]:
@@ -164,10 +164,11 @@ class Estimator(abc.ABC):
     def _nothing_yet(self, num_people: int) -> Found:
         joints, config = self.skeleton.num_joints, self.inference_config
         candidates = association.CANDIDATES if config.association else 0
+        classes = len(skeletons.VISIBILITY_CLASSES) if self.gives_visibility else 0
         return Found(
-            points=np.zeros([num_people, len(self._estimated_poses), joints, 2], np.float32),
+            points=np.zeros([num_people, len(self.estimated_poses), joints, 2], np.float32),
             scores=np.zeros([num_people, joints], np.float32),
-            visibility=np.zeros([num_people, joints, self._visibility_classes], np.float32),
+            visibility=np.zeros([num_people, joints, classes], np.float32),
             candidates=np.zeros([num_people, joints, candidates, 3], np.float32),
             done=np.zeros([num_people], bool),
         )
@@ -220,13 +221,14 @@ class PoseEstimator(Estimator):
             in_pairs=forward.takes_partners(model),
         )
         self._model = model
-        batch_size = None if self.in_pairs else self.batch_size
+        self._compiled = self.function(None if self.in_pairs else self.batch_size)
+
+    def function(self, batch_size: int | None) -> tf.types.experimental.PolymorphicFunction:
+        """What ``_estimate`` does as a ``tf.function``, of batches of one size or, with None, of any."""
         crops = tf.TensorSpec([batch_size, *self.crop_size, 3], tf.float32)
         affines, partner = tf.TensorSpec([batch_size, 2, 3], tf.float32), tf.TensorSpec([batch_size], tf.int32)
         given = tf.TensorSpec([batch_size, self.skeleton.num_joints, 3], tf.float32)
-        self._compiled = tf.function(
-            self._estimate_batch, input_signature=[crops, affines, partner, given], autograph=False
-        )
+        return tf.function(self._estimate_batch, input_signature=[crops, affines, partner, given], autograph=False)
 
     def _estimate(
         self, crops: tf.Tensor, crop_to_image: tf.Tensor, partner: tf.Tensor, given: tf.Tensor

@@ -10,11 +10,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import logging
 import os
 import pathlib
-from typing import Any, overload
+from collections.abc import Callable
+from typing import Any, NamedTuple, overload
 
 import tensorflow as tf
 
@@ -23,14 +25,22 @@ from opec_tf import config
 from opec_tf.common import files
 from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, DetectorConfig, InferenceConfig, ModelConfig
-from opec_tf.inference import chunks, people as who, pictures
+from opec_tf.inference import chunks, people as who, pictures, traced
 from opec_tf.inference.people import People
 from opec_tf.inference.people_names import NANODET
 from opec_tf.inference.pictures import Numbers, Picture, Pictures
 from opec_tf.inference.pose_estimator import Estimator, PoseEstimator
+from opec_tf.inference.traced import TracedEstimator
 from opec_tf.models import loading, workdir
+from opec_tf.models.traced_graph import TracedGraph
 from opec_tf.poses.picture_poses import Poses
 from opec_tf.poses.skeletons import SKELETONS, Skeleton
+
+
+class Later(NamedTuple):
+    """A network that is built when somebody asks for it."""
+
+    build: Callable[[], tf.keras.Model]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -45,6 +55,7 @@ class PoseModel:
       name: where it comes from, for messages: the workdir.
       git_revision: the source tree that trained it; None where nobody knows.
       metrics: what training measured last, see ``workdir``; empty where nothing.
+      graph: what prediction runs in the network's place, with the settings that it was traced with.
     """
 
     network: tf.keras.Model = dataclasses.field(repr=False)
@@ -54,6 +65,7 @@ class PoseModel:
     name: str = "the model"
     git_revision: str | None = None
     metrics: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+    graph: TracedGraph | None = dataclasses.field(default=None, repr=False)
     # What was built once and serves again: variants of the network and compiled estimators.
     _kept: dict[Any, Any] = dataclasses.field(default_factory=dict, init=False, repr=False)
 
@@ -137,12 +149,20 @@ class PoseModel:
     def estimator(self, inference_config: InferenceConfig, num_people: int) -> Estimator:
         """What runs the network on crops, in batches no larger than about ``num_people`` people need."""
         batch_size = max(1, min(inference_config.inference_batch_size, num_people))
-        return PoseEstimator(
-            self.network,
-            model_config=self.model_config,
-            box_margin=self.box_margin,
-            inference_config=dataclasses.replace(inference_config, inference_batch_size=batch_size),
-        )
+        settings: dict[str, Any] = {
+            "model_config": self.model_config,
+            "box_margin": self.box_margin,
+            "inference_config": dataclasses.replace(inference_config, inference_batch_size=batch_size),
+        }
+        if self.graph and traced.serves(self.graph, inference_config):
+            weights = workdir.read_weights(workdir.stage_folder(self.name, self.stage).best_weights)
+            return TracedEstimator(self.graph, weights, **settings)
+        return PoseEstimator(self.network, **settings)
+
+    def with_network(self, network: tf.keras.Model, model_config: ModelConfig | None = None) -> PoseModel:
+        """This model with another network in its place."""
+        config = model_config or self.model_config
+        return dataclasses.replace(self, network=network, model_config=config, graph=None)
 
     def starting_from_poses_of(self, people: People) -> PoseModel:
         """The same weights in a network that refines the poses that people have, or else makes its own to start from.
@@ -167,7 +187,7 @@ class PoseModel:
                 )
             model_config = dataclasses.replace(self.model_config, initial_pose=initial_pose)
             network = loading.rebuild(self.network, self.stage, model_config)
-            self._kept[initial_pose] = dataclasses.replace(self, network=network, model_config=model_config)
+            self._kept[initial_pose] = self.with_network(network, model_config)
         return self._kept[initial_pose]
 
     def _poses(self, source: Pictures, people: People, inference_config: InferenceConfig) -> list[Poses]:
@@ -188,6 +208,21 @@ class PoseModel:
             self._kept[key] = self.estimator(inference_config, num_people)
         return self._kept[key]
 
+
+class _Network:
+    """The attribute ``PoseModel.network``: of one that was given as ``Later`` what that builds, once."""
+
+    def __get__(self, model: PoseModel, _: type) -> Any:
+        network = model.__dict__["network"]
+        if isinstance(network, Later):
+            network = model.__dict__["network"] = network.build()
+        return network
+
+    def __set__(self, model: PoseModel, network: Any) -> None:
+        model.__dict__["network"] = network
+
+
+PoseModel.network = _Network()
 
 # The model that comes with the package, a workdir of one stage without what only training needs; its README.md is the
 # model card.
@@ -226,8 +261,10 @@ def load(
         stage = loading.last_stage(path)
     elif stage not in config.STAGES:
         raise UserError(f"{stage}: is no stage; choose from {', '.join(config.STAGES)}")
-    network = loading.load_network(path, stage, model_config)
     folder = workdir.stage_folder(path, stage)
+    graph = traced.find(folder)
+    build = functools.partial(loading.load_network, path, stage, model_config)
+    network = Later(build) if graph else build()
     settings = files.read_json(folder.config)
     return PoseModel(
         network,
@@ -237,6 +274,7 @@ def load(
         name=os.fspath(path),
         git_revision=settings.get("git_revision"),
         metrics=files.read_json(folder.metrics) if folder.metrics.exists() else {},
+        graph=graph,
     )
 
 

@@ -28,6 +28,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import h5py
+import numpy as np
 import tensorflow as tf
 
 from opec_tf import config
@@ -193,6 +194,26 @@ def read_attributes(path: pathlib.Path) -> dict[str, Any]:
             return {name: value.item() if hasattr(value, "item") else value for name, value in file.attrs.items()}
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error}); check that the file is whole, or delete it") from error
+
+
+def read_weights(path: os.PathLike[str] | str) -> dict[str, np.ndarray]:
+    """The arrays that ``save_weights`` wrote, by their names in the file, float32.
+
+    Raises:
+      UserError: the file cannot be read.
+    """
+    arrays = {}
+
+    def add(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset):
+            arrays[name] = item[()].astype(np.float32)
+
+    try:
+        with h5py.File(path, "r") as file:
+            file.visititems(add)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error}); check that the file is whole") from error
+    return arrays
 
 
 def load_weights(model: tf.keras.Model, path: os.PathLike[str] | str) -> None:

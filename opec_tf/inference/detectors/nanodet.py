@@ -13,7 +13,6 @@ A picture of 640 x 480 takes 0.09 s of one core, the start 1.6 s besides TensorF
 from __future__ import annotations
 
 import numpy as np
-import tensorflow as tf
 
 from opec_tf.common.errors import UserError
 from opec_tf.config import DetectorConfig
@@ -38,18 +37,13 @@ class NanodetDetector:
         if detector_config.person_class >= nanodet_network.NUM_CLASSES:
             raise UserError(f"--person_class={detector_config.person_class}, but NanoDet knows 80 classes, 0 to 79")
         self._config = detector_config
-        self._network = tf.function(
-            nanodet_weights.load(),
-            # One trace for pictures of all sizes.
-            input_signature=[tf.TensorSpec([1, None, None, 3], tf.uint8)],
-            autograph=False,
-        )
+        self._network = nanodet_weights.load()
 
     def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         size = input_size(*image.shape[:2])
         embedded, _, factor = letterbox(image, size, centered=False, padding=0)
-        cells = self._network(embedded[None, ..., ::-1]).numpy()
-        boxes, scores = decode(cells, size, self._config)
+        (cells,) = self._network(embedded[None, ..., ::-1])
+        boxes, scores = decode(cells.numpy(), size, self._config)
         return candidates.select(boxes * np.tile(factor, 2), scores, image.shape[:2], self._config)
 
 

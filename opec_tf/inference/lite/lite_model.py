@@ -71,7 +71,7 @@ class LiteEstimator(Estimator):
         answers = [self._answer(crops=crop[None]) for crop in np.asarray(crops)]
         found = {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
         people, joints = len(crops), self.skeleton.num_joints
-        names = ("initial_keypoints", "keypoints")[-len(self._estimated_poses) :]
+        names = ("initial_keypoints", "keypoints")[-len(self.estimated_poses) :]
         points = np.stack([found[name][..., :2] for name in names], axis=1)
         # The file's are pixels of the crop as it is given, see ``images.crop``.
         as_given = geometry.shift_affine(crop_to_image, self.crop_offset)
