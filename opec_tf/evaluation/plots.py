@@ -30,6 +30,7 @@ _MEASURE_LABELS = {
     "swap": "swap rate",
 }
 
+_FAR = 4.0  # times the median
 _MOST_ANNOTATORS = 40  # rows of a plot
 
 # A training log: (epochs [E], column name -> values [E], NaN where the log has none).
@@ -157,7 +158,8 @@ def plot_ablation(splits: Mapping[str, Mapping[str, AblationPanel]], path: os.Pa
 def plot_differences(
     panels: Mapping[str, Mapping[str, tuple[float, float, float]]], path: os.PathLike[str] | str
 ) -> None:
-    """Plots how far rows are above another, with intervals and a line at 0, in percent.
+    """Plots how far rows are above another, with intervals and a line at 0, in percent. Of a row so far away that the
+    others could not be told apart stands the number alone, at the edge.
 
     Args:
       panels: title of a panel -> row -> (low end, difference, high end), as shares of 1; all panels have the same rows.
@@ -170,7 +172,15 @@ def plot_differences(
     figure, (axes,) = grid(1, len(panels), (3.2, 1.4 + 0.34 * len(rows)))
     for axis, (title, differences) in zip(axes, panels.items()):
         low, middle, high = 100.0 * np.array([differences[row] for row in rows]).T
-        axis.errorbar(middle, range(len(rows)), xerr=[middle - low, high - middle], fmt="o", color=INK, capsize=3)
+        reach = np.maximum(np.abs(low), np.abs(high))
+        is_near = reach <= _FAR * np.median(reach)
+        places, limit = np.arange(len(rows)), 1.1 * reach[is_near].max()
+        errors = np.stack([middle - low, high - middle])[:, is_near]
+        axis.errorbar(middle[is_near], places[is_near], xerr=errors, fmt="o", color=INK, capsize=3)
+        for place, value in zip(places[~is_near], middle[~is_near]):
+            side = "right" if value > 0 else "left"
+            axis.text(np.sign(value) * limit, place, f"{value:+.1f}", ha=side, va="center", fontsize=8)
+        axis.set_xlim(-limit, limit)
         axis.axvline(0.0, color="C3", linewidth=1.0)
         axis.set_title(title, fontsize=8)
         axis.set_yticks(range(len(rows)), rows if axis is axes[0] else [], fontsize=7)

@@ -102,12 +102,12 @@ class TracedGraph:
         """
         places = [*self._content["inputs"], *self._content["weights"]]
         specs = {f"{node.name}:0": _spec(node) for node in self._graph.node if node.op == "Placeholder"}
-        graph = tf.function(
+        # Unlike tf.function's, its trace does not look for what must run in order: nothing here has effects.
+        graph = tf.compat.v1.wrap_function(
             lambda *tensors: tf.graph_util.import_graph_def(
                 self._graph, dict(zip(places, tensors)), self._content["outputs"], name=""
             ),
-            input_signature=[specs[place] for place in places],
-            autograph=False,
+            [specs[place] for place in places],
         )
         values = [tf.constant(weights[name], tf.float32) for name in self._content["weights"].values()]
         return lambda *inputs: graph(*inputs, *values)

@@ -75,11 +75,12 @@ def test_differences(tmp_path, monkeypatch):
     axes = []
     save = plots.save
     monkeypatch.setattr(plots, "save", lambda figure, path: (axes.extend(figure.axes), save(figure, path)))
-    rows = {"OPEC-Net": (-0.01, 0.02, 0.03), "CoupleGraph": (0.01, 0.015, 0.02)}
+    rows = {"OPEC-Net": (-0.01, 0.02, 0.03), "CoupleGraph": (0.01, 0.015, 0.02), "far": (-0.3, -0.2, -0.1)}
     plots.plot_differences({"test: AP": rows, "test: inv75": rows}, tmp_path / "differences.png")
     assert cv2.imread(str(tmp_path / "differences.png")).std() > 5
     for axis in axes:
         (bars,) = axis.containers
         np.testing.assert_allclose(bars.lines[0].get_xydata(), [[2.0, 0], [1.5, 1]])
         np.testing.assert_allclose([segment[:, 0] for segment in bars.lines[2][0].get_segments()], [[-1, 3], [1, 2]])
+        assert [text.get_text() for text in axis.texts] == ["-20.0"] and axis.get_xlim() == pytest.approx((-3.3, 3.3))
     assert [label.get_text() for label in axes[0].get_yticklabels()] == list(rows) and axes[0].yaxis_inverted()
