@@ -106,6 +106,7 @@ def run_tool(*arguments):
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
 
 
+@pytest.mark.slowest
 def test_tool_writes_a_table_and_json(tmp_path):
     output = tmp_path / "new" / "bench.json"
     done = run_tool(

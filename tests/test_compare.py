@@ -9,6 +9,7 @@ import tiny_run
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.slowest
 def test_the_numbers_are_those_of_evaluate_and_are_kept(run, tmp_path):
     stick_couples.write(tmp_path / "data", num_images=3)
     source = stick_couples.SOURCE

@@ -67,6 +67,7 @@ def test_table_and_files(run, data):
     ]
 
 
+@pytest.mark.slowest
 def test_the_data_of_the_run_are_remembered(run, data, tmp_path):
     """A split that no flag names is the run's, by the run's protocol; what a flag says counts more."""
     root = tmp_path / "run"

@@ -18,7 +18,7 @@ def _described(tensors):
     return {name: (tensor.shape.as_list(), tensor.dtype) for name, tensor in tensors.items()}
 
 
-@pytest.mark.slow
+@pytest.mark.slowest
 def test_a_network_of_networks_is_the_one_that_keras_builds(monkeypatch):
     quick = _built()
     monkeypatch.delattr(functional.Functional, "_infer_output_signature")

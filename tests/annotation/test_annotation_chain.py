@@ -42,7 +42,7 @@ def _wanted(joints):
     return wanted[np.argsort(middles, kind="stable")]
 
 
-@pytest.mark.slow
+@pytest.mark.slowest
 def test_from_an_empty_folder_to_the_merged_file(page, tmp_path):
     images, folder = tmp_path / "images", tmp_path / "files"
     couples = annotation_run.write_couples(images, NAMES)

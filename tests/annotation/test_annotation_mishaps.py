@@ -111,7 +111,7 @@ class _Command:
         self.process.stdout.close()
 
 
-@pytest.mark.slow
+@pytest.mark.slowest
 def test_a_server_killed_between_drags_loses_nothing(browsers, images, tmp_path):
     page, command = browsers(), _Command(images, tmp_path)
     command.start()

@@ -120,7 +120,7 @@ def test_joint_outside_the_crop_keeps_its_label(coloured):
     assert np.abs(joints[:, 2, :2]).max() > 2.0 and joints[:, 2, 2].min() == 1.0
 
 
-@pytest.mark.slow
+@pytest.mark.slowest
 def test_runs_are_equal_whatever_the_number_of_threads(coloured):
     lively = config.DataConfig(rotation_degrees=20.0, color_jitter=0.5)
 

@@ -141,7 +141,7 @@ def test_a_full_disk_is_told_with_the_file():
         list(worker.render({"seed": 0, "image_size": 64, "jobs": pictures}))
 
 
-@pytest.mark.slow
+@pytest.mark.slowest
 def test_overlap_is_that_of_ocpose(monkeypatch):
     """Table 1's statistic and the share of hidden joints, over geometry alone: nothing is shaded."""
     monkeypatch.setattr(shading, "shade", lambda *_: (None, None))

@@ -42,6 +42,7 @@ def _read(group):
     return group.with_contents(contents)
 
 
+@pytest.mark.slowest
 def test_groups_in_any_order_are_what_one_run_gives(run, folder, tmp_path):
     config = InferenceConfig(inference_batch_size=16)
     source = ImageFiles(sorted(map(str, folder.iterdir())), str(folder), strict=False)

@@ -132,6 +132,7 @@ def files(tmp_path):
     return tmp_path, [tmp_path / "7.png", tmp_path / "9.png"], [boxes, boxes[:1]]
 
 
+@pytest.mark.slowest
 def test_the_command_predict_writes_what_predict_says(trained, loaded, files):
     folder, paths, boxes = files
     arguments = [f"--images={folder}/*.png", f"--boxes={folder}/boxes.json", f"--output_dir={folder}/out"]

@@ -34,6 +34,7 @@ def test_gates_weigh_both_sides():
 
 def test_attention_sees_both_sides():
     """The gates of one side depend on the other side's features."""
+    tf.keras.utils.set_random_seed(0)  # of its two hidden units none may be dead
     coarse, fine = tf.random.stateless_uniform((1, 3, 2, 2), (1, 2)), tf.random.stateless_uniform((1, 6, 4, 3), (3, 4))
     block = FusionBlock(4)
     joined = tf.concat([upsample(coarse), fine], -1)

@@ -49,6 +49,7 @@ def test_16_bits_are_read_and_floats_refused():
 
 
 @pytest.mark.parametrize("file_format", ["TIFF", "WEBP"])
+@pytest.mark.slowest
 def test_opencv_refuses_what_has_more_pixels_than_its_bound(file_format, tmp_path):
     """In a process of its own, since OpenCV reads its bound when it is imported."""
     (tmp_path / "picture").write_bytes(encoded(file_format))

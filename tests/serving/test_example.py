@@ -13,6 +13,7 @@ from opec_tf.serving import example
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.slowest
 def test_the_people_of_the_first_picture_are_asked_about(exported, tmp_path):
     root, model_dir = exported
     (tmp_path / "picture.jpg").write_bytes(serving_run.jpeg())

@@ -94,6 +94,7 @@ def test_the_signature_refines_as_prediction_does(signatures, poses, expected):
         (lambda keypoints: keypoints[:, :11], "keypoints must have the shape [B, N, 12, 3]; it has] [1 2 11 3]"),
     ],
 )
+@pytest.mark.slowest
 def test_what_is_no_pose_is_refused(refiner, poses, spoil, message):
     inputs = {"image_bytes": [serving_run.jpeg()], "boxes": BOXES[None], "keypoints": spoil(poses)[None]}
     with grpc.insecure_channel(f"127.0.0.1:{refiner.port}") as channel, pytest.raises(grpc.RpcError) as error:

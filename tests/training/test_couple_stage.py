@@ -15,7 +15,7 @@ from opec_tf.study import report
 from opec_tf.study.split import Split
 from opec_tf.training import callbacks, loop, objectives, run_data, stages, validation
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slowest
 
 ALL = ("base", "opec", "couple")
 TRAIN = TrainConfig(
@@ -68,7 +68,6 @@ def test_opec_net_stays_as_it_is(run, models):
     assert np.abs(couple.get_layer("couple_displacement_3").get_weights()[1]).max() > 1e-3
 
 
-@pytest.mark.slowest
 def test_evaluation_scores_the_couples_poses(models, data_config, tmp_path):
     settings = dataclasses.replace(INFERENCE, flip_test=True)
     metrics, opec = (

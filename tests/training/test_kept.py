@@ -64,6 +64,7 @@ def test_a_network_on_what_is_kept_is_the_network_on_crops():
         np.testing.assert_allclose(got[name], value, rtol=1e-5, atol=1e-6, err_msg=name)
 
 
+@pytest.mark.slowest
 def test_the_rest_learns_and_the_body_stays(tmp_path, sticks, base_weights):
     _train(tmp_path / "run", sticks, base_weights)
     before = builders.NETWORKS["base"](MODEL)

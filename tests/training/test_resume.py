@@ -81,6 +81,7 @@ def test_killed_around_each_file_operation(tmp_path, data_config):
         assert left == {"config.json", "best.weights.h5", "final.weights.h5", "log.csv", "metrics.json", "tensorboard"}
 
 
+@pytest.mark.slowest
 def test_resumed_run_equals_an_uninterrupted_one(tmp_path, data_config, monkeypatch):
     toy_training.install(monkeypatch.setattr)
     _train(tmp_path / "whole", data_config)

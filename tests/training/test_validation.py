@@ -95,6 +95,7 @@ def test_given_poses_are_the_files(run, truth, poses, data_config, tmp_path, mon
     assert scores == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.slowest
 def test_a_network_of_its_own_poses_gets_the_boxes(run, truth, poses, data_config, tmp_path):
     _, scores, estimates = validate(run, truth, data_config, "integral", boxes=poses)
     assert list(estimates.predictions)[1] == "initial"

@@ -245,6 +245,7 @@ def test_what_does_not_fit_is_named(tensors, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slowest
 def test_keras_applications_trunk_is_exact(tmp_path):
     """Biases, epsilon, BGR without a scale, zero padding after the mean's subtraction and the place of the strides."""
     theirs = tf.keras.applications.ResNet50(weights=None, include_top=False, input_shape=(64, 64, 3))

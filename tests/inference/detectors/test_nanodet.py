@@ -148,7 +148,7 @@ def test_the_network_equals_the_published_graph(published):
     np.testing.assert_allclose(nanodet_weights.load()(pictures.astype(np.uint8))[0], expected, atol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.slowest
 def test_recall_on_real_pictures(real_samples):
     """Shown by -s. People without labelled joints are not in these annotations, so that "other boxes" holds many."""
     detector = named.make("nanodet", DetectorConfig(detector_score=0.27))

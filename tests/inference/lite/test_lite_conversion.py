@@ -20,7 +20,7 @@ from opec_tf.models import builders, workdir
 from opec_tf.poses import skeletons
 from opec_tf.serving.signatures import PoseSignatures
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slowest
 
 # What someone finds who has the file and TensorFlow, but not this package.
 _ASK = """
@@ -149,7 +149,6 @@ VARIANTS = {
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.slowest
 def test_every_stage_answers_as_its_signature(variant):
     """What only pairs and given poses need is left out, and nothing is missed."""
     stage, changes, settings = VARIANTS[variant]

@@ -43,7 +43,7 @@ def test_every_section_has_its_cases(cases):
     assert contest.cases([TINY, TINY], ["training"], STILL, 1, cases[1])[1].size == 2
 
 
-@pytest.mark.slow
+@pytest.mark.slowest
 def test_our_side_does_each_of_them(cases):
     found = {case.section: tensorflow_side.KINDS[case.job["kind"]](case.job)() for case in cases[0]}
     assert found["inference"]["base_heatmaps"].shape == (32, 16, 16, 17)
