@@ -18,7 +18,7 @@ BOXES = np.array([[10.0, 15.0, 60.0, 90.0], [40.0, 10.0, 55.0, 95.0], [5.0, 5.0,
 
 @pytest.mark.slow
 def test_it_answers_as_the_network_of_today_does():
-    """If this fails after a change of the network or of decoding, write it anew: traced.write."""
+    """If this fails after a change of the network or of decoding, write it anew: docs/development.md says how."""
     model = opec_tf.load()
     ours, theirs = (
         whose.predict(serving_run.picture(), boxes=BOXES) for whose in (model, model.with_network(model.network))
