@@ -155,8 +155,11 @@ class PoseModel:
             "inference_config": dataclasses.replace(inference_config, inference_batch_size=batch_size),
         }
         if self.graph and traced.serves(self.graph, inference_config):
-            weights = workdir.read_weights(workdir.stage_folder(self.name, self.stage).best_weights)
-            return TracedEstimator(self.graph, weights, **settings)
+            # One for batches of all sizes.
+            if "traced" not in self._kept:
+                weights = workdir.read_weights(workdir.stage_folder(self.name, self.stage).best_weights)
+                self._kept["traced"] = self.graph.function(weights)
+            return TracedEstimator(self._kept["traced"], self.graph.about, **settings)
         return PoseEstimator(self.network, **settings)
 
     def with_network(self, network: tf.keras.Model, model_config: ModelConfig | None = None) -> PoseModel:

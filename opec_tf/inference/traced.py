@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,15 +61,15 @@ class TracedEstimator(Estimator):
     """A stage's graph as what estimates poses in batches of crops.
 
     Args:
-      graph: from ``find``.
-      weights: the stage's, see ``workdir.read_weights``.
+      function: of the graph from ``find``, with the stage's weights.
+      about: what is written with the graph.
       model_config, box_margin, inference_config: as of ``Estimator``.
     """
 
     def __init__(
         self,
-        graph: TracedGraph,
-        weights: dict[str, np.ndarray],
+        function: Callable[..., Sequence[tf.Tensor]],
+        about: Mapping[str, Any],
         *,
         model_config: ModelConfig,
         box_margin: float,
@@ -79,11 +79,11 @@ class TracedEstimator(Estimator):
             model_config,
             box_margin,
             inference_config,
-            poses=tuple(graph.about["poses"]),
-            gives_visibility=graph.about["gives_visibility"],
-            in_pairs=graph.about["in_pairs"],
+            poses=tuple(about["poses"]),
+            gives_visibility=about["gives_visibility"],
+            in_pairs=about["in_pairs"],
         )
-        self._function = graph.function(weights)
+        self._function = function
 
     def _estimate(
         self, crops: tf.Tensor, crop_to_image: tf.Tensor, partner: np.ndarray, given: np.ndarray

@@ -7,7 +7,7 @@ of 60 such other boxes, looked at, hold people whom nobody labelled or another b
 even a lone skier in plain view is missed. Of two people who hide each other it often makes one box: both are found in
 18 of 40 generated couples, in 30 at ``detector_nms_iou`` of 0.9, where a couple gets five boxes on average.
 
-A picture of 640 x 480 takes 0.09 s of one core, the start 1.6 s besides TensorFlow's own.
+A picture of 640 x 480 takes 0.09 s of one core.
 """
 
 from __future__ import annotations
