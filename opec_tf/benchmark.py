@@ -11,6 +11,7 @@ networks, a plain OpenCV data set with worker processes, and pycocotools. Beside
 
 python -m opec_tf.benchmark --against=torch --output=against_torch.json
 
+--sections=startup tells how long predict takes from a cold start to a drawing, beside importing TensorFlow.
 --sections=growth tells how time and memory grow with people in a picture, a picture's pixels, and annotated images; it
 writes a plot beside --output.
 """
@@ -36,10 +37,10 @@ from opec_tf.inference.lite.names import PRECISIONS
 
 # What starts TensorFlow waits until main() uses it: --help and wrong usage are answered at once.
 with lazy.imports():
-    from opec_tf.study import growth, speed, speed_plots
+    from opec_tf.study import growth, speed, speed_plots, startup
     from opec_tf.study.peers import contest, networks, report
 
-_SECTIONS = ("pipeline", "training", "inference", "tflite", "growth")
+_SECTIONS = ("pipeline", "training", "inference", "tflite", "startup", "growth")
 _USUAL_SECTIONS = _SECTIONS[:3]
 _PIPELINE_THREADS = (1, 2)
 _INFERENCE_BATCHES = (1, 8, 32)
@@ -185,6 +186,8 @@ def _measurements() -> Iterator[tuple[str, str, Callable[..., _Result], tuple]]:
         yield "inference", f"batch {batch}", speed.measure_inference, (model, config, data.box_margin)
     for precision in PRECISIONS:
         yield "tflite", precision, speed.measure_lite, (model, infer, data.box_margin, precision)
+    for name, function, arguments in startup.measurements():
+        yield "startup", name, function, arguments
     for name, function, arguments in growth.measurements(model, data, infer):
         yield "growth", name, function, arguments
 
@@ -217,10 +220,15 @@ def _in_own_process(name: str, function: Callable[..., _Result], *arguments: obj
 
 
 def _ratios(measured: Mapping[str, Mapping[str, _Result]]) -> dict[str, float]:
-    """Crops a second of each input pipeline over those of the fastest training step."""
+    """Crops a second of each input pipeline over those of the fastest training step; time to predict over that to
+    import TensorFlow."""
     steps = [result["crops_per_second"] for result in measured.get("training", {}).values()]
     inputs = measured.get("pipeline", {}) if steps else {}
-    return {f"pipeline {name} / step": result["crops_per_second"] / max(steps) for name, result in inputs.items()}
+    ratios = {f"pipeline {name} / step": result["crops_per_second"] / max(steps) for name, result in inputs.items()}
+    times = {name: result["median_s"] for name, result in measured.get("startup", {}).items()}
+    if startup.PREDICT in times:  # the last one
+        ratios["startup predict / tensorflow"] = times[startup.PREDICT] / times[startup.IMPORT]
+    return ratios
 
 
 def _row(label: str, result: _Result) -> str:

@@ -29,7 +29,7 @@ from opec_tf.inference.people_names import NANODET
 # What starts TensorFlow, or is of an extra, waits until main() uses it: --help and wrong usage are answered at once.
 with lazy.imports():
     from opec_tf.inference import beam_pipeline, people, picture_groups, pose_model
-    from opec_tf.models import loading, workdir
+    from opec_tf.models import workdir
 
 _DIRECT = "DirectRunner"
 
@@ -77,7 +77,7 @@ def main() -> None:
     detector_config, inference_config = flags.read(DetectorConfig), flags.read(InferenceConfig)
     # A mistake is said before workers are started, whose errors come with a traceback.
     workdir.read_model_config(root)
-    stage = stage or loading.last_stage(root)
+    stage = stage or workdir.last_stage(root)
     people.by_detector(options.detector, detector_config)
     max_pixels = flags.read(PictureLimits).max_pixels
     load = functools.partial(

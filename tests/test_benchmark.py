@@ -14,7 +14,8 @@ import tensorflow as tf
 import tiny_run
 
 from opec_tf import config
-from opec_tf.study import growth, speed
+from opec_tf.common.errors import UserError
+from opec_tf.study import growth, speed, startup
 
 pytestmark = pytest.mark.slow
 
@@ -80,6 +81,21 @@ def test_what_grows_is_measured():
     names = [name for name, *_ in growth.measurements(TINY, data, config.InferenceConfig())]
     assert names[0] == "1 person in a picture" and names[-1] == "100,000 annotated images"
     assert len(names) == len(growth.PEOPLE) + len(growth.PICTURES) + len(growth.IMAGES)
+
+
+def test_a_process_is_measured_from_start_to_end_and_one_that_fails_is_said():
+    result = startup.measure_process(("-c", "import time; time.sleep(0.2); x = bytearray(120_000_000)"), 3, 60.0)
+    check_times(result, 3)
+    assert result["median_s"] > 0.2 and result["starts_per_second"] == pytest.approx(1 / result["median_s"])
+    with pytest.raises(UserError, match="-c .*: failed: .*ZeroDivisionError"):
+        startup.measure_process(("-c", "1 / 0"), 3, 60.0)
+
+
+@pytest.mark.slowest
+def test_a_cold_prediction_is_measured_and_found_somebody():
+    result = startup.measure_predict(1, 0.0)
+    check_times(result, 3)
+    assert [name for name, *_ in startup.measurements()][-2:] == [startup.IMPORT, startup.PREDICT]
 
 
 def test_the_annotations_that_are_read_are_whole(monkeypatch):

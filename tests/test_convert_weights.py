@@ -15,7 +15,7 @@ from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.data import pipeline
 from opec_tf.inference import pose_model
 from opec_tf.inference.traced import TracedEstimator
-from opec_tf.models import loading, workdir
+from opec_tf.models import workdir
 from opec_tf.training import loop, losses, run_data, stages
 from opec_tf.weights import conversion, reading
 
@@ -209,6 +209,6 @@ def test_a_trunk_is_no_finished_base(tmp_path):
     report, source, _ = conversion.convert(tmp_path / "resnet18.safetensors", tmp_path / "run", MODEL, GIVEN)
     assert "random: stage2_block1_se, " in conversion.table(report, source)
     with pytest.raises(UserError, match="no stage is finished"):
-        loading.last_stage(tmp_path / "run")
+        workdir.last_stage(tmp_path / "run")
     with pytest.raises(UserError, match="is no finished base, only weights to start training from"):
         pose_model.locate(None, None, str(tmp_path / "run" / "base" / "best.weights.h5"))

@@ -9,7 +9,7 @@ from absl import flags
 
 from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
-from opec_tf.models import workdir
+from opec_tf.models import loading, workdir
 
 MODEL = ModelConfig(
     crop_height=64,
@@ -31,7 +31,7 @@ def make(root, stages=("base", "opec"), model_config=MODEL, prepare=lambda model
     workdir.start(root, model_config)
     tf.keras.utils.set_random_seed(0)
     for stage in stages:
-        model, folder = workdir.BUILDERS[stage](model_config), workdir.stage_folder(root, stage)
+        model, folder = loading.BUILDERS[stage](model_config), workdir.stage_folder(root, stage)
         prepare(model)
         folder.path.mkdir()
         workdir.save_weights(model, folder.best_weights)

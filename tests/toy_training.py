@@ -7,7 +7,7 @@ again, so that every order of it gives the same steps.
 import tensorflow as tf
 
 from opec_tf.config import InferenceConfig, ModelConfig
-from opec_tf.models import builders, workdir
+from opec_tf.models import builders, loading, output_names
 from opec_tf.models.networks import BaseNet, OpecNet
 from opec_tf.poses import skeletons
 from opec_tf.training import run_data, validation
@@ -28,7 +28,7 @@ def opec_network(config):
     outputs = {"base_heatmaps": heatmaps}
     features = tf.keras.layers.GlobalAveragePooling2D(name="mean")(heatmaps)
     joints = heatmaps.shape[-1]
-    for name in builders.POSE_OUTPUTS:
+    for name in output_names.POSE_OUTPUTS:
         points = tf.keras.layers.Dense(2 * joints, name=f"{name}_points")(features)
         outputs[name] = tf.keras.layers.Reshape((joints, 2), name=name)(points)
     return OpecNet(tf.keras.Model(crops, outputs, name="opec_net"), base)
@@ -63,7 +63,7 @@ def install(patch=setattr):
     networks = {"base": base_network, "opec": opec_network}
     patch(builders, "NETWORKS", networks)
     patch(
-        workdir, "BUILDERS", {stage: lambda config, make=make: make(config).model for stage, make in networks.items()}
+        loading, "BUILDERS", {stage: lambda config, make=make: make(config).model for stage, make in networks.items()}
     )
     patch(run_data.pipeline, "training_dataset", training_dataset)
     patch(validation, "Validator", Validator)

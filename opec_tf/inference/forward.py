@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from opec_tf.config import InferenceConfig
 from opec_tf.inference import association
-from opec_tf.models import builders
+from opec_tf.models import output_names
 from opec_tf.poses import decoding, geometry, images
 from opec_tf.poses.skeletons import Skeleton
 
@@ -23,14 +23,14 @@ PEAK = "peak"
 _POSE_OUTPUTS = {
     output.replace("_pose", ""): output
     for output in (
-        builders.GIVEN_OUTPUT,
-        *builders.POSE_OUTPUTS,
-        builders.SECOND_LOOK_OUTPUTS[-1],
-        *builders.COUPLE_OUTPUTS,
+        output_names.GIVEN_OUTPUT,
+        *output_names.POSE_OUTPUTS,
+        output_names.SECOND_LOOK_OUTPUTS[-1],
+        *output_names.COUPLE_OUTPUTS,
     )
 }
 # What a mirror does not move.
-_NO_PLACES = (builders.VISIBILITY_OUTPUT, builders.PAIR_LOGITS_OUTPUT)
+_NO_PLACES = (output_names.VISIBILITY_OUTPUT, output_names.PAIR_LOGITS_OUTPUT)
 # Places of one joint nearer than this are one; normalised crop units. It lies between the cell by which a mirror may
 # move a peak (0.08 of a map 24 wide) and the three by which two peaks of a map differ at least.
 _ONE_PLACE = 0.15
@@ -56,7 +56,7 @@ class CropPoses(NamedTuple):
 def pose_names(model: tf.keras.Model) -> tuple[str, ...]:
     """The poses that a model gives, from the base's decoded peak to the final one."""
     outputs = set(model.output)
-    if builders.GIVEN_OUTPUT in outputs:  # the initial pose then only fills gaps
+    if output_names.GIVEN_OUTPUT in outputs:  # the initial pose then only fills gaps
         outputs.remove("initial_pose")
     return (PEAK, *(name for name, output in _POSE_OUTPUTS.items() if output in outputs))
 
@@ -81,7 +81,7 @@ def answers(found: CropPoses) -> Tensors:
 
 def gives_visibility(model: tf.keras.Model) -> bool:
     """Whether a model says of each joint how visible it is."""
-    return builders.VISIBILITY_OUTPUT in model.output
+    return output_names.VISIBILITY_OUTPUT in model.output
 
 
 def takes_partners(model: tf.keras.Model) -> bool:
@@ -128,7 +128,7 @@ def estimate_crops(
     candidates = None
     if inference_config.association:
         candidates = _candidates(heatmaps, crop_to_image, crop_size, inference_config)
-    return CropPoses(poses, tf.clip_by_value(scores, 0.0, 1.0), outputs.get(builders.VISIBILITY_OUTPUT), candidates)
+    return CropPoses(poses, tf.clip_by_value(scores, 0.0, 1.0), outputs.get(output_names.VISIBILITY_OUTPUT), candidates)
 
 
 def _candidates(
@@ -170,8 +170,8 @@ def _forward(
     back.update({name: value * [-1.0, 1.0] for name, value in back.items() if name not in _NO_PLACES})
     back["base_heatmaps"] = heatmaps
     mean = {name: (value + back[name]) / 2.0 for name, value in outputs.items()}
-    if builders.PAIR_LOGITS_OUTPUT in outputs:
-        last = builders.COUPLE_OUTPUTS[-1]
+    if output_names.PAIR_LOGITS_OUTPUT in outputs:
+        last = output_names.COUPLE_OUTPUTS[-1]
         mean[last] = tf.where(partner[:, None, None] >= 0, _choice(outputs, back, partner), mean[last])
     return mean
 
@@ -184,16 +184,16 @@ def _choice(outputs: Tensors, back: Tensors, partner: tf.Tensor) -> tf.Tensor:
     the mirrored pass (``back``) are found by their places: it scores a place as the best of what it has there, and one
     where it has nothing as low as any.
     """
-    places, others = outputs[builders.ALTERNATIVES_OUTPUT], back[builders.ALTERNATIVES_OUTPUT]
+    places, others = outputs[output_names.ALTERNATIVES_OUTPUT], back[output_names.ALTERNATIVES_OUTPUT]
     distance = tf.norm(places[:, :, :, None] - others[:, :, None], axis=-1)
     # A partner's alternatives are found in the partner's own crop.
     is_there = distance < _ONE_PLACE
     partner_is_there = tf.gather(is_there, tf.maximum(partner, 0))
-    scores = back[builders.PAIR_LOGITS_OUTPUT]
+    scores = back[output_names.PAIR_LOGITS_OUTPUT]
     lowest = tf.reduce_min(scores, axis=(2, 3), keepdims=True)
     scores = tf.reduce_max(tf.where(is_there[..., None], scores[:, :, None], lowest[..., None]), axis=3)
     scores = tf.reduce_max(tf.where(partner_is_there[:, :, None], scores[:, :, :, None], lowest[..., None]), axis=4)
-    scores = (outputs[builders.PAIR_LOGITS_OUTPUT] + scores) / 2.0
+    scores = (outputs[output_names.PAIR_LOGITS_OUTPUT] + scores) / 2.0
 
     joints, count = places.shape[1:3]
     likeliest = tf.argmax(tf.reshape(scores, [-1, joints, count**2]), axis=-1, output_type=tf.int32)
@@ -219,10 +219,10 @@ def _run_network(
     """The outputs of the model that are decoded, visibility as probabilities."""
     outputs = model(_inputs(model, crops, crop_to_image, partner, given), training=False)
     names = ["base_heatmaps", *(_POSE_OUTPUTS[name] for name in pose_names(model)[1:])]
-    names += [name for name in (builders.ALTERNATIVES_OUTPUT, builders.PAIR_LOGITS_OUTPUT) if name in outputs]
+    names += [name for name in (output_names.ALTERNATIVES_OUTPUT, output_names.PAIR_LOGITS_OUTPUT) if name in outputs]
     kept = {name: outputs[name] for name in names}
     if gives_visibility(model):
-        kept[builders.VISIBILITY_OUTPUT] = tf.nn.softmax(outputs[builders.VISIBILITY_OUTPUT])
+        kept[output_names.VISIBILITY_OUTPUT] = tf.nn.softmax(outputs[output_names.VISIBILITY_OUTPUT])
     return kept
 
 

@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import logging
 import os
@@ -22,7 +21,7 @@ import tensorflow as tf
 
 import opec_tf.weights
 from opec_tf import config
-from opec_tf.common import files
+from opec_tf.common import files, lazy
 from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, DetectorConfig, InferenceConfig, ModelConfig
 from opec_tf.inference import chunks, people as who, pictures, traced
@@ -31,10 +30,14 @@ from opec_tf.inference.people_names import NANODET
 from opec_tf.inference.pictures import Numbers, Picture, Pictures
 from opec_tf.inference.pose_estimator import Estimator, PoseEstimator
 from opec_tf.inference.traced import TracedEstimator
-from opec_tf.models import loading, workdir
+from opec_tf.models import workdir
 from opec_tf.models.traced_graph import TracedGraph
 from opec_tf.poses.picture_poses import Poses
 from opec_tf.poses.skeletons import SKELETONS, Skeleton
+
+# The builders and their layers wait until a network is built: a model with a graph never needs them.
+with lazy.imports():
+    from opec_tf.models import loading
 
 
 class Later(NamedTuple):
@@ -241,7 +244,7 @@ def locate(root: str | None, stage: str | None, base_weights: str) -> tuple[str,
     """
     if root:
         return root, stage
-    return (loading.workdir_of_base(base_weights), "base") if base_weights else _shipped(stage)
+    return (workdir.workdir_of_base(base_weights), "base") if base_weights else _shipped(stage)
 
 
 def load(
@@ -261,13 +264,15 @@ def load(
         path, stage = _shipped(stage)
     model_config = workdir.read_model_config(path)
     if stage is None:
-        stage = loading.last_stage(path)
+        stage = workdir.last_stage(path)
     elif stage not in config.STAGES:
         raise UserError(f"{stage}: is no stage; choose from {', '.join(config.STAGES)}")
     folder = workdir.stage_folder(path, stage)
     graph = traced.find(folder)
-    build = functools.partial(loading.load_network, path, stage, model_config)
-    network = Later(build) if graph else build()
+    if graph:
+        network = Later(lambda: loading.load_network(path, stage, model_config))
+    else:
+        network = loading.load_network(path, stage, model_config)
     settings = files.read_json(folder.config)
     return PoseModel(
         network,

@@ -10,43 +10,10 @@ import tensorflow as tf
 from opec_tf.config import BaseConfig, ModelConfig
 from opec_tf.models import movenet_base
 from opec_tf.models.couple_net import couple_net
-from opec_tf.models.networks import (
-    ALTERNATIVES_OUTPUT,
-    COUPLE_OUTPUTS,
-    GIVEN_OUTPUT,
-    PAIR_LOGITS_OUTPUT,
-    POSE_OUTPUTS,
-    REGRESSED_OUTPUT,
-    SECOND_HEATMAPS_OUTPUT,
-    SECOND_LOOK_OUTPUTS,
-    VISIBILITY_OUTPUT,
-    BaseNet,
-    CoupleNet,
-    Network,
-    OpecNet,
-    inputs_of,
-    output,
-)
+from opec_tf.models.networks import BaseNet, CoupleNet, Network, OpecNet, inputs_of, output
 from opec_tf.models.opec_net import integral_net, opec_net
+from opec_tf.models.output_names import REGRESSED_OUTPUT
 from opec_tf.models.pose_backbone import pose_backbone
-
-__all__ = [
-    "ALTERNATIVES_OUTPUT",
-    "BASE_SETTINGS",
-    "COUPLE_OUTPUTS",
-    "GIVEN_OUTPUT",
-    "NETWORKS",
-    "PAIR_LOGITS_OUTPUT",
-    "POSE_OUTPUTS",
-    "REGRESSED_OUTPUT",
-    "SECOND_HEATMAPS_OUTPUT",
-    "SECOND_LOOK_OUTPUTS",
-    "VISIBILITY_OUTPUT",
-    "body_of",
-    "build_base",
-    "build_couple_net",
-    "build_opec_net",
-]
 
 # The fields of ``ModelConfig`` that the base module and what it is given depend on.
 BASE_SETTINGS = {field.name for field in dataclasses.fields(BaseConfig)}

@@ -12,16 +12,14 @@ from opec_tf.layers.heatmap import PeakCandidates
 from opec_tf.layers.pair import ChangeFrame, PairFrame, PairSampling, ReturnToCrop, WithPartner
 from opec_tf.layers.pair_choice import PairChoice
 from opec_tf.layers.second_look import DrawnPose, PartnerInCrop
-from opec_tf.models.networks import (
+from opec_tf.models.networks import CoupleNet, OpecNet, output
+from opec_tf.models.output_names import (
     ALTERNATIVES_OUTPUT,
     COUPLE_OUTPUTS,
     MAPS,
     PAIR_LOGITS_OUTPUT,
     SECOND_HEATMAPS_OUTPUT,
     SECOND_LOOK_OUTPUTS,
-    CoupleNet,
-    OpecNet,
-    output,
 )
 from opec_tf.models.refinement import progressive_refinement, score_columns
 from opec_tf.poses import skeletons

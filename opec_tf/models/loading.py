@@ -1,46 +1,16 @@
-"""A trained network of a workdir: which one is meant, and how it is rebuilt."""
+"""A trained network of a workdir, rebuilt."""
 
 from __future__ import annotations
 
 import os
-import pathlib
 
 import tensorflow as tf
 
-from opec_tf import config
 from opec_tf.common.errors import UserError
 from opec_tf.config import ModelConfig
-from opec_tf.models import workdir
+from opec_tf.models import builders, workdir
 
-
-def workdir_of_base(base_weights: str) -> str:
-    """The workdir whose finished base some weights are.
-
-    Raises:
-      UserError: they are none's.
-    """
-    path = pathlib.Path(base_weights)
-    folder = workdir.stage_folder(path.parent.parent, "base")
-    if path != folder.best_weights or not (path.parent.parent / "config.json").exists():
-        raise UserError(
-            f"--base_weights={path}: must be WORKDIR/base/best.weights.h5, since WORKDIR/config.json says what the "
-            "network is"
-        )
-    if not folder.finished:
-        raise UserError(f"--base_weights={path}: is no finished base, only weights to start training from")
-    return str(path.parent.parent)
-
-
-def last_stage(root: os.PathLike[str] | str) -> str:
-    """The last stage of a workdir that is finished.
-
-    Raises:
-      UserError: there is none.
-    """
-    finished = [name for name in config.STAGES if workdir.stage_folder(root, name).finished]
-    if not finished:
-        raise UserError(f"{root}: no stage is finished; run opec_tf.train with this --workdir to its end")
-    return finished[-1]
+BUILDERS = {"base": builders.build_base, "opec": builders.build_opec_net, "couple": builders.build_couple_net}
 
 
 def load_network(root: os.PathLike[str] | str, stage: str, model_config: ModelConfig) -> tf.keras.Model:
@@ -52,14 +22,14 @@ def load_network(root: os.PathLike[str] | str, stage: str, model_config: ModelCo
     path = workdir.stage_folder(root, stage).best_weights
     if not path.exists():
         raise UserError(f"{path}: does not exist; stage {stage} has not been trained in this --workdir")
-    network = workdir.BUILDERS[stage](model_config)
+    network = BUILDERS[stage](model_config)
     workdir.load_weights(network, path)
     return network
 
 
 def rebuild(network: tf.keras.Model, stage: str, model_config: ModelConfig) -> tf.keras.Model:
     """A network of other settings with the weights of one whose layers have the same names and shapes."""
-    variant = workdir.BUILDERS[stage](model_config)
+    variant = BUILDERS[stage](model_config)
     copy_weights(network, variant)
     return variant
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from opec_tf.config import BaseConfig
 from opec_tf.layers.instance import InstanceHeatmaps
-from opec_tf.models.networks import REGRESSED_OUTPUT
+from opec_tf.models.output_names import REGRESSED_OUTPUT
 from opec_tf.models.trunks.movenet import movenet_features, movenet_heads
 from opec_tf.models.trunks.sizes import MOVENET_WIDTHS
 from opec_tf.poses import skeletons

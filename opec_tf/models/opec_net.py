@@ -11,7 +11,8 @@ from opec_tf.layers.fusion import FusionBlock
 from opec_tf.layers.graph import JointIdentity
 from opec_tf.layers.heatmap import GivenPose, SoftArgmax
 from opec_tf.layers.joints import JointSampling, VisibilityHead
-from opec_tf.models.networks import (
+from opec_tf.models.networks import OpecNet, inputs_of, output
+from opec_tf.models.output_names import (
     GIVEN_OUTPUT,
     MAPS,
     NUM_BLOCKS,
@@ -19,9 +20,6 @@ from opec_tf.models.networks import (
     REGRESSED_OUTPUT,
     TRUNK_MAPS,
     VISIBILITY_OUTPUT,
-    OpecNet,
-    inputs_of,
-    output,
 )
 from opec_tf.models.refinement import progressive_refinement, score_columns
 from opec_tf.poses import skeletons

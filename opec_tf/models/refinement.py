@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from opec_tf.config import GraphConfig
 from opec_tf.layers.graph import GraphConv, ResidualGraphBlock
-from opec_tf.models.networks import NUM_BLOCKS
+from opec_tf.models.output_names import NUM_BLOCKS
 
 
 def progressive_refinement(

@@ -35,9 +35,6 @@ from opec_tf import config
 from opec_tf.common import files
 from opec_tf.common.errors import UserError
 from opec_tf.config import ModelConfig
-from opec_tf.models import builders
-
-BUILDERS = {"base": builders.build_base, "opec": builders.build_opec_net, "couple": builders.build_couple_net}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +84,36 @@ class StageFolder:
 def stage_folder(workdir: os.PathLike[str] | str, stage: str) -> StageFolder:
     """The ``StageFolder`` of a stage in a workdir."""
     return StageFolder(pathlib.Path(workdir) / stage)
+
+
+def workdir_of_base(base_weights: str) -> str:
+    """The workdir whose finished base some weights are.
+
+    Raises:
+      UserError: they are none's.
+    """
+    path = pathlib.Path(base_weights)
+    folder = stage_folder(path.parent.parent, "base")
+    if path != folder.best_weights or not (path.parent.parent / "config.json").exists():
+        raise UserError(
+            f"--base_weights={path}: must be WORKDIR/base/best.weights.h5, since WORKDIR/config.json says what the "
+            "network is"
+        )
+    if not folder.finished:
+        raise UserError(f"--base_weights={path}: is no finished base, only weights to start training from")
+    return str(path.parent.parent)
+
+
+def last_stage(root: os.PathLike[str] | str) -> str:
+    """The last stage of a workdir that is finished.
+
+    Raises:
+      UserError: there is none.
+    """
+    finished = [name for name in config.STAGES if stage_folder(root, name).finished]
+    if not finished:
+        raise UserError(f"{root}: no stage is finished; run opec_tf.train with this --workdir to its end")
+    return finished[-1]
 
 
 def start(workdir: os.PathLike[str] | str, model_config: ModelConfig, write: bool = True) -> None:

@@ -19,7 +19,7 @@ from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, InferenceConfig
 from opec_tf.evaluation import accuracy
 from opec_tf.inference import pose_model
-from opec_tf.models import workdir
+from opec_tf.models import loading, workdir
 from opec_tf.study import report, rows, study_checks, tables
 from opec_tf.study.split import Split
 from opec_tf.study.study import Study
@@ -101,7 +101,7 @@ def prepare_base(study: Study, seed: int) -> pathlib.Path:
 
 def _copy_base(study: Study, root: pathlib.Path, folder: workdir.StageFolder, weights: str) -> None:
     """Makes a finished stage of weights from elsewhere, so that nothing that happens to them there matters here."""
-    model = workdir.BUILDERS["base"](study.model_config)
+    model = loading.BUILDERS["base"](study.model_config)
     workdir.load_weights(model, weights)
     workdir.start(root, study.model_config)
     files.make_folder(folder.path)

@@ -17,12 +17,12 @@ from opec_tf.common import files
 from opec_tf.common.errors import UserError
 from opec_tf.config import InferenceConfig
 from opec_tf.evaluation import accuracy, plots
-from opec_tf.models import builders
+from opec_tf.models import output_names
 from opec_tf.study import rows
 
 BASE = "base"
 # Rows of the tables that no run is trained for: what all runs start from.
-_STARTS = {BASE: "base: heatmap peak", builders.GIVEN_OUTPUT: "given: the poses that are refined"}
+_STARTS = {BASE: "base: heatmap peak", output_names.GIVEN_OUTPUT: "given: the poses that are refined"}
 _COLUMNS = ("AP", "AR", "AP75", "vis75", "inv75", *accuracy.HIDDEN_BY, "swap")
 _GAINS = ("AP", "inv75")
 _SPLIT_TITLES = {
@@ -204,8 +204,8 @@ def _by_row(results: Iterable[Result]) -> _Runs:
     for result in results:
         for line, pose in result.shown.items():
             by_row.setdefault(line, []).append(result.poses[pose])
-        if builders.GIVEN_OUTPUT in result.poses:
-            by_row[builders.GIVEN_OUTPUT] = [result.poses[builders.GIVEN_OUTPUT]]
+        if output_names.GIVEN_OUTPUT in result.poses:
+            by_row[output_names.GIVEN_OUTPUT] = [result.poses[output_names.GIVEN_OUTPUT]]
     return by_row
 
 

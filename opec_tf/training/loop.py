@@ -106,7 +106,7 @@ def _train_stage(run: Run, stage: str) -> None:
     # Scored and saved without the strategy, and with the base's body.
     plain = model if whole is None else whole.model
     if whole is None and run.strategy.num_replicas_in_sync > 1:
-        plain = workdir.BUILDERS[stage](run.model_config)
+        plain = loading.BUILDERS[stage](run.model_config)
     make_batches = _batches(run, stage, with_others="base_heatmaps" in model.loss)
     start_epoch = len(callbacks.read_log(folder.log))
     batches = stages.dataset(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from opec_tf.config import ModelConfig, TrainConfig
-from opec_tf.models import builders
+from opec_tf.models import output_names
 from opec_tf.poses import skeletons
 from opec_tf.training import losses
 
@@ -33,37 +33,37 @@ def losses_and_weights(
     if stage == "base":
         base_losses: dict[str, tf.keras.losses.Loss] = {"base_heatmaps": heatmap_loss}
         if model_config.regresses_pose:
-            base_losses[builders.REGRESSED_OUTPUT] = pose_loss(model_config, train_config.oks_loss_share)
+            base_losses[output_names.REGRESSED_OUTPUT] = pose_loss(model_config, train_config.oks_loss_share)
         return base_losses, dict.fromkeys(base_losses, 1.0)
     if stage == "couple":
-        weights = dict(zip(builders.COUPLE_OUTPUTS, train_config.pose_loss_weights))
+        weights = dict(zip(output_names.COUPLE_OUTPUTS, train_config.pose_loss_weights))
         if model_config.second_look:
-            weights.update(dict.fromkeys(builders.SECOND_LOOK_OUTPUTS, 1.0))
+            weights.update(dict.fromkeys(output_names.SECOND_LOOK_OUTPUTS, 1.0))
         stage_losses = {name: pose_loss(model_config, train_config.oks_loss_share) for name in weights}
         if model_config.second_look and model_config.integral_radius:
-            stage_losses[builders.SECOND_HEATMAPS_OUTPUT] = heatmap_loss
-            weights[builders.SECOND_HEATMAPS_OUTPUT] = 1.0
+            stage_losses[output_names.SECOND_HEATMAPS_OUTPUT] = heatmap_loss
+            weights[output_names.SECOND_HEATMAPS_OUTPUT] = 1.0
         if train_config.freeze_opec:
             return stage_losses, weights
         opec_losses, opec_weights = losses_and_weights("opec", model_config, train_config)
         return {**opec_losses, **stage_losses}, {**opec_weights, **weights}
-    poses = builders.POSE_OUTPUTS if model_config.has_graph else builders.POSE_OUTPUTS[:1]
+    poses = output_names.POSE_OUTPUTS if model_config.has_graph else output_names.POSE_OUTPUTS[:1]
     weights = dict(zip(poses, (1.0,) + train_config.pose_loss_weights))
     stage_losses = {name: pose_loss(model_config, train_config.oks_loss_share) for name in weights}
     if train_config.heatmap_loss_weight and not train_config.freeze_base:
         stage_losses["base_heatmaps"] = heatmap_loss
         weights["base_heatmaps"] = train_config.heatmap_loss_weight
     if model_config.regresses_pose and not train_config.freeze_base:
-        stage_losses[builders.REGRESSED_OUTPUT] = pose_loss(model_config, train_config.oks_loss_share)
-        weights[builders.REGRESSED_OUTPUT] = 1.0
+        stage_losses[output_names.REGRESSED_OUTPUT] = pose_loss(model_config, train_config.oks_loss_share)
+        weights[output_names.REGRESSED_OUTPUT] = 1.0
     if not model_config.refinement:
         return stage_losses, weights
     if model_config.integral_radius:
         stage_losses["heatmaps"] = heatmap_loss
         weights["heatmaps"] = train_config.heatmap_loss_weight or 1.0
     if model_config.predict_visibility and model_config.has_graph:
-        stage_losses[builders.VISIBILITY_OUTPUT] = losses.VisibilityLoss()
-        weights[builders.VISIBILITY_OUTPUT] = 1.0
+        stage_losses[output_names.VISIBILITY_OUTPUT] = losses.VisibilityLoss()
+        weights[output_names.VISIBILITY_OUTPUT] = 1.0
     return stage_losses, weights
 
 

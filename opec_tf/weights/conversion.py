@@ -12,7 +12,7 @@ import numpy as np
 
 from opec_tf.common import files
 from opec_tf.config import MOVENETS, BaseConfig, DataConfig, InferenceConfig, ModelConfig, TrainConfig
-from opec_tf.models import builders, loading, workdir
+from opec_tf.models import builders, workdir
 from opec_tf.poses import skeletons
 from opec_tf.weights import base_loading, movenet, reading, recognition
 
@@ -76,7 +76,7 @@ def shrink(root: os.PathLike[str] | str, output: os.PathLike[str] | str) -> None
     Raises:
       UserError: no stage is finished, or ``output`` exists or cannot be written.
     """
-    stage = loading.last_stage(root)
+    stage = workdir.last_stage(root)
     before = workdir.stage_folder(root, stage)
     settings = files.read_json(before.config)
     with files.atomic_folder(output) as folder:

@@ -16,7 +16,7 @@ from opec_tf.inference.people import ListedPeople
 from opec_tf.inference.person_boxes import PersonBoxes
 from opec_tf.inference.pose_model import PoseModel
 from opec_tf.layers.pair import ChangeFrame, PairFrame, WithPartner
-from opec_tf.models import builders
+from opec_tf.models import builders, output_names
 from opec_tf.poses import geometry
 
 pytestmark = pytest.mark.slow
@@ -50,8 +50,8 @@ def partners_pose_model():
     # The partner's joints in the own crop.
     twice = tf.keras.layers.Lambda(lambda joints: tf.concat([joints[:, 12:], joints[:, 12:]], axis=1))(in_pair)
     couple = tf.keras.layers.Lambda(lambda joints: joints[:, :12])(ChangeFrame()([twice, to_crops]))
-    outputs = {"base_heatmaps": maps, **dict.fromkeys(builders.POSE_OUTPUTS, pose)}
-    outputs.update(dict.fromkeys(builders.COUPLE_OUTPUTS, couple))
+    outputs = {"base_heatmaps": maps, **dict.fromkeys(output_names.POSE_OUTPUTS, pose)}
+    outputs.update(dict.fromkeys(output_names.COUPLE_OUTPUTS, couple))
     return tf.keras.Model({"crops": crops, "crop_to_image": crop_to_image, "partner": partner}, outputs)
 
 

@@ -7,7 +7,7 @@ import tiny_run
 
 from opec_tf.config import InferenceConfig
 from opec_tf.inference import forward
-from opec_tf.models import builders
+from opec_tf.models import builders, output_names
 from opec_tf.poses import geometry, skeletons
 
 pytestmark = pytest.mark.slow
@@ -41,9 +41,12 @@ def scripted(plain, mirrored):
         return [heatmaps, *(tf.repeat(value[:, None], JOINTS, axis=1) for value in found)]
 
     heatmaps, mean, chosen, places, logits = tf.keras.layers.Lambda(answer)(crops)
-    outputs = {"base_heatmaps": heatmaps, **dict.fromkeys((*builders.POSE_OUTPUTS, *builders.COUPLE_OUTPUTS), mean)}
-    outputs[builders.COUPLE_OUTPUTS[-1]] = chosen
-    outputs.update({builders.ALTERNATIVES_OUTPUT: places, builders.PAIR_LOGITS_OUTPUT: logits})
+    outputs = {
+        "base_heatmaps": heatmaps,
+        **dict.fromkeys((*output_names.POSE_OUTPUTS, *output_names.COUPLE_OUTPUTS), mean),
+    }
+    outputs[output_names.COUPLE_OUTPUTS[-1]] = chosen
+    outputs.update({output_names.ALTERNATIVES_OUTPUT: places, output_names.PAIR_LOGITS_OUTPUT: logits})
     return tf.keras.Model({"crops": crops, "crop_to_image": affines, "partner": partner}, outputs)
 
 
@@ -125,6 +128,6 @@ def test_the_real_networks_flip_test_compiles_and_chooses_a_place_that_it_knows(
 
     found = geometry.image_to_normalized(AFFINES, estimate(crops)["couple_3"], SIZE)
     outputs = model({"crops": crops, "crop_to_image": AFFINES, "partner": PARTNER})
-    distance = np.linalg.norm(found[:, :, None] - outputs[builders.ALTERNATIVES_OUTPUT], axis=-1).min(axis=-1)
+    distance = np.linalg.norm(found[:, :, None] - outputs[output_names.ALTERNATIVES_OUTPUT], axis=-1).min(axis=-1)
     # The mean of two places that are one lies at most half as far off as they may be apart.
     assert distance[:2].max() < 0.076

@@ -129,7 +129,7 @@ def opec_nets():
 
 
 def variants(stage):
-    model = moved(workdir.BUILDERS[stage])
+    model = moved(loading.BUILDERS[stage])
     return model, loading.rebuild(model, stage, GIVEN)
 
 

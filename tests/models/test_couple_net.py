@@ -8,7 +8,7 @@ import tensorflow as tf
 import tiny_run
 
 from opec_tf.layers.heatmap import PeakCandidates
-from opec_tf.models import builders
+from opec_tf.models import builders, output_names
 from opec_tf.poses import geometry
 from opec_tf.training import losses
 
@@ -67,7 +67,7 @@ def inputs(rows=slice(None), partner=PARTNER, boxes=BOXES, seed=0):
 
 
 def couple_poses(outputs):
-    return np.stack([outputs[name] for name in builders.COUPLE_OUTPUTS])
+    return np.stack([outputs[name] for name in output_names.COUPLE_OUTPUTS])
 
 
 def test_training_starts_exactly_from_opec_nets_pose():
@@ -97,8 +97,8 @@ def test_a_second_look_is_told_where_the_partner_was_found():
 def test_outputs_are_named_for_the_losses():
     model = shared()
     opec_outputs = builders.build_opec_net(tiny_run.MODEL).output_names
-    choice = [builders.ALTERNATIVES_OUTPUT, builders.PAIR_LOGITS_OUTPUT]
-    assert sorted(model.output_names) == sorted([*opec_outputs, *builders.COUPLE_OUTPUTS, *choice])
+    choice = [output_names.ALTERNATIVES_OUTPUT, output_names.PAIR_LOGITS_OUTPUT]
+    assert sorted(model.output_names) == sorted([*opec_outputs, *output_names.COUPLE_OUTPUTS, *choice])
     assert sorted(model.input_names) == ["crop_to_image", "crops", "partner"]
 
 
@@ -149,7 +149,7 @@ def test_every_weight_of_the_couple_is_trained(graph_convolution):
     joints = tf.ones((5, 12, 3)) * [0.2, -0.3, 1.0]
     with tf.GradientTape() as tape:
         outputs = model(inputs(), training=True)
-        total = tf.add_n([losses.PoseLoss()(joints, outputs[name]) for name in builders.COUPLE_OUTPUTS])
+        total = tf.add_n([losses.PoseLoss()(joints, outputs[name]) for name in output_names.COUPLE_OUTPUTS])
     gradients = tape.gradient(total, model.trainable_variables)
     assert len(gradients) > 10
     for variable, gradient in zip(model.trainable_variables, gradients):
@@ -195,8 +195,8 @@ def test_the_last_pose_may_take_a_peak_that_the_graph_would_not_reach():
 
 def test_the_last_pose_is_the_likeliest_of_the_alternatives():
     outputs = shared()(inputs())
-    alternatives = outputs[builders.ALTERNATIVES_OUTPUT].numpy()
-    logits = outputs[builders.PAIR_LOGITS_OUTPUT].numpy()
+    alternatives = outputs[output_names.ALTERNATIVES_OUTPUT].numpy()
+    logits = outputs[output_names.PAIR_LOGITS_OUTPUT].numpy()
     assert alternatives.shape == (5, 12, 5, 2) and logits.shape == (5, 12, 5, 5)
     own = logits.reshape(5, 12, 25).argmax(axis=-1) // 5
     chosen = np.take_along_axis(alternatives, own[..., None, None], axis=2)[:, :, 0]
@@ -212,7 +212,7 @@ def test_candidates_are_smoothed_as_the_run_began():
     for smoothing, model in ((0.6, build(couple_smoothing=0.6)), (2.0, shared())):
         outputs = model(inputs())
         peaks, _ = PeakCandidates(4, smoothing=smoothing)(outputs["base_heatmaps"])
-        alternatives = outputs[builders.ALTERNATIVES_OUTPUT][:4, :, 1:]
+        alternatives = outputs[output_names.ALTERNATIVES_OUTPUT][:4, :, 1:]
         np.testing.assert_allclose(alternatives, peaks[:4], atol=1e-5)
         others, _ = PeakCandidates(4, smoothing=2.6 - smoothing)(outputs["base_heatmaps"])
         assert np.abs(others - peaks).max() > 0.01
@@ -223,7 +223,7 @@ def test_named_parts_are_those_of_the_model():
     assert net.opec_net.model is net.model.get_layer("opec_net") and net.base is net.opec_net.model.get_layer("base")
     data = inputs()
     found, outputs = tf.keras.Model(net.model.input, net.poses)(data), net.model(data)
-    for name, pose in zip(builders.COUPLE_OUTPUTS, found):
+    for name, pose in zip(output_names.COUPLE_OUTPUTS, found):
         np.testing.assert_array_equal(pose, outputs[name])
 
 

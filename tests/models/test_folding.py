@@ -6,7 +6,7 @@ import serving_run
 import tensorflow as tf
 import tiny_run
 
-from opec_tf.models import builders, folding
+from opec_tf.models import builders, folding, output_names
 from opec_tf.poses import geometry
 
 pytestmark = pytest.mark.slow
@@ -43,7 +43,7 @@ def test_a_couple_graph_is_folded_too():
         "partner": np.array([1, 0], np.int32),
     }
     expected, found = model(inputs, training=False), folded(inputs, training=False)
-    for name in builders.COUPLE_OUTPUTS:
+    for name in output_names.COUPLE_OUTPUTS:
         np.testing.assert_allclose(found[name], expected[name], atol=1e-4, err_msg=name)
     assert norms(folded) == 0
 

@@ -21,17 +21,17 @@ def _assert_same_weights(first, second):
 def test_the_last_finished_stage_and_its_best_weights(tmp_path):
     trained = {}
     tiny_run.make(tmp_path, prepare=lambda model: trained.update({model.name: model}))
-    assert loading.last_stage(tmp_path) == "opec"
+    assert workdir.last_stage(tmp_path) == "opec"
     for stage, name in (("opec", "opec_net"), ("base", "base_net")):
         _assert_same_weights(loading.load_network(tmp_path, stage, tiny_run.MODEL), trained[name])
     workdir.stage_folder(tmp_path, "opec").final_weights.unlink()
-    assert loading.last_stage(tmp_path) == "base"
+    assert workdir.last_stage(tmp_path) == "base"
 
 
 def test_a_workdir_without_a_trained_stage(tmp_path):
     workdir.start(tmp_path, tiny_run.MODEL)
     with pytest.raises(UserError, match=f"^{tmp_path}: no stage is finished; run opec_tf.train"):
-        loading.last_stage(tmp_path)
+        workdir.last_stage(tmp_path)
     with pytest.raises(UserError, match="best.weights.h5: does not exist; stage opec has not been trained"):
         loading.load_network(tmp_path, "opec", tiny_run.MODEL)
 

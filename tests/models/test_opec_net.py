@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from opec_tf.config import ModelConfig
-from opec_tf.models import builders
+from opec_tf.models import builders, output_names
 from opec_tf.poses import gaussians, geometry
 from opec_tf.training import losses, stages
 from opec_tf.training.optimizer import AdamWithFactors
@@ -22,7 +22,7 @@ SMALL = ModelConfig(
     graph_channels=16,
     block_channels=24,
 )
-LOSSES = {"base_heatmaps": losses.HeatmapLoss(), **{name: losses.PoseLoss() for name in builders.POSE_OUTPUTS}}
+LOSSES = {"base_heatmaps": losses.HeatmapLoss(), **{name: losses.PoseLoss() for name in output_names.POSE_OUTPUTS}}
 
 
 def build(**changes):
@@ -65,7 +65,7 @@ def train_step(model, optimizer, crops, joints):
 def test_outputs():
     model = builders.build_opec_net(dataclasses.replace(SMALL, skeleton="crowdpose14"))
     outputs = model(random_batch(2)[0])
-    expected = dict.fromkeys(builders.POSE_OUTPUTS, (2, 14, 2))
+    expected = dict.fromkeys(output_names.POSE_OUTPUTS, (2, 14, 2))
     expected.update(base_heatmaps=(2, 16, 16, 14), heatmaps=(2, 16, 16, 14), initial_score=(2, 14))
     expected.update(visibility=(2, 14, 3))
     assert {name: tuple(value.shape) for name, value in outputs.items()} == expected
@@ -77,7 +77,7 @@ def test_training_starts_from_what_the_base_knows():
     """Zero heatmap correction and zero displacements: every pose is the soft-argmax of the base's heatmaps."""
     outputs = shared()(random_batch()[0])
     np.testing.assert_array_equal(outputs["heatmaps"], outputs["base_heatmaps"])
-    for name in builders.POSE_OUTPUTS[1:]:
+    for name in output_names.POSE_OUTPUTS[1:]:
         np.testing.assert_array_equal(outputs[name], outputs["initial_pose"])
 
 
@@ -128,7 +128,7 @@ def test_named_parts_are_those_of_the_model():
     net = builders.opec_network(SMALL)
     assert net.base is net.model.get_layer("base") and net.visibility_head is net.model.get_layer("visibility")
     assert [[feature_map.shape[-1] for feature_map in block] for block in net.maps] == [[16], [12], [8]]
-    parts = {"heatmaps": net.heatmaps, **dict(zip(builders.POSE_OUTPUTS, net.poses)), "features": net.features}
+    parts = {"heatmaps": net.heatmaps, **dict(zip(output_names.POSE_OUTPUTS, net.poses)), "features": net.features}
     crops = random_batch(2)[0]
     found, outputs = tf.keras.Model(net.model.input, parts)(crops), net.model(crops)
     assert found.pop("features").shape == (2, 12, 24)
@@ -193,7 +193,7 @@ def test_blocks_learn_displacements_from_image_features():
     # What comes after the base, as a model of its own.
     used = ("F1", "F2", "F3", "base_heatmaps")
     base_outputs = {name: base.get_output_at(0)[name] for name in used}
-    correction = tf.keras.Model(base_outputs, {name: model.output[name] for name in builders.POSE_OUTPUTS})
+    correction = tf.keras.Model(base_outputs, {name: model.output[name] for name in output_names.POSE_OUTPUTS})
     for name in ("heatmap_conv", "soft_argmax"):
         correction.get_layer(name).trainable = False
     colors = tf.constant([[255.0, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]])
@@ -201,11 +201,11 @@ def test_blocks_learn_displacements_from_image_features():
     maps = {name: outputs[name] for name in used}
     points = tf.constant([[0.5, 0.5], [-0.5, 0.5], [0.5, -0.5], [-0.5, -0.5]])[:, None] * tf.ones((4, 12, 2))
     joints = tf.concat([points, tf.ones((4, 12, 1))], axis=-1)
-    pose_losses = {name: losses.PoseLoss() for name in builders.POSE_OUTPUTS}
+    pose_losses = {name: losses.PoseLoss() for name in output_names.POSE_OUTPUTS}
     stages.compile_model(correction, tf.keras.optimizers.Adam(1e-2), pose_losses)
     history = correction.fit(maps, joints, batch_size=4, epochs=30, verbose=0).history
     assert history["initial_pose_loss"][-1] == pytest.approx(history["initial_pose_loss"][0], rel=1e-5)
-    for name in builders.POSE_OUTPUTS[1:]:
+    for name in output_names.POSE_OUTPUTS[1:]:
         assert history[f"{name}_loss"][-1] < 0.5 * history[f"{name}_loss"][0]
 
 
@@ -239,7 +239,7 @@ def test_mixed_precision():
     outputs, expected = model(crops), reference(crops)
     assert all(value.dtype == tf.float32 for value in outputs.values())
     assert model.get_layer("base").get_layer("stage1_block1_conv1").compute_dtype == "bfloat16"
-    for name in builders.POSE_OUTPUTS:
+    for name in output_names.POSE_OUTPUTS:
         np.testing.assert_allclose(outputs[name], expected[name], atol=0.02)
     gradients = train_step(model, tf.keras.optimizers.Adam(1e-3), crops, joints)
     assert all(np.all(np.isfinite(tf.convert_to_tensor(gradient))) for gradient in gradients)

@@ -15,7 +15,7 @@ import warm_process
 
 from opec_tf.common.errors import UserError
 from opec_tf.config import ModelConfig, TrainConfig
-from opec_tf.models import workdir
+from opec_tf.models import loading, workdir
 
 MODEL = toy_training.MODEL
 
@@ -27,7 +27,7 @@ def toys(monkeypatch):
 
 def _finish(root, stage, model_config=MODEL):
     """A finished stage with recognisable weights; returns its model."""
-    model = workdir.BUILDERS[stage](model_config)
+    model = loading.BUILDERS[stage](model_config)
     model.set_weights([np.full(w.shape, 0.25 * i) for i, w in enumerate(model.get_weights())])
     folder = workdir.stage_folder(root, stage)
     workdir.save_weights(model, folder.best_weights, {"epoch": 3, "val_peak_AP": 0.5, "note": "x"})
@@ -36,7 +36,7 @@ def _finish(root, stage, model_config=MODEL):
 
 
 def test_a_compiled_models_weights_are_kept_without_its_optimizer(tmp_path):
-    model = workdir.BUILDERS["base"](MODEL)
+    model = loading.BUILDERS["base"](MODEL)
     model.compile(optimizer="adam", loss="mse")
     model.optimizer.build(model.trainable_variables)
     workdir.save_weights(model, tmp_path / "compiled.weights.h5")
@@ -44,7 +44,7 @@ def test_a_compiled_models_weights_are_kept_without_its_optimizer(tmp_path):
         kept = []
         file.visititems(lambda name, item: kept.append(name) if isinstance(item, h5py.Dataset) else None)
     assert len(kept) == len(model.weights) > 0 and not any("optimizer" in name for name in kept)
-    other = workdir.BUILDERS["base"](MODEL)
+    other = loading.BUILDERS["base"](MODEL)
     workdir.load_weights(other, tmp_path / "compiled.weights.h5")
     for read, written in zip(other.get_weights(), model.get_weights()):
         np.testing.assert_array_equal(read, written)
@@ -129,10 +129,10 @@ def test_unusable_weights(tmp_path):
     path = workdir.stage_folder(tmp_path, "base").best_weights
     whole = path.read_bytes()
     with pytest.raises(UserError, match="opec_net.*use weights of the same stage and settings"):
-        workdir.load_weights(workdir.BUILDERS["opec"](MODEL), path)
+        workdir.load_weights(loading.BUILDERS["opec"](MODEL), path)
     with pytest.raises(UserError, match="does not fit model 'base_net'"):
         other = ModelConfig(skeleton="coco17", crop_height=64, crop_width=64)
-        workdir.load_weights(workdir.BUILDERS["base"](other), path)
+        workdir.load_weights(loading.BUILDERS["base"](other), path)
     path.write_bytes(whole[:3000])
     with pytest.raises(UserError, match="best.weights.h5: cannot be read .*check that the file is whole"):
         workdir.load_weights(base, path)

@@ -10,7 +10,7 @@ import tiny_run
 
 from opec_tf.config import DataConfig, InferenceConfig, TrainConfig
 from opec_tf.inference import people, pose_model
-from opec_tf.models import builders, loading, workdir
+from opec_tf.models import output_names, workdir
 from opec_tf.study import report
 from opec_tf.study.split import Split
 from opec_tf.training import callbacks, loop, objectives, run_data, stages, validation
@@ -50,7 +50,7 @@ def test_the_loss_falls_and_the_best_epoch_is_the_couples(run):
     folder = workdir.stage_folder(run, "couple")
     log = callbacks.read_log(folder.log)
     assert float(log[-1]["loss"]) < 0.9 * float(log[0]["loss"])
-    weights = dict(zip(builders.COUPLE_OUTPUTS, TRAIN.pose_loss_weights))
+    weights = dict(zip(output_names.COUPLE_OUTPUTS, TRAIN.pose_loss_weights))
     total = sum(weight * float(log[-1][f"{name}_loss"]) for name, weight in weights.items())
     assert float(log[-1]["loss"]) == pytest.approx(total, rel=1e-4)
     assert not any(name.startswith("pose_") and name.endswith("_loss") for name in log[-1])
@@ -59,7 +59,7 @@ def test_the_loss_falls_and_the_best_epoch_is_the_couples(run):
 
 
 def test_opec_net_stays_as_it_is(run, models):
-    assert loading.last_stage(run) == "couple"
+    assert workdir.last_stage(run) == "couple"
     couple, opec = models["couple"].network, models["opec"].network
     for layer in opec.layers:
         for first, second in zip(layer.get_weights(), couple.get_layer("opec_net").get_layer(layer.name).get_weights()):

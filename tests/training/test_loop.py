@@ -15,7 +15,7 @@ from opec_tf.config import DataConfig, InferenceConfig, ModelConfig, TrainConfig
 from opec_tf.data import pipeline
 from opec_tf.data.synthetic import dataset
 from opec_tf.inference import pose_model
-from opec_tf.models import workdir
+from opec_tf.models import loading, workdir
 from opec_tf.poses.predictions import PosePredictions
 from opec_tf.study import report
 from opec_tf.study.split import Split
@@ -135,7 +135,7 @@ def test_without_validation_data_the_last_epoch_is_the_best(tmp_path, sticks, mo
     folder = workdir.stage_folder(tmp_path, "base")
     assert "stage base: without --val_data the last epoch counts as the best" in capsys.readouterr().out
     assert workdir.read_attributes(folder.best_weights) == {"epoch": 2}
-    best, final = (workdir.BUILDERS["base"](toy_training.MODEL) for _ in range(2))
+    best, final = (loading.BUILDERS["base"](toy_training.MODEL) for _ in range(2))
     workdir.load_weights(best, folder.best_weights)
     workdir.load_weights(final, folder.final_weights)
     for first, second in zip(best.get_weights(), final.get_weights()):

@@ -13,7 +13,7 @@ import toy_training
 import warm_process
 
 from opec_tf.config import DataConfig, TrainConfig
-from opec_tf.models import workdir
+from opec_tf.models import loading, workdir
 from opec_tf.training import callbacks, loop
 
 pytestmark = pytest.mark.slow
@@ -102,7 +102,7 @@ def test_resumed_run_equals_an_uninterrupted_one(tmp_path, data_config, monkeypa
     for stage in interrupted:
         weights = []
         for name in ("whole", "broken"):
-            model = workdir.BUILDERS[stage](toy_training.MODEL)
+            model = loading.BUILDERS[stage](toy_training.MODEL)
             workdir.load_weights(model, workdir.stage_folder(tmp_path / name, stage).final_weights)
             weights.append(model.get_weights())
         for whole, broken in zip(*weights):

@@ -17,7 +17,7 @@ import warm_process
 
 from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, TrainConfig
-from opec_tf.models import workdir
+from opec_tf.models import loading, workdir
 from opec_tf.training import callbacks, loop, optimizer, strategy as strategies
 
 pytestmark = pytest.mark.slow
@@ -129,7 +129,7 @@ def _assert_same(root, other, stage):
         folder = workdir.stage_folder(run, stage)
         assert json.loads(folder.metrics.read_text())["steps"] == 6
         assert not folder.backup.exists()
-        model = workdir.BUILDERS[stage](toy_training.MODEL)
+        model = loading.BUILDERS[stage](toy_training.MODEL)
         workdir.load_weights(model, folder.final_weights)
         weights.append(model.get_weights())
         losses.append([float(row["loss"]) for row in callbacks.read_log(folder.log)])

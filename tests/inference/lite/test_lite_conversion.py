@@ -16,7 +16,7 @@ from opec_tf.config import InferenceConfig
 from opec_tf.inference.lite import conversion
 from opec_tf.inference.lite.names import PRECISIONS
 from opec_tf.inference.pose_model import PoseModel
-from opec_tf.models import builders, workdir
+from opec_tf.models import builders, loading
 from opec_tf.poses import skeletons
 from opec_tf.serving.signatures import PoseSignatures
 
@@ -154,7 +154,7 @@ def test_every_stage_answers_as_its_signature(variant):
     stage, changes, settings = VARIANTS[variant]
     model_config = dataclasses.replace(tiny_run.MODEL, **changes)
     tf.keras.utils.set_random_seed(0)
-    network = workdir.BUILDERS[stage](model_config)
+    network = loading.BUILDERS[stage](model_config)
     serving_run.randomize(network)
     model, inference_config = PoseModel(network, model_config, stage, box_margin=1.25), InferenceConfig(**settings)
     crop = crops(1)
