@@ -31,10 +31,11 @@ TINY = config.ModelConfig(
 )
 
 
-def check_times(result, repeats):
+def check_times(result, repeats, own_memory=True):
     assert result["repeats"] == repeats
     assert 0 < result["median_s"] <= result["p90_s"] and result["mean_s"] > 0 and result["first_s"] > 0
-    assert 100 < result["peak_memory_mb"] < 100_000
+    assert ("peak_memory_mb" in result) == own_memory
+    assert not own_memory or 100 < result["peak_memory_mb"] < 100_000
 
 
 @pytest.mark.parametrize("initial_pose", ["integral", pytest.param("given", marks=pytest.mark.slowest)])
@@ -84,8 +85,8 @@ def test_what_grows_is_measured():
 
 
 def test_a_process_is_measured_from_start_to_end_and_one_that_fails_is_said():
-    result = startup.measure_process(("-c", "import time; time.sleep(0.2); x = bytearray(120_000_000)"), 3, 60.0)
-    check_times(result, 3)
+    result = startup.measure_process(("-c", "import time; time.sleep(0.2)"), 3, 60.0)
+    check_times(result, 3, own_memory=False)
     assert result["median_s"] > 0.2 and result["starts_per_second"] == pytest.approx(1 / result["median_s"])
     with pytest.raises(UserError, match="-c .*: failed: .*ZeroDivisionError"):
         startup.measure_process(("-c", "1 / 0"), 3, 60.0)
@@ -94,7 +95,7 @@ def test_a_process_is_measured_from_start_to_end_and_one_that_fails_is_said():
 @pytest.mark.slowest
 def test_a_cold_prediction_is_measured_and_found_somebody():
     result = startup.measure_predict(1, 0.0)
-    check_times(result, 3)
+    check_times(result, 3, own_memory=False)
     assert [name for name, *_ in startup.measurements()][-2:] == [startup.IMPORT, startup.PREDICT]
 
 

@@ -231,16 +231,12 @@ def _duration(step: Callable[[], object]) -> float:
 
 def memory() -> dict[str, float]:
     """Largest memory so far, of this process and of its first GPU where it has one."""
-    memory = {"peak_memory_mb": peak_megabytes(resource.RUSAGE_SELF)}
+    # Linux counts kilobytes here, macOS bytes.
+    unit = 1e6 if sys.platform == "darwin" else 1e3
+    memory = {"peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit}
     if tf.config.list_physical_devices("GPU"):
         memory["peak_gpu_memory_mb"] = tf.config.experimental.get_memory_info("GPU:0")["peak"] / 1e6
     return memory
-
-
-def peak_megabytes(who: int) -> float:
-    """Largest main memory so far of ``resource.RUSAGE_SELF``, or of one of ``resource.RUSAGE_CHILDREN``."""
-    # Linux counts kilobytes here, macOS bytes.
-    return resource.getrusage(who).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 def _cpu_name() -> str:

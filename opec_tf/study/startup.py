@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pathlib
-import resource
 import subprocess
 import sys
 import tempfile
@@ -37,7 +36,7 @@ def measure_process(arguments: tuple[str, ...], repeats: int, seconds: float) ->
       repeats, seconds: as for ``speed.measure_pipeline``.
 
     Returns:
-      starts_per_second and what ``speed.timed`` gives; the memory is that of the process.
+      starts_per_second and what ``speed.timed`` gives.
 
     Raises:
       UserError: the process failed.
@@ -46,11 +45,11 @@ def measure_process(arguments: tuple[str, ...], repeats: int, seconds: float) ->
     def step() -> None:
         done = subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         if done.returncode:
-            raise UserError(f"{' '.join(arguments)}: failed: {done.stderr.decode(errors='replace').strip()[-300:]}")
+            said = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit code {done.returncode}"]
+            raise UserError(f"{' '.join(arguments)}: failed: {said[-1]}")
 
     result = speed.timed(step, repeats, seconds)
-    memory = speed.peak_megabytes(resource.RUSAGE_CHILDREN)
-    return {"starts_per_second": 1 / result["median_s"], **result, "peak_memory_mb": memory}
+    return {"starts_per_second": 1 / result["median_s"], **result}
 
 
 def measure_predict(repeats: int, seconds: float) -> dict[str, float]:

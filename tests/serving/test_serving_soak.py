@@ -1,9 +1,11 @@
 """Requests from 16 threads, every tenth malformed: good ones answered right, bad ones refused, memory flat.
 
-2,000 to a server that runs each alone, 100,000 to one that batches.
+2,000 to a server that runs each alone, 100,000 to one that batches. One bad row fails the whole batch that it came in
+(serving/README.md), so that to this one only such are sent as are refused before they join one.
 """
 
 import concurrent.futures
+import pathlib
 
 import grpc
 import numpy as np
@@ -11,11 +13,11 @@ import pytest
 import serving_run
 
 from opec_tf.serving import api
-from opec_tf.serving.model_server.batching import BatchingParameters
+from opec_tf.serving.model_server import batching
 from opec_tf.serving.model_server.server import ModelServer
 
 _THREADS, _ROUNDS, _WARM = 16, 10, 2
-_BATCHING = BatchingParameters(8, 2_000, 64, 2, serving_run.BATCH_SIZES)
+_BATCHING = batching.read_parameters(pathlib.Path(__file__).parents[2] / "serving" / "batching_parameters.txt")
 
 
 def _resident_megabytes():
@@ -23,8 +25,9 @@ def _resident_megabytes():
         return int(file.read().split()[1]) * 4096 / 2**20
 
 
-def _requests():
-    """Three good requests and four bad ones, small: what is tested is the server."""
+def _requests(joined):
+    """Four good requests, and bad ones, of which none fails others that it is joined with; small: what is tested is the
+    server."""
     crops = np.random.default_rng(0).uniform(0, 255, [3, 1, 64, 64, 3]).astype(np.float32)
     good = [api.predict_request(serving_run.NAME, "crops", {"crops": crop}) for crop in crops]
     good.append(
@@ -32,24 +35,25 @@ def _requests():
             serving_run.NAME, "image", {"image_bytes": [serving_run.jpeg()], "boxes": serving_run.BOXES[None]}
         )
     )
-    bad = [
-        api.predict_request(serving_run.NAME, signature, inputs)
-        for signature, inputs in (
-            ("image", {"image_bytes": [serving_run.jpeg()[:200]], "boxes": serving_run.BOXES[None]}),
-            ("image", {"image_bytes": [serving_run.jpeg()], "boxes": serving_run.BOXES[None] * np.nan}),
-            ("crops", {"crops": -crops[0]}),
-            ("crops", {"pixels": crops[0]}),
-        )
+    refused_early = [
+        ("crops", {"pixels": crops[0]}),
+        ("crops", {"crops": crops[0], "boxes": serving_run.BOXES}),
     ]
-    return good, bad
+    refused_late = [
+        ("image", {"image_bytes": [serving_run.jpeg()[:200]], "boxes": serving_run.BOXES[None]}),
+        ("image", {"image_bytes": [serving_run.jpeg()], "boxes": serving_run.BOXES[None] * np.nan}),
+        ("crops", {"crops": -crops[0]}),
+    ]
+    bad = refused_early if joined else refused_early + refused_late
+    return good, [api.predict_request(serving_run.NAME, signature, inputs) for signature, inputs in bad]
 
 
 @pytest.mark.slowest
-@pytest.mark.parametrize(("batching", "requests"), [(None, 2_000), (_BATCHING, 100_000)], ids=["alone", "batched"])
-def test_soak(exported, batching, requests):
-    good, bad = _requests()
+@pytest.mark.parametrize(("parameters", "requests"), [(None, 2_000), (_BATCHING, 100_000)], ids=["alone", "batched"])
+def test_soak(exported, parameters, requests):
+    good, bad = _requests(joined=parameters is not None)
     with (
-        ModelServer(exported[1], batching=batching) as server,
+        ModelServer(exported[1], batching=parameters) as server,
         grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel,
         concurrent.futures.ThreadPoolExecutor(_THREADS) as pool,
     ):
