@@ -99,7 +99,7 @@ class GroupPredictor:
         self._estimators: dict[int, Estimator] = {}
         self._lock = threading.Lock()
         self._meter = Progress("predicting", "images")
-        atexit.register(self._meter.close)  # a worker is told of no end
+        atexit.register(self._end)  # a worker is told of none
 
     def predict(self, group: PictureGroup) -> GroupResults:
         """The people of a group whose contents have been read.
@@ -114,6 +114,12 @@ class GroupPredictor:
                 found += results.coco_results(chunk, estimates, source, self._model.skeleton)
             self._meter.update(len(group))
         return GroupResults(found, source.unreadable)
+
+    def _end(self) -> None:
+        """At the end of the process: whoever keeps this object longer than TensorFlow lives keeps no graph of its."""
+        self._meter.close()
+        self._estimators.clear()
+        del self._model, self._people
 
     def _estimator(self, set_size: int) -> Estimator:
         if set_size not in self._estimators:
