@@ -1,7 +1,6 @@
-"""Imports that wait until what they import is used: TensorFlow takes seconds to start, and --help needs none.
+"""Imports that wait until what they import is used, for commands: TensorFlow takes seconds to start, --help needs none.
 
-Only modules wait, so whoever wants that imports modules (``from opec_tf.inference import pose_model``), no names from
-them.
+Only modules wait, so a command imports modules (``from opec_tf.inference import pose_model``) and no names from them.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import logging
 import os
@@ -21,7 +22,7 @@ import tensorflow as tf
 
 import opec_tf.weights
 from opec_tf import config
-from opec_tf.common import files, lazy
+from opec_tf.common import files
 from opec_tf.common.errors import UserError
 from opec_tf.config import DataConfig, DetectorConfig, InferenceConfig, ModelConfig
 from opec_tf.inference import chunks, people as who, pictures, traced
@@ -34,10 +35,6 @@ from opec_tf.models import workdir
 from opec_tf.models.traced_graph import TracedGraph
 from opec_tf.poses.picture_poses import Poses
 from opec_tf.poses.skeletons import SKELETONS, Skeleton
-
-# The builders and their layers wait until a network is built: a model with a graph never needs them.
-with lazy.imports():
-    from opec_tf.models import loading
 
 
 class Later(NamedTuple):
@@ -191,6 +188,8 @@ class PoseModel:
                     "%s: trained to refine given poses; without --initial_poses it starts from poses of its own",
                     self.name,
                 )
+            from opec_tf.models import loading  # as in _build
+
             model_config = dataclasses.replace(self.model_config, initial_pose=initial_pose)
             network = loading.rebuild(self.network, self.stage, model_config)
             self._kept[initial_pose] = self.with_network(network, model_config)
@@ -269,10 +268,8 @@ def load(
         raise UserError(f"{stage}: is no stage; choose from {', '.join(config.STAGES)}")
     folder = workdir.stage_folder(path, stage)
     graph = traced.find(folder)
-    if graph:
-        network = Later(lambda: loading.load_network(path, stage, model_config))
-    else:
-        network = loading.load_network(path, stage, model_config)
+    build = functools.partial(_build, path, stage, model_config)
+    network = Later(build) if graph else build()
     settings = files.read_json(folder.config)
     return PoseModel(
         network,
@@ -284,6 +281,13 @@ def load(
         metrics=files.read_json(folder.metrics) if folder.metrics.exists() else {},
         graph=graph,
     )
+
+
+def _build(path: os.PathLike[str] | str, stage: str, model_config: ModelConfig) -> tf.keras.Model:
+    """The network of a stage. Only here the builders and their layers are imported: a second that a graph saves."""
+    from opec_tf.models import loading
+
+    return loading.load_network(path, stage, model_config)
 
 
 def _shipped(stage: str | None) -> tuple[str, str | None]:

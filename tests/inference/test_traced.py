@@ -1,6 +1,8 @@
 """The graph of the model that comes with the package: what it answers, and when it stands in for the network."""
 
 import json
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -36,6 +38,14 @@ def test_to_predict_no_network_is_built(monkeypatch):
     assert len(model.predict(serving_run.picture(), boxes=BOXES)) == 3
     with pytest.raises(AssertionError, match="was built"):
         model.network.summary()
+
+
+@pytest.mark.slow
+def test_to_predict_no_layer_is_imported():
+    find = "[name for name in sys.modules if name.startswith(('opec_tf.layers', 'spektral'))]"
+    script = f"import sys; from opec_tf.inference import frames, people, pose_model, results; print({find})"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_other_settings_are_the_networks(monkeypatch):
