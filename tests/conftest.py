@@ -58,6 +58,8 @@ def pytest_collection_finish():
         import quick_keras
 
         quick_keras.install()
+        # Optimizing a graph takes longer than the few times that a test runs it save. Processes that tests start do it.
+        sys.modules["tensorflow"].config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 10, 5)
