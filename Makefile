@@ -23,7 +23,7 @@ help:  ## list the targets
 demo: $(INSTALLED)  ## the package's model on couples and on PHOTOS='a.jpg,b/*.jpg', fine-tuned, drawn into demo/ (minutes)
 	$(BIN)/python -m opec_tf.demo --output_dir=$(DEMO_DIR) --photos='$(PHOTOS)'
 
-train-demo: $(INSTALLED)  ## from random weights to a scored model, into runs/train_demo (10 to 20 minutes on 2 cores)
+train-demo: $(INSTALLED)  ## from random weights to a scored model, into runs/train_demo (20 to 50 minutes on 2 cores)
 	$(BIN)/python -m opec_tf.prepare_data synthetic --output_dir=data/train_demo --couples=3000
 	$(BIN)/python -m opec_tf.train --flagfile=configs/train_demo.flags --workdir=runs/train_demo
 	$(BIN)/python -m opec_tf.evaluate --flagfile=configs/train_demo.flags --workdir=runs/train_demo
