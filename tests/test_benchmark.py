@@ -38,7 +38,8 @@ def check_times(result, repeats, own_memory=True):
     assert not own_memory or 100 < result["peak_memory_mb"] < 100_000
 
 
-@pytest.mark.parametrize("initial_pose", ["integral", pytest.param("given", marks=pytest.mark.slowest)])
+@pytest.mark.slowest
+@pytest.mark.parametrize("initial_pose", ["integral", "given"])
 def test_training_step_is_measured(initial_pose):
     train_config = config.TrainConfig(batch_size=2)
     model_config = dataclasses.replace(TINY, initial_pose=initial_pose)
@@ -198,6 +199,6 @@ def test_unknown_section_is_one_line(tmp_path):
     done = tiny_run.call("benchmark", "--sections=pipeline,speed", f"--output={tmp_path}/bench.json")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
-        "error: --sections=speed is not known; choose from pipeline, training, inference, tflite, growth"
+        "error: --sections=speed is not known; choose from pipeline, training, inference, tflite, startup, growth"
     )
     assert not list(tmp_path.iterdir())

@@ -93,6 +93,7 @@ def test_where_a_base_lies(converted, tmp_path):
             pose_model.locate(None, None, str(path))
 
 
+@pytest.mark.slowest
 def test_a_run_becomes_small_and_stays_the_same(tmp_path):
     run, small = tmp_path / "run", tmp_path / "small"
     tiny_run.make(run, prepare=serving_run.randomize)

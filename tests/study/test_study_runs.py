@@ -113,6 +113,7 @@ def test_two_rows_two_seeds_then_nothing_is_done_twice(study, trained):
     assert (study.root / "ablation.md").read_text() == text
 
 
+@pytest.mark.slowest
 def test_other_settings_belong_into_another_folder(study_of_full, tmp_path, caplog):
     study = study_of_full
     longer = dataclasses.replace(study, train_config=dataclasses.replace(_TRAIN, opec_epochs=2))

@@ -82,6 +82,7 @@ def scores_of_evaluation(run, data_config, folder, poses, refine):
     return {f"val_{pose}_{name}": row[name] for pose, row in metrics.items() for name in validation.SCORES}
 
 
+@pytest.mark.slowest
 def test_given_poses_are_the_files(run, truth, poses, data_config, tmp_path, monkeypatch):
     """Two of twelve people are missed and two are far off; the errors of training have no part in it."""
     monkeypatch.setattr(validation.pose_errors, "of_annotations", None)
