@@ -88,7 +88,8 @@ class Page:
         actions.perform()
 
     def click(self, selector, button=0):
-        """Clicks the middle of an element."""
+        """Clicks the middle of an element, once it is there."""
+        self.wait(lambda: self.run("return document.querySelector(arguments[0]) !== null", selector), selector)
         actions = ActionBuilder(self.driver, duration=5)
         actions.pointer_action.move_to_location(*_whole(self.run(_CENTRE, selector)))
         actions.pointer_action.pointer_down(button).pointer_up(button)
