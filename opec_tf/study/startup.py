@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterator
 import cv2
 import numpy as np
 
+from opec_tf.common import files
 from opec_tf.common.errors import UserError
 from opec_tf.data.synthetic.couple import make_couple
 from opec_tf.study import speed
@@ -64,6 +64,6 @@ def measure_predict(repeats: int, seconds: float) -> dict[str, float]:
             raise UserError(f"{picture}: cannot be written")
         command = ("-m", "opec_tf.predict", f"--images={picture}", f"--output_dir={output}")
         result = measure_process(command, repeats, seconds)
-        if not json.loads((output / "predictions.json").read_text()):
+        if not files.read_json(output / "predictions.json"):
             raise UserError("nobody was found, so that the network was not started; this is a fault of opec_tf")
     return result
